@@ -1,0 +1,128 @@
+//! The promise that rides inside a flow. Processors never settle it: the last copy to be dropped does (FLOW 4).
+
+use smallvec::SmallVec;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+/// How what was promised ended. Where copies disagree the greatest recorded wins; nothing recorded is `Delivered`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Where it should be, or discarded on purpose.
+    #[default]
+    Delivered,
+    /// Refused for good by a sink; it is in the dead letters or counted as rejected.
+    Rejected,
+    /// Let go before there was an answer.
+    Lost,
+    /// Given back unsettled, because another owner reads it again (a Kafka partition that was revoked).
+    Returned,
+}
+
+impl Outcome {
+    const fn of(level: u8) -> Outcome {
+        match level {
+            0 => Outcome::Delivered,
+            1 => Outcome::Rejected,
+            2 => Outcome::Lost,
+            _ => Outcome::Returned,
+        }
+    }
+}
+
+struct Promise {
+    worst: AtomicU8,
+    settle: Option<Box<dyn FnOnce(Outcome) + Send + Sync>>,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(settle) = self.settle.take() {
+            settle(Outcome::of(*self.worst.get_mut()));
+        }
+    }
+}
+
+/// Copies of the promises that a flow carries; usually one. A clone is a copy, and dropping the last copy settles.
+#[derive(Clone, Default)]
+pub struct Ack(SmallVec<[Arc<Promise>; 1]>);
+
+impl Ack {
+    /// Promises nothing to anybody.
+    #[must_use]
+    pub fn none() -> Ack {
+        Ack::default()
+    }
+
+    /// Calls `settle` once, on the thread that drops the last copy; it must not block.
+    #[must_use]
+    pub fn new(settle: impl FnOnce(Outcome) + Send + Sync + 'static) -> Ack {
+        let promise = Promise { worst: AtomicU8::new(0), settle: Some(Box::new(settle)) };
+        Ack(SmallVec::from_iter([Arc::new(promise)]))
+    }
+
+    /// Remembers how one copy ended; a worse outcome recorded by another copy stays.
+    pub fn record(&self, outcome: Outcome) {
+        for promise in &self.0 {
+            promise.worst.fetch_max(outcome as u8, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes over the promises of another flow that was merged into this one.
+    pub fn absorb(&mut self, other: Ack) {
+        for promise in other.0 {
+            if !self.0.iter().any(|mine| Arc::ptr_eq(mine, &promise)) {
+                self.0.push(promise);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ack({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    fn watched() -> (Ack, Arc<AtomicUsize>) {
+        let seen = Arc::new(AtomicUsize::new(99));
+        let tell = Arc::clone(&seen);
+        (Ack::new(move |outcome| tell.store(outcome as usize, Ordering::SeqCst)), seen)
+    }
+
+    #[test]
+    fn the_last_drop_settles_with_the_worst_outcome() {
+        let (ack, seen) = watched();
+        let copy = ack.clone();
+        copy.record(Outcome::Lost);
+        ack.record(Outcome::Rejected);
+        drop(copy);
+        assert_eq!(seen.load(Ordering::SeqCst), 99);
+        drop(ack);
+        assert_eq!(seen.load(Ordering::SeqCst), Outcome::Lost as usize);
+    }
+
+    #[test]
+    fn nothing_recorded_is_delivered() {
+        let (ack, seen) = watched();
+        drop(ack);
+        assert_eq!(seen.load(Ordering::SeqCst), Outcome::Delivered as usize);
+    }
+
+    #[test]
+    fn absorbing_a_copy_of_the_same_promise_keeps_one() {
+        let (mut ack, seen) = watched();
+        ack.absorb(ack.clone());
+        drop(ack);
+        assert_eq!(seen.load(Ordering::SeqCst), Outcome::Delivered as usize);
+    }
+}

@@ -1,0 +1,268 @@
+//! What moves along an edge: checked bytes in chunks, who they came from, and one promise. Merging appends chunks; nothing is decoded.
+
+use crate::{Ack, Checked, Edit, Kinds, Record, Signal, Time, Trace};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Where a record was first written: a journal, or a Kafka partition, and the position in it. With the ordinal it is a record's identity (FLOW 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Origin {
+    /// Which log.
+    pub log: u32,
+    /// Sequence number or offset in it.
+    pub position: u64,
+}
+
+/// Which records of the origin's entry a chunk holds, in the chunk's order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ordinals {
+    /// A run of neighbours that starts here; as many as the chunk has records.
+    From(u32),
+    /// Any selection, ascending.
+    These(Arc<[u32]>),
+}
+
+/// Checked bytes that came in one piece.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    pub(crate) bytes: Checked,
+    pub(crate) records: u32,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) ordinals: Ordinals,
+    pub(crate) arrived: Time,
+}
+
+impl Chunk {
+    /// A chunk of `records` records, counted by `check` or `Gather`.
+    #[must_use]
+    pub fn new(bytes: Checked, records: usize, origin: Option<Origin>, ordinals: Ordinals, arrived: Time) -> Chunk {
+        Chunk { bytes, records: u32::try_from(records).unwrap_or(u32::MAX), origin, ordinals, arrived }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn bytes(&self) -> &Checked {
+        &self.bytes
+    }
+
+    /// Records in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records as usize
+    }
+
+    /// Whether it has no records.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Where it was first written.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    /// Its ordinals there.
+    #[must_use]
+    pub fn ordinals(&self) -> &Ordinals {
+        &self.ordinals
+    }
+
+    /// The ordinal of the n-th record of this chunk.
+    #[must_use]
+    pub fn ordinal(&self, n: usize) -> u32 {
+        match &self.ordinals {
+            Ordinals::From(first) => first.saturating_add(u32::try_from(n).unwrap_or(u32::MAX)),
+            Ordinals::These(all) => all.get(n).copied().unwrap_or(u32::MAX),
+        }
+    }
+
+    /// When it came in.
+    #[must_use]
+    pub fn arrived(&self) -> Time {
+        self.arrived
+    }
+}
+
+/// Records of one signal and one promise to whoever sent them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    signal: Signal,
+    chunks: SmallVec<[Chunk; 1]>,
+    ack: Ack,
+}
+
+impl Batch {
+    /// Nothing of this signal, promised to nobody.
+    #[must_use]
+    pub fn empty(signal: Signal) -> Batch {
+        Batch { signal, chunks: SmallVec::new(), ack: Ack::none() }
+    }
+
+    /// One chunk and its promise.
+    #[must_use]
+    pub fn new(signal: Signal, chunk: Chunk, ack: Ack) -> Batch {
+        Batch { signal, chunks: SmallVec::from_iter([chunk]), ack }
+    }
+
+    /// What it carries.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// The pieces, oldest first.
+    #[must_use]
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// Records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.chunks.iter().map(Chunk::len).sum()
+    }
+
+    /// Whether it has no records.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Encoded bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.chunks.iter().map(|c| c.bytes.0.len()).sum()
+    }
+
+    /// The promise it carries.
+    #[must_use]
+    pub fn ack(&self) -> &Ack {
+        &self.ack
+    }
+
+    /// Takes the promise out; what is left promises nothing.
+    #[must_use]
+    pub fn take_ack(&mut self) -> Ack {
+        std::mem::take(&mut self.ack)
+    }
+
+    /// Appends another batch of the same signal and its promise. Copies no bytes.
+    pub fn absorb(&mut self, other: Batch) {
+        debug_assert_eq!(self.signal, other.signal);
+        self.chunks.extend(other.chunks);
+        self.ack.absorb(other.ack);
+    }
+
+    /// Every record, in order. Allocates nothing.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        std::iter::empty()
+    }
+
+    /// Keeps the records that `keep` wants, in order, by copying their ranges and fixing the lengths around them; untouched chunks are not copied. Resources, scopes and metrics left without records go too. Returns how many records are gone.
+    pub fn retain(&mut self, keep: impl FnMut(Record<'_>) -> bool) -> usize {
+        let _ = keep;
+        todo!()
+    }
+
+    /// Shows each record to `change`, which says in the `Edit` what to do to it; then patches what was changed. Returns how many records `Edit::discard` took out.
+    pub fn edit(&mut self, change: impl FnMut(Record<'_>, &mut Edit)) -> usize {
+        let _ = change;
+        todo!()
+    }
+
+    /// Cuts off everything from record `at` on; both halves keep the promise.
+    #[must_use]
+    pub fn split_off(&mut self, at: usize) -> Batch {
+        let _ = at;
+        todo!()
+    }
+}
+
+/// What is sent along an edge.
+#[derive(Clone, Debug)]
+pub enum Flow {
+    /// Records of one signal.
+    Batch(Batch),
+    /// Closed traces, their late parts too.
+    Traces(Vec<Trace>),
+}
+
+impl Flow {
+    /// Records in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batches().map(Batch::len).sum()
+    }
+
+    /// Whether no record is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Encoded bytes in it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.batches().map(Batch::bytes).sum()
+    }
+
+    /// Records in it of one signal.
+    #[must_use]
+    pub fn count(&self, signal: Signal) -> usize {
+        self.batches().filter(|b| b.signal() == signal).map(Batch::len).sum()
+    }
+
+    /// The kinds in it.
+    #[must_use]
+    pub fn kinds(&self) -> Kinds {
+        match self {
+            Flow::Batch(batch) => Kinds::of(batch.signal()),
+            Flow::Traces(_) => Kinds::TRACES,
+        }
+    }
+
+    /// Every batch in it: itself, or the spans and logs of each trace.
+    pub fn batches(&self) -> impl Iterator<Item = &Batch> {
+        let (one, traces) = match self {
+            Flow::Batch(batch) => (Some(batch), [].as_slice()),
+            Flow::Traces(traces) => (None, traces.as_slice()),
+        };
+        one.into_iter().chain(traces.iter().flat_map(|t| [&t.spans, &t.logs]))
+    }
+
+    /// Every batch in it, to change.
+    pub fn batches_mut(&mut self) -> impl Iterator<Item = &mut Batch> {
+        let (one, traces) = match self {
+            Flow::Batch(batch) => (Some(batch), [].as_mut_slice()),
+            Flow::Traces(traces) => (None, traces.as_mut_slice()),
+        };
+        one.into_iter().chain(traces.iter_mut().flat_map(|t| [&mut t.spans, &mut t.logs]))
+    }
+
+    /// `Batch::retain` on every batch.
+    pub fn retain(&mut self, mut keep: impl FnMut(Record<'_>) -> bool) -> usize {
+        self.batches_mut().map(|b| b.retain(&mut keep)).sum()
+    }
+
+    /// Only what is of this signal, closed traces taken apart; the rest is let go without being counted, since another edge carries it.
+    #[must_use]
+    pub fn only(self, signal: Signal) -> Flow {
+        let mut all = Batch::empty(signal);
+        match self {
+            Flow::Batch(batch) if batch.signal() == signal => all = batch,
+            Flow::Batch(_) => {}
+            Flow::Traces(traces) => {
+                for trace in traces {
+                    for batch in [trace.spans, trace.logs] {
+                        if batch.signal() == signal {
+                            all.absorb(batch);
+                        }
+                    }
+                }
+            }
+        }
+        Flow::Batch(all)
+    }
+}

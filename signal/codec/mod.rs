@@ -1,0 +1,4 @@
+//! Other encodings of the same telemetry. Each parser has a fuzz target.
+
+pub mod answer;
+pub mod json;

@@ -1,0 +1,29 @@
+//! WHAT FLOWS: OTLP bytes that were checked once, lazy views over them, edits that patch them, and the promise that rides along.
+//! No sockets, no clock, no other room. Start reading at `batch.rs`.
+
+pub mod ack;
+pub mod batch;
+pub mod check;
+pub mod codec;
+pub mod edit;
+pub mod gather;
+pub mod id;
+pub mod ids;
+pub mod kinds;
+pub mod time;
+pub mod trace;
+pub mod value;
+pub mod view;
+mod wire;
+
+pub use ack::{Ack, Outcome};
+pub use batch::{Batch, Chunk, Flow, Ordinals, Origin};
+pub use check::{Checked, Counts, Limits, Malformed, check};
+pub use edit::Edit;
+pub use gather::Gather;
+pub use id::{SpanId, TraceId};
+pub use kinds::{Kinds, Signal};
+pub use time::Time;
+pub use trace::{ClosedBy, Decision, Facts, FirstError, Part, Root, Trace};
+pub use value::Value;
+pub use view::{Item, Record};

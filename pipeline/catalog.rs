@@ -1,0 +1,103 @@
+//! A component as a value, so that a plain list is the catalogue.
+
+use crate::{BuildContext, Component, Processor, Shape, Sink, Source};
+use config::{Fault, Node};
+use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use signal::Kinds;
+
+/// A component that was read, its type forgotten.
+pub trait Recipe<R: ?Sized>: Send + Sync {
+    /// See `Component::shape`.
+    fn shape(&self, takes: Kinds) -> Shape;
+    /// See `Component::build`.
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<R>, Vec<Fault>>;
+}
+
+impl<C: Component> Recipe<C::Runs> for C {
+    fn shape(&self, takes: Kinds) -> Shape {
+        Component::shape(self, takes)
+    }
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<C::Runs>, Vec<Fault>> {
+        Component::build(self, context)
+    }
+}
+
+/// A component that was read.
+pub enum Spec {
+    /// A source.
+    Source(Box<dyn Recipe<dyn Source>>),
+    /// A processor.
+    Processor(Box<dyn Recipe<dyn Processor>>),
+    /// A sink.
+    Sink(Box<dyn Recipe<dyn Sink>>),
+}
+
+/// Which of the three maps a component belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `sources:`
+    Source,
+    /// `processors:`
+    Processor,
+    /// `sinks:`
+    Sink,
+}
+
+impl Kind {
+    /// The word in metrics and messages: `source`, `processor`, `sink`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Source => "source",
+            Kind::Processor => "processor",
+            Kind::Sink => "sink",
+        }
+    }
+}
+
+/// A line of the catalogue.
+pub struct Entry {
+    /// Which map.
+    pub kind: Kind,
+    /// The word after `type:`.
+    pub type_name: &'static str,
+    /// A body that works.
+    pub example: &'static str,
+    /// The schema of its body.
+    pub schema: fn() -> Schema,
+    /// Reads its body.
+    pub read: fn(&Node) -> Result<Spec, Vec<Fault>>,
+}
+
+const fn entry<C: Component>(kind: Kind, read: fn(&Node) -> Result<Spec, Vec<Fault>>) -> Entry {
+    Entry { kind, type_name: C::TYPE, example: C::EXAMPLE, schema: schema_of::<C>, read }
+}
+
+/// Lists a source.
+#[must_use]
+pub const fn source<C: Component<Runs = dyn Source>>() -> Entry {
+    entry::<C>(Kind::Source, |node| Ok(Spec::Source(Box::new(config::read::<C>(node)?))))
+}
+
+/// Lists a processor.
+#[must_use]
+pub const fn processor<C: Component<Runs = dyn Processor>>() -> Entry {
+    entry::<C>(Kind::Processor, |node| Ok(Spec::Processor(Box::new(config::read::<C>(node)?))))
+}
+
+/// Lists a sink.
+#[must_use]
+pub const fn sink<C: Component<Runs = dyn Sink>>() -> Entry {
+    entry::<C>(Kind::Sink, |node| Ok(Spec::Sink(Box::new(config::read::<C>(node)?))))
+}
+
+fn schema_of<C: Component>() -> Schema {
+    SchemaSettings::draft2020_12().with_transform(RecursiveTransform(close)).into_generator().into_root_schema_for::<C>()
+}
+
+// The reader refuses unknown keys everywhere; the schema says so without an attribute on each struct.
+fn close(schema: &mut Schema) {
+    if schema.get("type").is_some_and(|t| t == "object") && schema.get("additionalProperties").is_none() {
+        schema.insert("additionalProperties".into(), false.into());
+    }
+}

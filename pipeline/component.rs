@@ -1,0 +1,101 @@
+//! A config struct that can become a running part: all that a component offers. Parsing, checking, reference, schema and conformance test follow from it.
+
+use crate::Pool;
+use config::{Fault, Place};
+use journal::{Blocking, Disk};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use signal::Kinds;
+use std::{path::Path, sync::Arc};
+
+/// What a config struct implements to be a source, a processor or a sink.
+pub trait Component: DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// `dyn Source`, `dyn Processor` or `dyn Sink`.
+    type Runs: ?Sized;
+    /// The word after `type:`.
+    const TYPE: &'static str;
+    /// A body that must read, build and run; shown in the reference.
+    const EXAMPLE: &'static str;
+    /// What the plan must know before anything runs, given what flows in (`Kinds::NONE` for a source).
+    fn shape(&self, takes: Kinds) -> Shape {
+        Shape::passing(takes)
+    }
+    /// Makes the part, once per lane for a processor. Starts nothing, opens nothing. Every fault at once.
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<Self::Runs>, Vec<Fault>>;
+}
+
+/// How instances share the work over the cores (FLOW 3).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Keyed {
+    /// Any record to any lane.
+    #[default]
+    No,
+    /// One trace, one lane.
+    Trace,
+    /// One value of this key, one lane.
+    By(String),
+    /// One lane for all.
+    Single,
+}
+
+/// What the plan must know of a part before anything runs.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// What it does something with. An edge that carries none of it is an error.
+    pub acts_on: Kinds,
+    /// What comes out of its main output; for a sink, `NONE`.
+    pub gives: Kinds,
+    /// What it passes on untouched or refuses: a kind that comes in and is neither acted on nor given would be dropped silently, which is an error unless the input names a signal.
+    pub ports: Vec<String>,
+    /// How it is spread.
+    pub keyed: Keyed,
+    /// Keeps records past the call: without a journal its sources answer on arrival.
+    pub holds: bool,
+    /// A sink that needs one batch in flight per shard.
+    pub ordered: bool,
+    /// A sink that has stored what it answered for, so that its edge needs no spill.
+    pub durable: bool,
+}
+
+impl Shape {
+    /// Acts on everything that comes in and passes it on.
+    #[must_use]
+    pub fn passing(takes: Kinds) -> Shape {
+        Shape { acts_on: Kinds::ALL, gives: takes, ports: Vec::new(), keyed: Keyed::No, holds: false, ordered: false, durable: false }
+    }
+}
+
+/// What a part may know of the world while it is built. A new field is a change of design.
+pub struct BuildContext<'a> {
+    /// Its key in the graph.
+    pub name: &'a str,
+    /// Where the node stands.
+    pub place: Place,
+    /// What flows in.
+    pub takes: Kinds,
+    /// The folder of the pipeline file: relative paths start there.
+    pub folder: &'a Path,
+    /// What outlives a reload.
+    pub pool: &'a Pool,
+    /// The disk, which a test can make fail.
+    pub disk: &'a Arc<dyn Disk>,
+    /// Where blocking calls run.
+    pub blocking: &'a Blocking,
+}
+
+impl BuildContext<'_> {
+    /// An error of the node as a whole.
+    #[must_use]
+    pub fn fault(&self, what: impl Into<String>) -> Vec<Fault> {
+        vec![Fault::at(self.place, what)]
+    }
+}
+
+/// What a part has opened, said at start in one line: `otlp  gRPC on 127.0.0.1:4317`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// `listens`, `stores`, `sends`, `tells`: the word the lines are grouped by.
+    pub does: &'static str,
+    /// The rest of the line.
+    pub what: String,
+}

@@ -1,0 +1,96 @@
+//! A pure step: same state, flow and time in, same flows out. Synchronous; a lane owns it and calls it.
+
+use crate::Reason;
+use signal::{Decision, Flow, Time};
+
+/// A running processor.
+pub trait Processor: Send {
+    /// Takes one flow and sends what comes of it.
+    fn process(&mut self, flow: Flow, out: &mut Out<'_>);
+    /// When it next wants `flush`, if ever.
+    fn due(&self) -> Option<Time> {
+        None
+    }
+    /// Emits what is held. For `Flush::Due`: until `out.full()`; it then stays due and is called again. For `Flush::Last`: everything.
+    fn flush(&mut self, why: Flush, out: &mut Out<'_>) {
+        let _ = (why, out);
+    }
+    /// What it holds now.
+    fn held(&self) -> Held {
+        Held::NONE
+    }
+    /// Learns at start of a decision that was made before a restart (FLOW 5): a replayed slice at or below its `through` follows it as if it were on time, one above is late.
+    fn recall(&mut self, decision: &Decision) {
+        let _ = decision;
+    }
+}
+
+/// Why flush was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// `due` has passed.
+    Due,
+    /// Input has ended: the process drains.
+    Last,
+}
+
+/// What a processor keeps past its calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Spans.
+    pub spans: usize,
+    /// Log records.
+    pub logs: usize,
+    /// Data points.
+    pub points: usize,
+    /// Allocated bytes.
+    pub bytes: usize,
+}
+
+impl Held {
+    /// Nothing.
+    pub const NONE: Held = Held { spans: 0, logs: 0, points: 0, bytes: 0 };
+}
+
+/// Where a processor puts what it made. Whatever it is sent goes on by plain calls or into the lane's outbox; nothing waits here.
+pub struct Out<'a> {
+    _lane: std::marker::PhantomData<&'a mut ()>,
+}
+
+impl Out<'_> {
+    /// The stream's time (FLOW 5).
+    #[must_use]
+    pub fn now(&self) -> Time {
+        todo!()
+    }
+    /// To whoever reads this node. An empty flow settles by being dropped.
+    pub fn send(&mut self, flow: Flow) {
+        drop(flow);
+        todo!()
+    }
+    /// To a named output.
+    pub fn send_to(&mut self, port: &str, flow: Flow) {
+        let _ = (port, flow);
+        todo!()
+    }
+    /// Counts records that were taken out on purpose, per signal of the record.
+    pub fn discarded(&mut self, signal: signal::Signal, records: usize, why: Reason) {
+        let _ = (signal, records, why);
+        todo!()
+    }
+    /// Counts records that this node made itself.
+    pub fn made(&mut self, signal: signal::Signal, records: usize) {
+        let _ = (signal, records);
+        todo!()
+    }
+    /// Has a decision written to the journal and synced before anything that is sent after this call leaves the lane.
+    pub fn decide(&mut self, decision: Decision) {
+        let _ = decision;
+        todo!()
+    }
+    /// Whether the outbox wants a pause; only `flush` must heed it.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        todo!()
+    }
+}

@@ -1,0 +1,28 @@
+//! Why a record went no further: the word in the ledger, in metrics (`reason`) and in docs.
+
+/// A word such as `filtered` or `no_rule`. Static, so that a ledger cannot grow with the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reason(pub &'static str);
+
+impl Reason {
+    /// Met a `drop:` condition or missed a `keep:` condition.
+    pub const FILTERED: Reason = Reason("filtered");
+    /// A script said `abort`.
+    pub const ABORTED: Reason = Reason("aborted");
+    /// Chance decided against the trace.
+    pub const SAMPLED: Reason = Reason("sampled");
+    /// No sampling rule matched the trace.
+    pub const NO_RULE: Reason = Reason("no_rule");
+    /// The same request came before.
+    pub const REPEAT: Reason = Reason("repeat");
+    /// A node with no reader.
+    pub const NO_READER: Reason = Reason("no_reader");
+    /// A sink refused it for good, or `check` cut it out.
+    pub const REFUSED: Reason = Reason("refused");
+    /// In minus out did not add up; always a defect.
+    pub const UNACCOUNTED: Reason = Reason("unaccounted");
+    /// Still undelivered when the drain ended.
+    pub const DRAIN_ENDED: Reason = Reason("drain_ended");
+    /// `on_full: drop` and the edge was full.
+    pub const QUEUE_FULL: Reason = Reason("queue_full");
+}

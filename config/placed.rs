@@ -35,6 +35,12 @@ impl<T> Placed<T> {
         self.value
     }
 
+    /// The same place with another reading of what stands there.
+    #[must_use]
+    pub fn map<U>(self, read: impl FnOnce(T) -> U) -> Placed<U> {
+        Placed { value: read(self.value), place: self.place, raw: self.raw }
+    }
+
     /// An error at the whole value.
     #[must_use]
     pub fn fault(&self, what: impl Into<String>) -> Fault {

@@ -1,5 +1,6 @@
 //! What moves along an edge: checked bytes in chunks, who they came from, and one promise. Merging appends chunks; nothing is decoded.
 
+use crate::view::Walk;
 use crate::{Ack, Checked, Edit, Kinds, Record, Signal, Time, Trace};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -157,7 +158,7 @@ impl Batch {
 
     /// Every record, in order. Allocates nothing.
     pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        std::iter::empty()
+        self.chunks.iter().flat_map(|chunk| Walk::new(self.signal, &chunk.bytes.0))
     }
 
     /// Keeps the records that `keep` wants, in order, by copying their ranges and fixing the lengths around them; untouched chunks are not copied. Resources, scopes and metrics left without records go too. Returns how many records are gone.

@@ -1,1 +1,319 @@
-//! Protobuf's wire format: varints, tags, fields.
+//! Protobuf's wire format: varints, tags, fields, and the writers for them.
+//! One reader serves both sides: `field` tells what is broken (for `check`), `Fields` ends there (over `Checked` bytes nothing is broken).
+
+/// A field's value as the wire has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wire<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+    Fixed32(u32),
+}
+
+impl Wire<'_> {
+    /// The number on the wire that says which of them it is.
+    pub(crate) const fn kind(&self) -> u32 {
+        match self {
+            Wire::Varint(_) => VARINT,
+            Wire::Fixed64(_) => FIXED64,
+            Wire::Bytes(_) => BYTES,
+            Wire::Fixed32(_) => FIXED32,
+        }
+    }
+}
+
+pub(crate) const VARINT: u32 = 0;
+pub(crate) const FIXED64: u32 = 1;
+pub(crate) const BYTES: u32 = 2;
+pub(crate) const FIXED32: u32 = 5;
+
+/// A field: where its tag starts and where its value ends, in the bytes it was read from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
+    pub(crate) value: Wire<'a>,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// What is wrong with the wire format, and at which byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) at: usize,
+    pub(crate) what: &'static str,
+}
+
+/// The varint at `at` and the position behind it. At most ten bytes that hold 64 bits; need not be minimal.
+#[inline]
+pub(crate) fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Broken> {
+    match bytes.get(at) {
+        Some(&byte) if byte < 0x80 => Ok((u64::from(byte), at + 1)),
+        _ => long_varint(bytes, at),
+    }
+}
+
+#[inline]
+fn long_varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Broken> {
+    let mut value = 0;
+    for (i, &byte) in bytes.get(at..).unwrap_or_default().iter().take(10).enumerate() {
+        if i == 9 && byte > 1 {
+            break;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            return Ok((value, at + i + 1));
+        }
+    }
+    let what = if bytes.len().saturating_sub(at) < 10 { "the bytes end within a number" } else { "a number of more than 64 bits" };
+    Err(Broken { at, what })
+}
+
+/// The field whose tag is at `at`. Groups, field number zero and wire types 6 and 7 are refused.
+#[inline]
+pub(crate) fn field(bytes: &[u8], at: usize) -> Result<Field<'_>, Broken> {
+    let (tag, after) = varint(bytes, at)?;
+    let Ok(tag) = u32::try_from(tag) else { return Err(Broken { at, what: "a field number out of range" }) };
+    if tag < 8 {
+        return Err(Broken { at, what: "field number zero" });
+    }
+    let (value, end) = match tag & 7 {
+        VARINT => {
+            let (value, end) = varint(bytes, after)?;
+            (Wire::Varint(value), end)
+        }
+        FIXED64 => match bytes.get(after..).and_then(|rest| rest.first_chunk()) {
+            Some(eight) => (Wire::Fixed64(u64::from_le_bytes(*eight)), after + 8),
+            None => return Err(Broken { at, what: "the bytes end within a 64-bit field" }),
+        },
+        BYTES => {
+            let (length, start) = varint(bytes, after)?;
+            let content = usize::try_from(length).ok().and_then(|length| bytes.get(start..start.checked_add(length)?));
+            match content {
+                Some(content) => (Wire::Bytes(content), start + content.len()),
+                None => return Err(Broken { at, what: "a length that goes beyond the end" }),
+            }
+        }
+        FIXED32 => match bytes.get(after..).and_then(|rest| rest.first_chunk()) {
+            Some(four) => (Wire::Fixed32(u32::from_le_bytes(*four)), after + 4),
+            None => return Err(Broken { at, what: "the bytes end within a 32-bit field" }),
+        },
+        3 | 4 => return Err(Broken { at, what: "a group, which OTLP does not have" }),
+        _ => return Err(Broken { at, what: "an unknown wire type" }),
+    };
+    Ok(Field { number: tag >> 3, value, start: at, end })
+}
+
+/// The fields of a message, in written order. Positions count from the start of `bytes`, so a message within another can be read with the outer one's positions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// Of a whole message.
+    #[inline]
+    pub(crate) fn of(bytes: &'a [u8]) -> Fields<'a> {
+        Fields { bytes, at: 0 }
+    }
+
+    /// Of the message at `start..end` of `bytes`.
+    #[inline]
+    pub(crate) fn within(bytes: &'a [u8], start: usize, end: usize) -> Fields<'a> {
+        Fields { bytes: bytes.get(..end).unwrap_or_default(), at: start }
+    }
+
+    /// The next length-delimited field of this number and its content; others are passed over.
+    #[inline]
+    pub(crate) fn next_bytes(&mut self, number: u32) -> Option<(Field<'a>, &'a [u8])> {
+        self.find_map(|field| match field.value {
+            Wire::Bytes(content) if field.number == number => Some((field, content)),
+            _ => None,
+        })
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'a>> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let field = field(self.bytes, self.at).ok()?;
+        self.at = field.end;
+        Some(field)
+    }
+}
+
+/// The content of every length-delimited field of this number.
+pub(crate) fn every<'a>(bytes: &'a [u8], number: u32) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let mut fields = Fields::of(bytes);
+    std::iter::from_fn(move || fields.next_bytes(number).map(|(_, content)| content))
+}
+
+/// The content of the last length-delimited field of this number; empty when there is none.
+pub(crate) fn last(bytes: &[u8], number: u32) -> &[u8] {
+    every(bytes, number).last().unwrap_or_default()
+}
+
+/// The numbers of a repeated `fixed64` or `double` field, packed or not.
+pub(crate) fn fixed64s<'a>(bytes: &'a [u8], number: u32) -> impl Iterator<Item = u64> + use<'a> {
+    Fields::of(bytes).filter(move |f| f.number == number).flat_map(|field| {
+        let (one, many) = match field.value {
+            Wire::Fixed64(value) => (Some(value), [].as_slice()),
+            Wire::Bytes(packed) => (None, packed),
+            Wire::Varint(_) | Wire::Fixed32(_) => (None, [].as_slice()),
+        };
+        one.into_iter().chain(many.as_chunks().0.iter().map(|eight| u64::from_le_bytes(*eight)))
+    })
+}
+
+/// The numbers of a repeated varint field, packed or not.
+pub(crate) fn varints<'a>(bytes: &'a [u8], number: u32) -> impl Iterator<Item = u64> + use<'a> {
+    Fields::of(bytes).filter(move |f| f.number == number).flat_map(|field| {
+        let (one, mut many) = match field.value {
+            Wire::Varint(value) => (Some(value), [].as_slice()),
+            Wire::Bytes(packed) => (None, packed),
+            Wire::Fixed64(_) | Wire::Fixed32(_) => (None, [].as_slice()),
+        };
+        let packed = std::iter::from_fn(move || {
+            let (value, end) = varint(many, 0).ok()?;
+            many = many.get(end..)?;
+            Some(value)
+        });
+        one.into_iter().chain(packed)
+    })
+}
+
+/// Checked bytes as text. `check` saw that they are UTF-8; this looks again because doing without would take `unsafe`.
+#[inline]
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Bytes that a varint takes.
+pub(crate) const fn varint_len(value: u64) -> usize {
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+/// Appends a varint.
+#[inline]
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends a tag: the field's number and the wire type.
+#[inline]
+pub(crate) fn put_tag(out: &mut Vec<u8>, number: u32, kind: u32) {
+    put_varint(out, u64::from(number << 3 | kind));
+}
+
+/// Appends a varint field, zero too.
+pub(crate) fn put_uint(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_tag(out, number, VARINT);
+    put_varint(out, value);
+}
+
+/// Appends a `fixed64`, `sfixed64` or `double` field, zero too.
+pub(crate) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_tag(out, number, FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a length-delimited field, empty or not.
+#[inline]
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, content: &[u8]) {
+    put_tag(out, number, BYTES);
+    put_varint(out, content.len() as u64);
+    out.extend_from_slice(content);
+}
+
+/// A message that is being written and whose length is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// Where its tag starts: truncating to here takes it back.
+    pub(crate) tag: usize,
+    /// Where its length is to stand.
+    length: usize,
+    /// Bytes kept free for the length.
+    width: usize,
+}
+
+/// Begins a message of about `expected` bytes; the nearer the guess, the less `close` has to move.
+#[inline]
+pub(crate) fn open(out: &mut Vec<u8>, number: u32, expected: usize) -> Slot {
+    let tag = out.len();
+    put_tag(out, number, BYTES);
+    let slot = Slot { tag, length: out.len(), width: varint_len(expected as u64) };
+    out.resize(slot.length + slot.width, 0);
+    slot
+}
+
+/// Writes the length of a message that now ends where `out` ends.
+#[inline]
+pub(crate) fn close(out: &mut Vec<u8>, slot: Slot) {
+    let start = slot.length + slot.width;
+    let length = out.len().saturating_sub(start);
+    let width = varint_len(length as u64);
+    if width != slot.width {
+        out.resize(slot.length + width.max(slot.width) + length, 0);
+        out.copy_within(start..start + length, slot.length + width);
+        out.truncate(slot.length + width + length);
+    }
+    let mut rest = length as u64;
+    for (i, byte) in out.iter_mut().skip(slot.length).take(width).enumerate() {
+        *byte = if i + 1 < width { rest as u8 | 0x80 } else { rest as u8 };
+        rest >>= 7;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_is_read_as_it_was_written() {
+        for value in [0, 1, 127, 128, 300, 16_383, 16_384, u64::from(u32::MAX), u64::MAX] {
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            assert_eq!(out.len(), varint_len(value));
+            assert_eq!(varint(&out, 0), Ok((value, out.len())));
+        }
+    }
+
+    #[test]
+    fn a_varint_that_is_cut_short_or_too_long_is_refused() {
+        assert!(varint(&[0x80], 0).is_err());
+        assert!(varint(&[], 0).is_err());
+        assert!(varint(&[0xff; 11], 0).is_err());
+        assert_eq!(varint(&[0x81, 0x80, 0x00], 0), Ok((1, 3)));
+    }
+
+    #[test]
+    fn a_message_gets_its_length_whatever_was_guessed() {
+        for guess in [0, 100, 200, 20_000] {
+            for length in [0, 5, 127, 128, 20_000] {
+                let mut out = vec![9];
+                let slot = open(&mut out, 2, guess);
+                out.resize(out.len() + length, 7);
+                close(&mut out, slot);
+                let field = field(&out, 1).unwrap();
+                assert_eq!((field.number, field.end), (2, out.len()));
+                assert!(matches!(field.value, Wire::Bytes(b) if b == vec![7; length]));
+            }
+        }
+    }
+
+    #[test]
+    fn groups_and_reserved_wire_types_are_refused() {
+        for tag in [0x0b, 0x0c, 0x0e, 0x0f, 0x02] {
+            assert!(field(&[tag, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0).is_err());
+        }
+    }
+}

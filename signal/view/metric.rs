@@ -1,6 +1,7 @@
-//! A metric and its data points.
+//! A metric: what its data points share.
 
-use super::Attributes;
+use super::Point;
+use crate::wire::{Field, Fields, Wire, every, text};
 
 /// Which of the five kinds of metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,18 @@ pub enum MetricType {
 }
 
 impl MetricType {
+    /// The type that this field of `Metric` stands for.
+    pub(crate) const fn of_field(number: u32) -> Option<MetricType> {
+        match number {
+            5 => Some(MetricType::Gauge),
+            7 => Some(MetricType::Sum),
+            9 => Some(MetricType::Histogram),
+            10 => Some(MetricType::ExponentialHistogram),
+            11 => Some(MetricType::Summary),
+            _ => None,
+        }
+    }
+
     /// The word of FIELDS.md.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -42,95 +55,100 @@ pub enum Temporality {
     Cumulative,
 }
 
-/// A point's value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// An integer.
-    Int(i64),
-    /// A double.
-    Double(f64),
+impl Temporality {
+    /// An enum is an `int32` on the wire: the low 32 bits count, whatever was written.
+    fn of_number(number: u64) -> Temporality {
+        match number as u32 {
+            1 => Temporality::Delta,
+            2 => Temporality::Cumulative,
+            _ => Temporality::Unspecified,
+        }
+    }
 }
 
-/// A metric; its points share its name, unit and type.
+/// A metric; its points share its name, unit and type. All of it but the points is found in one scan when the view is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric<'a> {
     pub(crate) bytes: &'a [u8],
-}
-
-macro_rules! todo_accessors {
-    ($($(#[$doc:meta])* $name:ident -> $ty:ty;)*) => { $( $(#[$doc])* #[must_use] pub fn $name(&self) -> $ty { todo!() } )* };
+    /// The message that holds the points.
+    pub(crate) data: &'a [u8],
+    name: &'a [u8],
+    description: &'a [u8],
+    unit: &'a [u8],
+    kind: MetricType,
+    temporality: Temporality,
+    monotonic: bool,
 }
 
 impl<'a> Metric<'a> {
-    todo_accessors! {
-        /// Its name.
-        name -> &'a str;
-        /// What it means.
-        description -> &'a str;
-        /// Its unit.
-        unit -> &'a str;
-        /// Its type. A metric without data has no points and never reaches a `Record`.
-        kind -> MetricType;
-        /// Sums and histograms only.
-        temporality -> Option<Temporality>;
-        /// Sums only.
-        monotonic -> Option<bool>;
+    /// The view, and the field in which its data lies; none for a metric without data.
+    pub(crate) fn of(fields: Fields<'a>, bytes: &'a [u8]) -> Option<(Metric<'a>, Field<'a>)> {
+        let (mut name, mut description, mut unit, mut found) = ([].as_slice(), [].as_slice(), [].as_slice(), None);
+        for field in fields {
+            match (field.number, field.value) {
+                (1, Wire::Bytes(text)) => name = text,
+                (2, Wire::Bytes(text)) => description = text,
+                (3, Wire::Bytes(text)) => unit = text,
+                (number, Wire::Bytes(data)) => {
+                    if let Some(kind) = MetricType::of_field(number) {
+                        found = Some((kind, data, field));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let (kind, data, field) = found?;
+        let mut metric = Metric { bytes, data, name, description, unit, kind, temporality: Temporality::Unspecified, monotonic: false };
+        if matches!(kind, MetricType::Sum | MetricType::Histogram | MetricType::ExponentialHistogram) {
+            for field in Fields::of(data) {
+                match (field.number, field.value) {
+                    (2, Wire::Varint(number)) => metric.temporality = Temporality::of_number(number),
+                    (3, Wire::Varint(number)) => metric.monotonic = number != 0,
+                    _ => {}
+                }
+            }
+        }
+        Some((metric, field))
+    }
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        text(self.name)
+    }
+    /// What it means.
+    #[must_use]
+    pub fn description(&self) -> &'a str {
+        text(self.description)
+    }
+    /// Its unit.
+    #[must_use]
+    pub fn unit(&self) -> &'a str {
+        text(self.unit)
+    }
+    /// Its type. A metric without data has no points and never reaches a `Record`.
+    #[must_use]
+    pub fn kind(&self) -> MetricType {
+        self.kind
+    }
+    /// Sums and histograms only.
+    #[must_use]
+    pub fn temporality(&self) -> Option<Temporality> {
+        match self.kind {
+            MetricType::Sum | MetricType::Histogram | MetricType::ExponentialHistogram => Some(self.temporality),
+            MetricType::Gauge | MetricType::Summary => None,
+        }
+    }
+    /// Sums only.
+    #[must_use]
+    pub fn monotonic(&self) -> Option<bool> {
+        (self.kind == MetricType::Sum).then_some(self.monotonic)
     }
     /// Its points.
     pub fn points(&self) -> impl Iterator<Item = Point<'a>> + use<'a> {
-        std::iter::empty()
+        let kind = self.kind;
+        every(self.data, 1).map(move |bytes| Point::of(kind, bytes))
     }
     /// The encoded message, all points included.
-    #[must_use]
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-}
-
-/// A data point of any type; what its type does not have is none or empty.
-#[derive(Clone, Copy, Debug)]
-pub struct Point<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) kind: MetricType,
-}
-
-impl<'a> Point<'a> {
-    todo_accessors! {
-        /// When its interval began, in nanoseconds; 0 is unknown.
-        start_time -> u64;
-        /// When it was taken, in nanoseconds.
-        time -> u64;
-        /// Bit 0: no recorded value (a stale marker).
-        flags -> u32;
-        /// Gauges and sums.
-        value -> Option<Number>;
-        /// Histograms and summaries.
-        count -> Option<u64>;
-        /// Histograms and summaries.
-        sum -> Option<f64>;
-        /// Histograms, where given.
-        min -> Option<f64>;
-        /// Histograms, where given.
-        max -> Option<f64>;
-    }
-    /// Its attributes.
-    #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        todo!()
-    }
-    /// Counts per bucket of a histogram.
-    pub fn bucket_counts(&self) -> impl Iterator<Item = u64> + use<'a> {
-        std::iter::empty()
-    }
-    /// Upper bounds of a histogram's buckets but the last.
-    pub fn explicit_bounds(&self) -> impl Iterator<Item = f64> + use<'a> {
-        std::iter::empty()
-    }
-    /// Quantile and value of a summary.
-    pub fn quantiles(&self) -> impl Iterator<Item = (f64, f64)> + use<'a> {
-        std::iter::empty()
-    }
-    /// The encoded message.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes

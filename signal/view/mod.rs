@@ -3,14 +3,20 @@
 mod any;
 mod log;
 mod metric;
+mod point;
 mod resource;
 mod span;
+mod walk;
 
+pub(crate) use any::Pair;
 pub use any::{Any, Attributes, List};
 pub use log::LogRecord;
-pub use metric::{Metric, MetricType, Number, Point, Temporality};
+pub use metric::{Metric, MetricType, Temporality};
+pub(crate) use point::attributes_field;
+pub use point::{Buckets, Exemplar, Exponential, Number, Point};
 pub use resource::{Resource, Scope};
 pub use span::{Event, Link, Span, SpanKind, Status};
+pub(crate) use walk::{Frame, Walk};
 
 use crate::Signal;
 

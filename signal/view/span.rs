@@ -1,7 +1,10 @@
 //! A span and its events and links.
 
 use super::Attributes;
-use crate::{SpanId, TraceId};
+use crate::{
+    SpanId, TraceId,
+    wire::{Fields, Wire, every, fixed64s, last, text},
+};
 
 /// `Span.SpanKind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +24,18 @@ pub enum SpanKind {
 }
 
 impl SpanKind {
+    /// An enum is an `int32` on the wire: the low 32 bits count, whatever was written.
+    fn of_number(number: u64) -> SpanKind {
+        match number as u32 {
+            1 => SpanKind::Internal,
+            2 => SpanKind::Server,
+            3 => SpanKind::Client,
+            4 => SpanKind::Producer,
+            5 => SpanKind::Consumer,
+            _ => SpanKind::Unspecified,
+        }
+    }
+
     /// The word of FIELDS.md.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -47,6 +62,14 @@ pub enum Status {
 }
 
 impl Status {
+    fn of_number(number: u64) -> Status {
+        match number as u32 {
+            1 => Status::Ok,
+            2 => Status::Error,
+            _ => Status::Unset,
+        }
+    }
+
     /// The word of FIELDS.md.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -61,37 +84,107 @@ impl Status {
 /// A span. Its small fields are found in one scan when the view is made; the rest when asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Span<'a> {
-    pub(crate) bytes: &'a [u8],
-}
-
-macro_rules! todo_accessors {
-    ($($(#[$doc:meta])* $name:ident -> $ty:ty;)*) => { $( $(#[$doc])* #[must_use] pub fn $name(&self) -> $ty { todo!() } )* };
+    bytes: &'a [u8],
+    name: &'a [u8],
+    trace_state: &'a [u8],
+    status_message: &'a [u8],
+    start: u64,
+    end: u64,
+    trace_id: TraceId,
+    span_id: SpanId,
+    parent_span_id: Option<SpanId>,
+    flags: u32,
+    kind: SpanKind,
+    status: Status,
 }
 
 impl<'a> Span<'a> {
-    todo_accessors! {
-        /// The trace it belongs to. Never zero after `check`.
-        trace_id -> TraceId;
-        /// Its id. Never zero after `check`.
-        span_id -> SpanId;
-        /// Its parent; none for a root.
-        parent_span_id -> Option<SpanId>;
-        /// W3C tracestate.
-        trace_state -> &'a str;
-        /// Bits 0-7 are W3C trace flags; 8 and 9 tell whether the parent is remote.
-        flags -> u32;
-        /// Its name.
-        name -> &'a str;
-        /// Its kind.
-        kind -> SpanKind;
-        /// Start, in nanoseconds.
-        start -> u64;
-        /// End, in nanoseconds.
-        end -> u64;
-        /// Its status.
-        status -> Status;
-        /// The status message.
-        status_message -> &'a str;
+    pub(crate) fn of(bytes: &'a [u8]) -> Span<'a> {
+        let mut span = Span {
+            bytes,
+            name: &[],
+            trace_state: &[],
+            status_message: &[],
+            start: 0,
+            end: 0,
+            trace_id: TraceId::default(),
+            span_id: SpanId::default(),
+            parent_span_id: None,
+            flags: 0,
+            kind: SpanKind::Unspecified,
+            status: Status::Unset,
+        };
+        for field in Fields::of(bytes) {
+            match (field.number, field.value) {
+                (1, Wire::Bytes(id)) => span.trace_id = TraceId::of_bytes(id).unwrap_or_default(),
+                (2, Wire::Bytes(id)) => span.span_id = SpanId::of_bytes(id).unwrap_or_default(),
+                (3, Wire::Bytes(state)) => span.trace_state = state,
+                (4, Wire::Bytes(id)) => span.parent_span_id = SpanId::of_bytes(id),
+                (5, Wire::Bytes(name)) => span.name = name,
+                (6, Wire::Varint(kind)) => span.kind = SpanKind::of_number(kind),
+                (7, Wire::Fixed64(start)) => span.start = start,
+                (8, Wire::Fixed64(end)) => span.end = end,
+                (15, Wire::Bytes(status)) => (span.status, span.status_message) = status_of(status),
+                (16, Wire::Fixed32(flags)) => span.flags = flags,
+                _ => {}
+            }
+        }
+        span
+    }
+    /// The trace it belongs to. Never zero after `check`.
+    #[must_use]
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+    /// Its id. Never zero after `check`.
+    #[must_use]
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+    /// Its parent; none for a root.
+    #[must_use]
+    pub fn parent_span_id(&self) -> Option<SpanId> {
+        self.parent_span_id
+    }
+    /// W3C tracestate.
+    #[must_use]
+    pub fn trace_state(&self) -> &'a str {
+        text(self.trace_state)
+    }
+    /// Bits 0-7 are W3C trace flags; 8 and 9 tell whether the parent is remote.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        text(self.name)
+    }
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> SpanKind {
+        self.kind
+    }
+    /// Start, in nanoseconds.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+    /// End, in nanoseconds.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+    /// The status message.
+    #[must_use]
+    pub fn status_message(&self) -> &'a str {
+        text(self.status_message)
     }
     /// Its attributes.
     #[must_use]
@@ -100,11 +193,11 @@ impl<'a> Span<'a> {
     }
     /// Its events.
     pub fn events(&self) -> impl Iterator<Item = Event<'a>> + use<'a> {
-        std::iter::empty()
+        every(self.bytes, 11).map(|bytes| Event { bytes })
     }
     /// Its links.
     pub fn links(&self) -> impl Iterator<Item = Link<'a>> + use<'a> {
-        std::iter::empty()
+        every(self.bytes, 13).map(|bytes| Link { bytes })
     }
     /// End minus start in milliseconds; zero when it ends before it starts.
     #[must_use]
@@ -118,18 +211,34 @@ impl<'a> Span<'a> {
     }
 }
 
+fn status_of(bytes: &[u8]) -> (Status, &[u8]) {
+    let (mut status, mut message) = (Status::Unset, [].as_slice());
+    for field in Fields::of(bytes) {
+        match (field.number, field.value) {
+            (2, Wire::Bytes(text)) => message = text,
+            (3, Wire::Varint(code)) => status = Status::of_number(code),
+            _ => {}
+        }
+    }
+    (status, message)
+}
+
 /// Something that happened within a span.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    pub(crate) bytes: &'a [u8],
+    bytes: &'a [u8],
 }
 
 impl<'a> Event<'a> {
-    todo_accessors! {
-        /// When, in nanoseconds.
-        time -> u64;
-        /// Its name.
-        name -> &'a str;
+    /// When, in nanoseconds.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        fixed64s(self.bytes, 1).last().unwrap_or(0)
+    }
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        text(last(self.bytes, 2))
     }
     /// Its attributes.
     #[must_use]
@@ -141,17 +250,24 @@ impl<'a> Event<'a> {
 /// A pointer to another span.
 #[derive(Clone, Copy, Debug)]
 pub struct Link<'a> {
-    pub(crate) bytes: &'a [u8],
+    bytes: &'a [u8],
 }
 
 impl<'a> Link<'a> {
-    todo_accessors! {
-        /// The trace pointed to.
-        trace_id -> Option<TraceId>;
-        /// The span pointed to.
-        span_id -> Option<SpanId>;
-        /// Its tracestate.
-        trace_state -> &'a str;
+    /// The trace pointed to; none where the id is not 16 bytes or zero.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        TraceId::of_bytes(last(self.bytes, 1))
+    }
+    /// The span pointed to; none where the id is not 8 bytes or zero.
+    #[must_use]
+    pub fn span_id(&self) -> Option<SpanId> {
+        SpanId::of_bytes(last(self.bytes, 2))
+    }
+    /// Its tracestate.
+    #[must_use]
+    pub fn trace_state(&self) -> &'a str {
+        text(last(self.bytes, 3))
     }
     /// Its attributes.
     #[must_use]

@@ -11,6 +11,8 @@ pub trait Recipe<R: ?Sized>: Send + Sync {
     fn shape(&self, takes: Kinds) -> Shape;
     /// See `Component::build`.
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<R>, Vec<Fault>>;
+    /// See `Component::warnings`.
+    fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault>;
 }
 
 impl<C: Component> Recipe<C::Runs> for C {
@@ -19,6 +21,9 @@ impl<C: Component> Recipe<C::Runs> for C {
     }
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<C::Runs>, Vec<Fault>> {
         Component::build(self, context)
+    }
+    fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
+        Component::warnings(self, context)
     }
 }
 

@@ -22,6 +22,11 @@ pub trait Component: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     }
     /// Makes the part, once per lane for a processor. Starts nothing, opens nothing. Every fault at once.
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<Self::Runs>, Vec<Fault>>;
+    /// What works and is probably not meant; asked by `check` once `build` has succeeded.
+    fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
+        let _ = context;
+        Vec::new()
+    }
 }
 
 /// How instances share the work over the cores (FLOW 3).
@@ -75,6 +80,8 @@ pub struct BuildContext<'a> {
     pub takes: Kinds,
     /// The folder of the pipeline file: relative paths start there.
     pub folder: &'a Path,
+    /// Bytes that open traces may hold together: the window's share of the memory budget.
+    pub window_bytes_max: u64,
     /// What outlives a reload.
     pub pool: &'a Pool,
     /// The disk, which a test can make fail.

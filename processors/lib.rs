@@ -1,1 +1,17 @@
-//! stub
+//! WHAT IS DONE TO IT: pure steps, one file each (a small folder for the trace window and for sampling). No sockets, files, threads or clocks.
+//! A new processor is a new file and a line in `ALL`.
+
+pub mod correlate;
+pub mod filter;
+pub mod sample;
+pub mod transform;
+
+use pipeline::{Entry, catalog::processor};
+
+/// Every processor, in alphabetical order.
+pub const ALL: &[Entry] = &[
+    processor::<correlate::Correlate>(),
+    processor::<filter::Filter>(),
+    processor::<sample::Sample>(),
+    processor::<transform::Transform>(),
+];

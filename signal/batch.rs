@@ -40,6 +40,11 @@ impl Chunk {
         Chunk { bytes, records: u32::try_from(records).unwrap_or(u32::MAX), origin, ordinals, arrived }
     }
 
+    /// Every record of a chunk of this signal, in order. Allocates nothing.
+    pub fn records(&self, signal: Signal) -> impl Iterator<Item = Record<'_>> {
+        Walk::new(signal, &self.bytes.0)
+    }
+
     /// The request.
     #[must_use]
     pub fn bytes(&self) -> &Checked {
@@ -158,7 +163,7 @@ impl Batch {
 
     /// Every record, in order. Allocates nothing.
     pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.chunks.iter().flat_map(|chunk| Walk::new(self.signal, &chunk.bytes.0))
+        self.chunks.iter().flat_map(|chunk| chunk.records(self.signal))
     }
 
     /// Keeps the records that `keep` wants, in order, by copying their ranges and fixing the lengths around them; untouched chunks are not copied. Resources, scopes and metrics left without records go too. Returns how many records are gone.

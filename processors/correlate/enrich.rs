@@ -1,0 +1,137 @@
+//! What a closed trace tells its logs and spans. Only absent keys are set: nothing that the application wrote is overwritten.
+//! The keys are those of research/alerting-sampling-correlation.md 1.4.
+
+use signal::{Edit, Item, Part, Record, SpanId, Trace, Value, ids, view::LogRecord};
+use std::collections::HashMap;
+
+/// Bytes of the message copied to a span.
+const MESSAGE_BYTES_MAX: usize = 256;
+
+/// What logs want to know of the span they belong to.
+struct Told {
+    service: String,
+    name: String,
+    status: &'static str,
+    route: Option<String>,
+}
+
+/// What spans want to know of their logs.
+#[derive(Default)]
+struct Count {
+    logs: i64,
+    errors: i64,
+    first_error: Option<String>,
+}
+
+/// The trace with its logs and spans told about each other. A trace without logs is left as it is.
+pub(super) fn enriched(mut trace: Trace) -> Trace {
+    if trace.logs.is_empty() {
+        return trace;
+    }
+    let spans = told_by_spans(&trace);
+    let counts = counted_by_span(&trace);
+    tell_spans(&mut trace, &counts);
+    tell_logs(&mut trace, &spans);
+    trace
+}
+
+fn told_by_spans(trace: &Trace) -> HashMap<SpanId, Told> {
+    let of_span = |record: Record<'_>| match record.item {
+        Item::Span(span) => {
+            let text = |key: &str| span.attributes().get(key).and_then(|v| v.text()).map(str::to_owned);
+            let told = Told {
+                service: record.resource.service().to_owned(),
+                name: span.name().to_owned(),
+                status: span.status().word(),
+                route: text("http.route"),
+            };
+            Some((span.span_id(), told))
+        }
+        _ => None,
+    };
+    trace.spans.records().filter_map(of_span).collect()
+}
+
+fn counted_by_span(trace: &Trace) -> HashMap<Option<SpanId>, Count> {
+    let mut counts: HashMap<Option<SpanId>, Count> = HashMap::new();
+    for record in trace.logs.records() {
+        let Item::Log(log) = record.item else { continue };
+        let count = counts.entry(ids::find(&log).and_then(|found| found.span)).or_default();
+        count.logs += 1;
+        if matches!(log.severity(), "ERROR" | "FATAL") {
+            count.errors += 1;
+            if count.first_error.is_none() {
+                count.first_error = log.message().map(|m| m.get(..m.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default().to_owned());
+            }
+        }
+    }
+    counts
+}
+
+fn tell_spans(trace: &mut Trace, counts: &HashMap<Option<SpanId>, Count>) {
+    trace.spans.edit(|record, edit| {
+        let Item::Span(span) = record.item else { return };
+        let Some(count) = counts.get(&Some(span.span_id())) else { return };
+        let mut set = |key: &str, value: Value| set_absent(&record, edit, key, value);
+        set("log.count", Value::Int(count.logs));
+        if count.errors > 0 {
+            set("log.error_count", Value::Int(count.errors));
+        }
+        if let Some(message) = &count.first_error {
+            set("log.first_error.message", Value::Text(message.clone()));
+        }
+    });
+}
+
+fn tell_logs(trace: &mut Trace, spans: &HashMap<SpanId, Told>) {
+    let facts = std::sync::Arc::clone(&trace.facts);
+    let (id, part, spanless) = (trace.id, trace.part, trace.spans.is_empty());
+    trace.logs.edit(|record, edit| {
+        let Item::Log(log) = record.item else { return };
+        let found = ids::find(&log);
+        let span = found.and_then(|f| f.span).and_then(|s| spans.get(&s));
+        promote_ids(&log, id, found, edit);
+        let mut set = |key: &str, value: Value| set_absent(&record, edit, key, value);
+        set("correlation.state", state(part, spanless).into());
+        set("trace.error", Value::Bool(facts.error()));
+        if !spanless {
+            set("trace.duration_ms", Value::Double(facts.duration_ms()));
+        }
+        if let Some(root) = &facts.root {
+            set("trace.root.service", Value::Text(root.service.clone()));
+            set("trace.root.name", Value::Text(root.name.clone()));
+        }
+        if let Some(span) = span {
+            set("span.name", Value::Text(span.name.clone()));
+            set("span.status", span.status.into());
+            if let Some(route) = &span.route {
+                set("http.route", Value::Text(route.clone()));
+            }
+            if record.resource.service().is_empty() && !span.service.is_empty() {
+                edit.set_resource_attribute("service.name", Value::Text(span.service.clone()));
+            }
+        }
+    });
+}
+
+/// Writes ids that were found outside OTLP's fields into them, in the 128-bit form that the trace is known by.
+fn promote_ids(log: &LogRecord<'_>, id: signal::TraceId, found: Option<ids::Found>, edit: &mut Edit) {
+    if log.trace_id().is_none() {
+        edit.set_ids(id, log.span_id().or(found.and_then(|f| f.span)));
+    }
+}
+
+fn state(part: Part, spanless: bool) -> &'static str {
+    match part {
+        Part::Late => "late",
+        Part::Whole | Part::Early if spanless => "orphan",
+        Part::Early => "partial",
+        Part::Whole => "joined",
+    }
+}
+
+fn set_absent(record: &Record<'_>, edit: &mut Edit, key: &str, value: Value) {
+    if record.attributes().get(key).is_none() {
+        edit.set_attribute(key, value);
+    }
+}

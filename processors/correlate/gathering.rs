@@ -1,0 +1,92 @@
+//! One trace while it is gathered: its slices, the promises of the requests they came in, and what was learned so far.
+
+use super::{Arrival, Slice, learning::Learning};
+use signal::{Ack, Batch, ClosedBy, Item, Part, Record, Signal, Time, Trace, TraceId};
+use std::sync::Arc;
+
+/// Allocated beside the payload: this struct, its table entry, its deadlines.
+const OVERHEAD_BYTES: usize = 512;
+
+/// A trace that is still open, or the late part of a closed one.
+pub(super) struct Gathering {
+    pub(super) first: Time,
+    pub(super) last: Time,
+    pub(super) learning: Learning,
+    spans: Vec<Slice>,
+    logs: Vec<Slice>,
+    ack: Ack,
+    bytes: usize,
+    /// The number of the chunk that the last slice of each signal was cut from.
+    chunks: [u64; 2],
+}
+
+impl Gathering {
+    pub(super) fn new(now: Time) -> Gathering {
+        Gathering {
+            first: now,
+            last: now,
+            learning: Learning::default(),
+            spans: Vec::new(),
+            logs: Vec::new(),
+            ack: Ack::none(),
+            bytes: OVERHEAD_BYTES,
+            chunks: [0; 2],
+        }
+    }
+
+    /// Adds a record; returns by how many bytes it grew.
+    pub(super) fn push(&mut self, record: &Record<'_>, place: &Arrival<'_>) -> usize {
+        let (slices, chunk) = match record.item {
+            Item::Span(_) => (&mut self.spans, &mut self.chunks[0]),
+            Item::Log(_) => (&mut self.logs, &mut self.chunks[1]),
+            Item::Point(..) => return 0,
+        };
+        let before = slices.last().filter(|_| *chunk == place.number).map(|s| s.gather.bytes());
+        if before.is_none() {
+            slices.push(Slice::of(place.chunk, record.signal()));
+            self.ack.absorb(place.ack.clone());
+            *chunk = place.number;
+        }
+        let mut grown = 0;
+        if let Some(slice) = slices.last_mut() {
+            slice.push(record, place.ordinal);
+            grown = slice.gather.bytes() - before.unwrap_or(0) + size_of::<u32>();
+        }
+        self.learning.learn(record, place.now);
+        self.last = place.now;
+        self.bytes += grown;
+        grown
+    }
+
+    pub(super) fn spans(&self) -> u32 {
+        self.learning.span_count
+    }
+
+    pub(super) fn logs(&self) -> u32 {
+        self.learning.log_count
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn close(self, id: TraceId, part: Part, by: ClosedBy) -> Trace {
+        let facts = self.learning.facts(self.first, self.last, by);
+        let batch = |signal, slices: Vec<Slice>| {
+            let mut all = Batch::empty(signal);
+            for slice in slices {
+                all.absorb(Batch::new(signal, slice.into_chunk(), self.ack.clone()));
+            }
+            all
+        };
+        Trace {
+            id,
+            part,
+            spans: batch(Signal::Traces, self.spans),
+            logs: batch(Signal::Logs, self.logs),
+            facts: Arc::new(facts),
+            decision: None,
+            pinned: false,
+        }
+    }
+}

@@ -1,7 +1,6 @@
-//! What moves along an edge: checked bytes in chunks, who they came from, and one promise. Merging appends chunks; nothing is decoded.
+//! What moves along an edge: checked bytes in chunks, who they came from, and one promise. Merging appends chunks; nothing is decoded. Its records are left out in `retain.rs` and changed in `edit.rs`.
 
-use crate::view::Walk;
-use crate::{Ack, Checked, Edit, Kinds, Record, Signal, Time, Trace};
+use crate::{Ack, Checked, Kinds, Record, Signal, Time, Trace, view::Walk};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ pub struct Origin {
 pub enum Ordinals {
     /// A run of neighbours that starts here; as many as the chunk has records.
     From(u32),
-    /// Any selection, ascending.
+    /// Any selection; ascending, unless an edit moved records to groups of their own.
     These(Arc<[u32]>),
 }
 
@@ -94,9 +93,9 @@ impl Chunk {
 /// Records of one signal and one promise to whoever sent them.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    signal: Signal,
-    chunks: SmallVec<[Chunk; 1]>,
-    ack: Ack,
+    pub(crate) signal: Signal,
+    pub(crate) chunks: SmallVec<[Chunk; 1]>,
+    pub(crate) ack: Ack,
 }
 
 impl Batch {
@@ -164,25 +163,6 @@ impl Batch {
     /// Every record, in order. Allocates nothing.
     pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
         self.chunks.iter().flat_map(|chunk| chunk.records(self.signal))
-    }
-
-    /// Keeps the records that `keep` wants, in order, by copying their ranges and fixing the lengths around them; untouched chunks are not copied. Resources, scopes and metrics left without records go too. Returns how many records are gone.
-    pub fn retain(&mut self, keep: impl FnMut(Record<'_>) -> bool) -> usize {
-        let _ = keep;
-        todo!()
-    }
-
-    /// Shows each record to `change`, which says in the `Edit` what to do to it; then patches what was changed. Returns how many records `Edit::discard` took out.
-    pub fn edit(&mut self, change: impl FnMut(Record<'_>, &mut Edit)) -> usize {
-        let _ = change;
-        todo!()
-    }
-
-    /// Cuts off everything from record `at` on; both halves keep the promise.
-    #[must_use]
-    pub fn split_off(&mut self, at: usize) -> Batch {
-        let _ = at;
-        todo!()
     }
 }
 

@@ -1,7 +1,20 @@
 //! The one gate: bytes from outside become `Checked` here or are refused with the place of the fault (FLOW 1).
 
-use crate::Signal;
+#[cfg(test)]
+mod check_test;
+mod pass;
+mod schema;
+
+use crate::{
+    Signal,
+    splice::{Patch, splice},
+};
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest,
+};
+use pass::{Fault, Pass, path_of};
+use prost::Message;
 use std::fmt;
 
 /// An OTLP export request of one signal whose wire format, UTF-8, nesting and sizes were checked. Only `check` and edits of a `Checked` make one, so views over it cannot fail.
@@ -16,7 +29,7 @@ impl Checked {
     }
 }
 
-/// What a request may contain at the most (research/reliability-security.md 5).
+/// What a request may contain at the most; what one record breaks costs that record, `records_max` the request (research/reliability-security.md 5).
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Records (spans, log records, data points) a request.
@@ -25,15 +38,24 @@ pub struct Limits {
     pub attributes_max: usize,
     /// Bytes of an attribute's key.
     pub key_bytes_max: usize,
-    /// Levels of arrays and maps in a value.
+    /// Levels of arrays and maps in a value. Never more than what fits into 100 levels of messages, where other readers stop: about 30 maps.
     pub nesting_max: usize,
     /// Bytes of a record.
     pub record_bytes_max: usize,
+    /// Bytes of a resource or scope, which are copied for every trace that has a record of theirs.
+    pub resource_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { records_max: 100_000, attributes_max: 1_024, key_bytes_max: 1_024, nesting_max: 64, record_bytes_max: 4 << 20 }
+        Limits {
+            records_max: 100_000,
+            attributes_max: 1_024,
+            key_bytes_max: 1_024,
+            nesting_max: 64,
+            record_bytes_max: 4 << 20,
+            resource_bytes_max: 64 << 10,
+        }
     }
 }
 
@@ -67,8 +89,49 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Checks a request once, in one pass. Legal but unusual encodings (a singular message given twice, fields where a view would misread them) are rewritten through prost.
+/// Checks a request once, in one pass, and gives the same bytes back. Legal but unusual encodings (a singular message or a oneof given twice) are rewritten through prost, which drops unknown fields;
+/// records that break a rule by themselves are cut out and counted.
 pub fn check(signal: Signal, raw: Bytes, limits: &Limits) -> Result<(Checked, Counts), Malformed> {
-    let _ = (signal, raw, limits);
-    todo!()
+    let (checked, mut counts, encoding) = one_pass(signal, raw, limits)?;
+    if encoding == Encoding::Plain {
+        return Ok((checked, counts));
+    }
+    let (checked, again, _) = one_pass(signal, rewritten(signal, &checked.0)?, limits)?;
+    counts.records = again.records;
+    counts.rejected += again.rejected;
+    counts.why = counts.why.or(again.why);
+    Ok((checked, counts))
+}
+
+/// Whether views can read the bytes as they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Plain,
+    Unusual,
+}
+
+fn one_pass(signal: Signal, raw: Bytes, limits: &Limits) -> Result<(Checked, Counts, Encoding), Malformed> {
+    let request = schema::request(signal);
+    let told =
+        |fault: &Fault| Malformed { path: path_of(request, &raw, fault.at), offset: fault.at, what: fault.what.clone().into_owned() };
+    let mut pass = Pass::new(&raw, limits);
+    pass.run(request).map_err(|fault| told(&fault))?;
+    let counts =
+        Counts { records: pass.records - pass.rejected, rejected: pass.rejected, why: pass.why.as_deref().map(|f| told(f).to_string()) };
+    let encoding = if pass.rewrite { Encoding::Unusual } else { Encoding::Plain };
+    if pass.cuts.is_empty() {
+        return Ok((Checked(raw), counts, encoding));
+    }
+    let patches: Vec<Patch> = pass.cuts.iter().map(|cut| Patch::cut(cut.start, cut.end)).collect();
+    Ok((Checked(splice(signal, &raw, &patches, &[]).into()), counts, encoding))
+}
+
+/// Decoded and encoded again, which merges what was given in pieces.
+fn rewritten(signal: Signal, raw: &[u8]) -> Result<Bytes, Malformed> {
+    let bytes = match signal {
+        Signal::Traces => ExportTraceServiceRequest::decode(raw).map(|request| request.encode_to_vec()),
+        Signal::Logs => ExportLogsServiceRequest::decode(raw).map(|request| request.encode_to_vec()),
+        Signal::Metrics => ExportMetricsServiceRequest::decode(raw).map(|request| request.encode_to_vec()),
+    };
+    bytes.map(Bytes::from).map_err(|e| Malformed { path: "request".to_owned(), offset: 0, what: e.to_string() })
 }

@@ -2,6 +2,8 @@
 //! No sockets, no clock, no other room. Start reading at `batch.rs`.
 
 pub mod ack;
+#[cfg(test)]
+mod arbitrary;
 pub mod batch;
 pub mod check;
 pub mod codec;
@@ -10,6 +12,8 @@ pub mod gather;
 pub mod id;
 pub mod ids;
 pub mod kinds;
+mod retain;
+mod splice;
 pub mod time;
 pub mod trace;
 pub mod value;

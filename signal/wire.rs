@@ -123,6 +123,11 @@ impl<'a> Fields<'a> {
         Fields { bytes: bytes.get(..end).unwrap_or_default(), at: start }
     }
 
+    /// Where the next field starts, or what is left is broken.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
     /// The next length-delimited field of this number and its content; others are passed over.
     #[inline]
     pub(crate) fn next_bytes(&mut self, number: u32) -> Option<(Field<'a>, &'a [u8])> {

@@ -31,6 +31,17 @@ impl MetricType {
         }
     }
 
+    /// The field of `Metric` that stands for the type.
+    pub(crate) const fn field(self) -> u32 {
+        match self {
+            MetricType::Gauge => 5,
+            MetricType::Sum => 7,
+            MetricType::Histogram => 9,
+            MetricType::ExponentialHistogram => 10,
+            MetricType::Summary => 11,
+        }
+    }
+
     /// The word of FIELDS.md.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -56,6 +67,15 @@ pub enum Temporality {
 }
 
 impl Temporality {
+    /// `AggregationTemporality`'s number.
+    pub(crate) const fn number(self) -> u64 {
+        match self {
+            Temporality::Unspecified => 0,
+            Temporality::Delta => 1,
+            Temporality::Cumulative => 2,
+        }
+    }
+
     /// An enum is an `int32` on the wire: the low 32 bits count, whatever was written.
     fn of_number(number: u64) -> Temporality {
         match number as u32 {

@@ -148,6 +148,13 @@ impl<'a> Reader<'a> {
         Ok(key)
     }
 
+    /// Takes a member's key as it is written, escapes and all, and its colon.
+    pub(crate) fn raw_key(&mut self) -> Read<&'a str> {
+        let key = self.raw_string()?;
+        self.colon()?;
+        Ok(key)
+    }
+
     /// Takes a value of any kind and depth.
     pub(crate) fn skip(&mut self) -> Read<()> {
         let mut open: SmallVec<[Bracket; 32]> = SmallVec::new();
@@ -200,8 +207,7 @@ impl<'a> Reader<'a> {
 
     fn skip_key(&mut self, bracket: Bracket) -> Read<()> {
         if bracket == Bracket::Object {
-            self.raw_string()?;
-            self.colon()?;
+            self.raw_key()?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::{Form, Found, shape};
 use crate::{SpanId, TraceId};
 
 /// What a key holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Key {
     /// 32 or 16 hex digits, X-Ray's form, or a 64-bit decimal.
     Trace,

@@ -222,7 +222,9 @@ fn look_alikes_are_not_taken() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_read_without_a_panic(text in "(?s)(.{0,8}|trace_?id|span|00-|Root=1-|\\[|\\]|,|=|:|\"|[0-9a-f]{32}|[0-9a-f]{16}|projects/){0,12}") {
-        let _ = find_in_text(&text);
+    fn what_any_text_gives_is_an_id(text in "(?s)(.{0,8}|trace_?id|span|00-|Root=1-|\\[|\\]|,|=|:|\"|[0-9a-f]{32}|[0-9a-f]{16}|projects/){0,12}") {
+        if let Some(found) = find_in_text(&text) {
+            proptest::prop_assert!(found.trace != TraceId::default() && found.span != Some(SpanId::default()));
+        }
     }
 }

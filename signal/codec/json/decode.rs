@@ -6,8 +6,8 @@ use super::{
     number,
     schema::{Field, Kind, Message, Often},
 };
+use crate::wire::{FIXED64, Fields, VARINT, Wire, fixed64s, text, varints};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use prost::encoding::{WireType, decode_key, decode_varint};
 use std::fmt::Write as _;
 
 /// The request as one JSON object.
@@ -17,97 +17,77 @@ pub(super) fn request(message: &'static Message, bytes: &[u8]) -> String {
     decoder.out
 }
 
-/// A field's value as it lies in the bytes.
-#[derive(Clone, Copy)]
-enum Raw<'a> {
-    Varint(u64),
-    Fixed32(u32),
-    Fixed64(u64),
-    Bytes(&'a [u8]),
-}
-
 struct Decoder {
     out: String,
     deep: usize,
 }
 
 impl Decoder {
-    fn message(&mut self, message: &'static Message, mut bytes: &[u8]) {
-        let mut raws = Vec::new();
-        while self.deep < MESSAGES_DEEP_MAX
-            && let Some(raw) = next_field(&mut bytes)
-        {
-            raws.push(raw);
-        }
+    fn message(&mut self, message: &'static Message, bytes: &[u8]) {
+        let bytes = if self.deep < MESSAGES_DEEP_MAX { bytes } else { &[] };
         self.deep += 1;
         self.out.push('{');
-        let mut comma = "";
+        let empty = self.out.len();
         for field in message.fields {
-            let mut of_field = raws.iter().filter(|(number, _)| *number == field.number).map(|(_, raw)| *raw).peekable();
-            if of_field.peek().is_none() {
-                continue;
-            }
-            self.push(format_args!("{comma}\"{}\":", field.name));
-            comma = ",";
+            let comma = if self.out.len() > empty { "," } else { "" };
             match field.often {
-                Often::Once => self.once(field, of_field),
-                Often::Repeated => self.repeated(field, of_field),
+                // Of a field written several times the last one counts.
+                Often::Once => {
+                    if let Some(value) = values(bytes, field).last() {
+                        self.push(format_args!("{comma}\"{}\":", field.name));
+                        self.value(field.kind, value);
+                    }
+                }
+                Often::Repeated => self.repeated(comma, field, bytes),
             }
         }
         self.out.push('}');
         self.deep -= 1;
     }
 
-    /// Of a field written several times the last one counts.
-    fn once<'a>(&mut self, field: &Field, raws: impl Iterator<Item = Raw<'a>>) {
-        match raws.last() {
-            Some(raw) => self.value(field.kind, raw),
-            None => self.out.push_str("null"),
-        }
-    }
-
-    fn repeated<'a>(&mut self, field: &Field, raws: impl Iterator<Item = Raw<'a>>) {
-        let mut before = "[";
-        let mut element = |raw| {
-            self.out.push_str(std::mem::replace(&mut before, ","));
-            self.value(field.kind, raw);
-        };
-        for raw in raws {
-            match (raw, wire_type_packed(field.kind)) {
-                (Raw::Bytes(mut packed), Some(wire_type)) => {
-                    while let Some(raw) = next_value(wire_type, &mut packed) {
-                        element(raw);
-                    }
-                }
-                _ => element(raw),
+    fn repeated(&mut self, comma: &str, field: &Field, bytes: &[u8]) {
+        let mut n = 0;
+        let mut element = |value| {
+            match n {
+                0 => self.push(format_args!("{comma}\"{}\":[", field.name)),
+                _ => self.out.push(','),
             }
+            self.value(field.kind, value);
+            n += 1;
+        };
+        match field.kind.wire_type() {
+            VARINT => varints(bytes, field.number).for_each(|number| element(Wire::Varint(number))),
+            FIXED64 => fixed64s(bytes, field.number).for_each(|number| element(Wire::Fixed64(number))),
+            _ => values(bytes, field).for_each(element),
         }
-        self.out.push_str(if before == "[" { "[]" } else { "]" });
+        if n > 0 {
+            self.out.push(']');
+        }
     }
 
-    fn value(&mut self, kind: Kind, raw: Raw<'_>) {
-        match (kind, raw) {
-            (Kind::Message(message), Raw::Bytes(bytes)) => self.message(message, bytes),
-            (Kind::Text, Raw::Bytes(text)) => write_text(&String::from_utf8_lossy(text), &mut self.out),
-            (Kind::Id, Raw::Bytes(id)) => {
+    fn value(&mut self, kind: Kind, value: Wire<'_>) {
+        match (kind, value) {
+            (Kind::Message(message), Wire::Bytes(bytes)) => self.message(message, bytes),
+            (Kind::Text, Wire::Bytes(content)) => write_text(text(content), &mut self.out),
+            (Kind::Id, Wire::Bytes(id)) => {
                 self.out.push('"');
                 id.iter().for_each(|byte| self.push(format_args!("{byte:02x}")));
                 self.out.push('"');
             }
-            (Kind::Base64, Raw::Bytes(bytes)) => {
+            (Kind::Base64, Wire::Bytes(bytes)) => {
                 self.out.push('"');
                 BASE64_STANDARD.encode_string(bytes, &mut self.out);
                 self.out.push('"');
             }
-            (Kind::Bool, Raw::Varint(n)) => self.out.push_str(if n == 0 { "false" } else { "true" }),
+            (Kind::Bool, Wire::Varint(n)) => self.out.push_str(if n == 0 { "false" } else { "true" }),
             // Protobuf's 32-bit kinds are the low half of the varint.
-            (Kind::Int32 | Kind::Enum(_), Raw::Varint(n)) => self.push(format_args!("{}", n as u32 as i32)),
-            (Kind::Uint32, Raw::Varint(n)) => self.push(format_args!("{}", n as u32)),
-            (Kind::Sint32, Raw::Varint(n)) => self.push(format_args!("{}", (n as u32 >> 1) as i32 ^ -((n & 1) as i32))),
-            (Kind::Fixed32, Raw::Fixed32(n)) => self.push(format_args!("{n}")),
-            (Kind::Uint64, Raw::Varint(n)) | (Kind::Fixed64, Raw::Fixed64(n)) => self.push(format_args!("\"{n}\"")),
-            (Kind::Int64, Raw::Varint(n)) | (Kind::Sfixed64, Raw::Fixed64(n)) => self.push(format_args!("\"{}\"", n.cast_signed())),
-            (Kind::Double, Raw::Fixed64(n)) => number::write_double(f64::from_bits(n), &mut self.out),
+            (Kind::Int32 | Kind::Enum(_), Wire::Varint(n)) => self.push(format_args!("{}", n as u32 as i32)),
+            (Kind::Uint32, Wire::Varint(n)) => self.push(format_args!("{}", n as u32)),
+            (Kind::Sint32, Wire::Varint(n)) => self.push(format_args!("{}", (n as u32 >> 1) as i32 ^ -((n & 1) as i32))),
+            (Kind::Fixed32, Wire::Fixed32(n)) => self.push(format_args!("{n}")),
+            (Kind::Uint64, Wire::Varint(n)) | (Kind::Fixed64, Wire::Fixed64(n)) => self.push(format_args!("\"{n}\"")),
+            (Kind::Int64, Wire::Varint(n)) | (Kind::Sfixed64, Wire::Fixed64(n)) => self.push(format_args!("\"{}\"", n.cast_signed())),
+            (Kind::Double, Wire::Fixed64(n)) => number::write_double(f64::from_bits(n), &mut self.out),
             _ => self.out.push_str("null"),
         }
     }
@@ -118,29 +98,8 @@ impl Decoder {
     }
 }
 
-/// The next field's number and value; none at the end.
-fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Raw<'a>)> {
-    if bytes.is_empty() {
-        return None;
-    }
-    let (number, wire_type) = decode_key(bytes).ok()?;
-    Some((number, next_value(wire_type, bytes)?))
-}
-
-fn next_value<'a>(wire_type: WireType, bytes: &mut &'a [u8]) -> Option<Raw<'a>> {
-    match wire_type {
-        WireType::Varint => decode_varint(bytes).ok().map(Raw::Varint),
-        WireType::ThirtyTwoBit => bytes.split_off(..4)?.try_into().ok().map(|four| Raw::Fixed32(u32::from_le_bytes(four))),
-        WireType::SixtyFourBit => bytes.split_off(..8)?.try_into().ok().map(|eight| Raw::Fixed64(u64::from_le_bytes(eight))),
-        WireType::LengthDelimited => {
-            let length = usize::try_from(decode_varint(bytes).ok()?).ok()?;
-            bytes.split_off(..length).map(Raw::Bytes)
-        }
-        WireType::StartGroup | WireType::EndGroup => None,
-    }
-}
-
-/// How each element of a packed list is written; none for kinds that are never packed.
-fn wire_type_packed(kind: Kind) -> Option<WireType> {
-    Some(kind.wire_type()).filter(|wire_type| *wire_type != WireType::LengthDelimited)
+/// What is written for a field, in written order.
+fn values<'a>(bytes: &'a [u8], field: &Field) -> impl Iterator<Item = Wire<'a>> {
+    let number = field.number;
+    Fields::of(bytes).filter(move |field| field.number == number).map(|field| field.value)
 }

@@ -5,12 +5,14 @@ use super::{
     reader::{Bracket, Reader, Wrong},
     schema::{Field, Kind, Message, Names, Often},
 };
-use crate::Malformed;
+use crate::{
+    Malformed,
+    wire::{BYTES, put_tag, put_varint},
+};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use prost::encoding::{WireType, encode_key, encode_varint};
 use std::fmt::Write as _;
 
 const BASE64_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -95,19 +97,19 @@ impl Encoder<'_> {
         }
         match field.often {
             Often::Once => {
-                encode_key(field.number, field.kind.wire_type(), &mut self.out);
+                put_tag(&mut self.out, field.number, field.kind.wire_type());
                 self.value(field.kind)
             }
-            Often::Repeated if field.kind.wire_type() == WireType::LengthDelimited => self.elements(|encoder| {
-                encode_key(field.number, WireType::LengthDelimited, &mut encoder.out);
+            Often::Repeated if field.kind.wire_type() == BYTES => self.elements(|encoder| {
+                put_tag(&mut encoder.out, field.number, BYTES);
                 if encoder.json.null()? {
-                    encode_varint(0, &mut encoder.out);
+                    put_varint(&mut encoder.out, 0);
                     return Ok(());
                 }
                 encoder.value(field.kind)
             }),
             Often::Repeated => {
-                encode_key(field.number, WireType::LengthDelimited, &mut self.out);
+                put_tag(&mut self.out, field.number, BYTES);
                 self.delimited(|encoder| encoder.elements(|encoder| encoder.value(field.kind)))
             }
         }
@@ -144,13 +146,11 @@ impl Encoder<'_> {
             Kind::Enum(names) => self.enumerated(names)?,
             Kind::Message(message) => self.delimited(|encoder| encoder.message(message))?,
             // Protobuf writes a negative int32 as if it were 64 bits long.
-            Kind::Int32 => self.integer::<i32>().map(|n| encode_varint(i64::from(n).cast_unsigned(), &mut self.out))?,
-            Kind::Int64 => self.integer::<i64>().map(|n| encode_varint(n.cast_unsigned(), &mut self.out))?,
-            Kind::Uint32 => self.integer::<u32>().map(|n| encode_varint(u64::from(n), &mut self.out))?,
-            Kind::Uint64 => self.integer::<u64>().map(|n| encode_varint(n, &mut self.out))?,
-            Kind::Sint32 => {
-                self.integer::<i32>().map(|n| encode_varint(u64::from(((n << 1) ^ (n >> 31)).cast_unsigned()), &mut self.out))?
-            }
+            Kind::Int32 => self.integer::<i32>().map(|n| put_varint(&mut self.out, i64::from(n).cast_unsigned()))?,
+            Kind::Int64 => self.integer::<i64>().map(|n| put_varint(&mut self.out, n.cast_unsigned()))?,
+            Kind::Uint32 => self.integer::<u32>().map(|n| put_varint(&mut self.out, u64::from(n)))?,
+            Kind::Uint64 => self.integer::<u64>().map(|n| put_varint(&mut self.out, n))?,
+            Kind::Sint32 => self.integer::<i32>().map(|n| put_varint(&mut self.out, u64::from(((n << 1) ^ (n >> 31)).cast_unsigned())))?,
             Kind::Fixed32 => self.integer::<u32>().map(|n| self.out.extend(n.to_le_bytes()))?,
             Kind::Fixed64 => self.integer::<u64>().map(|n| self.out.extend(n.to_le_bytes()))?,
             Kind::Sfixed64 => self.integer::<i64>().map(|n| self.out.extend(n.to_le_bytes()))?,
@@ -195,7 +195,7 @@ impl Encoder<'_> {
         } else {
             self.integer::<i32>()?
         };
-        encode_varint(i64::from(number).cast_unsigned(), &mut self.out);
+        put_varint(&mut self.out, i64::from(number).cast_unsigned());
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl Encoder<'_> {
                 format!("`{}` is not hex; OTLP/JSON writes a trace id as 32 hex digits and a span id as 16, not in base64", short(&hex));
             return Err(Wrong { offset, what: what.into() });
         }
-        encode_varint(digits.len() as u64 / 2, &mut self.out);
+        put_varint(&mut self.out, digits.len() as u64 / 2);
         let digit = |c: u8| if c.is_ascii_digit() { c - b'0' } else { (c | 0x20) - b'a' + 10 };
         self.out.extend(digits.chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])));
         Ok(())
@@ -226,7 +226,7 @@ impl Encoder<'_> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        encode_varint(bytes.len() as u64, &mut self.out);
+        put_varint(&mut self.out, bytes.len() as u64);
         self.out.extend_from_slice(bytes);
     }
 
@@ -235,7 +235,7 @@ impl Encoder<'_> {
         let start = self.out.len();
         write(self)?;
         let end = self.out.len();
-        encode_varint((end - start) as u64, &mut self.out);
+        put_varint(&mut self.out, (end - start) as u64);
         let length_bytes = self.out.len() - end;
         self.out[start..].rotate_right(length_bytes);
         Ok(())

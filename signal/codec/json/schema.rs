@@ -1,6 +1,6 @@
 //! What a table of OTLP's messages consists of. The tables themselves are in `tables`.
 
-use prost::encoding::WireType;
+use crate::wire::{BYTES, FIXED32, FIXED64, VARINT};
 
 /// A message and its fields, in the order in which JSON is written.
 pub(super) struct Message {
@@ -54,13 +54,13 @@ pub(super) struct Names {
 }
 
 impl Kind {
-    /// How one value of it lies in the bytes.
-    pub(super) fn wire_type(self) -> WireType {
+    /// The wire type of one value of it.
+    pub(super) fn wire_type(self) -> u32 {
         match self {
-            Kind::Text | Kind::Id | Kind::Base64 | Kind::Message(_) => WireType::LengthDelimited,
-            Kind::Bool | Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Int64 | Kind::Uint64 | Kind::Enum(_) => WireType::Varint,
-            Kind::Fixed32 => WireType::ThirtyTwoBit,
-            Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => WireType::SixtyFourBit,
+            Kind::Text | Kind::Id | Kind::Base64 | Kind::Message(_) => BYTES,
+            Kind::Bool | Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Int64 | Kind::Uint64 | Kind::Enum(_) => VARINT,
+            Kind::Fixed32 => FIXED32,
+            Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => FIXED64,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{BuildContext, Component, Processor, Shape, Sink, Source};
 use config::{Fault, Node};
 use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use serde::{Deserialize, Serialize};
 use signal::Kinds;
 
 /// A component that was read, its type forgotten.
@@ -38,7 +39,8 @@ pub enum Spec {
 }
 
 /// Which of the three maps a component belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `sources:`
     Source,

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use signal::Time;
 use std::{sync::Arc, time::SystemTime};
+use tokio::time::Instant;
 
 /// Where the pipeline's time comes from. Clones share it.
 #[derive(Clone, Debug)]
@@ -12,6 +13,7 @@ pub struct Clock(Hand);
 enum Hand {
     Wall,
     Virtual(Arc<Mutex<Time>>),
+    Runtime { start: Time, since: Instant },
 }
 
 impl Clock {
@@ -27,6 +29,12 @@ impl Clock {
         Clock(Hand::Virtual(Arc::new(Mutex::new(time))))
     }
 
+    /// A clock that shows `start` now and goes with tokio's time, which a test may pause; needs a running tokio runtime.
+    #[must_use]
+    pub fn with_runtime(start: Time) -> Clock {
+        Clock(Hand::Runtime { start, since: Instant::now() })
+    }
+
     /// Now.
     #[must_use]
     pub fn now(&self) -> Time {
@@ -35,10 +43,11 @@ impl Clock {
                 SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
             ),
             Hand::Virtual(time) => *time.lock(),
+            Hand::Runtime { start, since } => start.plus(since.elapsed()),
         }
     }
 
-    /// Moves a virtual clock forward to `time`; the wall clock does not listen.
+    /// Moves a virtual clock forward to `time`; the others do not listen.
     pub fn advance(&self, time: Time) {
         if let Hand::Virtual(now) = &self.0 {
             let mut now = now.lock();

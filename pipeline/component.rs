@@ -1,6 +1,6 @@
 //! A config struct that can become a running part: all that a component offers. Parsing, checking, reference, schema and conformance test follow from it.
 
-use crate::Pool;
+use crate::{Pool, limits::Memory};
 use config::{Fault, Place};
 use journal::{Blocking, Disk};
 use schemars::JsonSchema;
@@ -46,11 +46,12 @@ pub enum Keyed {
 /// What the plan must know of a part before anything runs.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// What it does something with. An edge that carries none of it is an error.
+    /// What it does something with. Inputs that together carry none of it are an error; a kind that comes in and is neither acted on nor given
+    /// would be dropped silently, which is an error too. Closed traces fall apart into spans and logs before a sink that does not act on them.
     pub acts_on: Kinds,
-    /// What comes out of its main output; for a sink, `NONE`.
+    /// What comes out, on its main output and on each of `ports`; for a sink, `NONE`.
     pub gives: Kinds,
-    /// What it passes on untouched or refuses: a kind that comes in and is neither acted on nor given would be dropped silently, which is an error unless the input names a signal.
+    /// Outputs besides the main one, named by the user (`route.eu`).
     pub ports: Vec<String>,
     /// How it is spread.
     pub keyed: Keyed,
@@ -88,6 +89,8 @@ pub struct BuildContext<'a> {
     pub disk: &'a Arc<dyn Disk>,
     /// Where blocking calls run.
     pub blocking: &'a Blocking,
+    /// How much memory it may plan with.
+    pub memory: Memory,
 }
 
 impl BuildContext<'_> {

@@ -1,6 +1,6 @@
 //! A pure step: same state, flow and time in, same flows out. Synchronous; a lane owns it and calls it.
 
-use crate::Reason;
+pub use crate::out::Out;
 use signal::{Decision, Flow, Time};
 
 /// A running processor.
@@ -50,47 +50,4 @@ pub struct Held {
 impl Held {
     /// Nothing.
     pub const NONE: Held = Held { spans: 0, logs: 0, points: 0, bytes: 0 };
-}
-
-/// Where a processor puts what it made. Whatever it is sent goes on by plain calls or into the lane's outbox; nothing waits here.
-pub struct Out<'a> {
-    _lane: std::marker::PhantomData<&'a mut ()>,
-}
-
-impl Out<'_> {
-    /// The stream's time (FLOW 5).
-    #[must_use]
-    pub fn now(&self) -> Time {
-        todo!()
-    }
-    /// To whoever reads this node. An empty flow settles by being dropped.
-    pub fn send(&mut self, flow: Flow) {
-        drop(flow);
-        todo!()
-    }
-    /// To a named output.
-    pub fn send_to(&mut self, port: &str, flow: Flow) {
-        let _ = (port, flow);
-        todo!()
-    }
-    /// Counts records that were taken out on purpose, per signal of the record.
-    pub fn discarded(&mut self, signal: signal::Signal, records: usize, why: Reason) {
-        let _ = (signal, records, why);
-        todo!()
-    }
-    /// Counts records that this node made itself.
-    pub fn made(&mut self, signal: signal::Signal, records: usize) {
-        let _ = (signal, records);
-        todo!()
-    }
-    /// Has a decision written to the journal and synced before anything that is sent after this call leaves the lane.
-    pub fn decide(&mut self, decision: Decision) {
-        let _ = decision;
-        todo!()
-    }
-    /// Whether the outbox wants a pause; only `flush` must heed it.
-    #[must_use]
-    pub fn full(&self) -> bool {
-        todo!()
-    }
 }

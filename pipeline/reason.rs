@@ -15,12 +15,24 @@ impl Reason {
     pub const NO_RULE: Reason = Reason("no_rule");
     /// The same request came before.
     pub const REPEAT: Reason = Reason("repeat");
-    /// A node with no reader.
+    /// Nobody reads the output it was sent to.
     pub const NO_READER: Reason = Reason("no_reader");
     /// A sink refused it for good, or `check` cut it out.
     pub const REFUSED: Reason = Reason("refused");
+    /// A request that could not be read at all; counted as one record.
+    pub const MALFORMED: Reason = Reason("malformed");
+    /// Alone too large for a sink.
+    pub const TOO_LARGE: Reason = Reason("too_large");
+    /// The disk did not take it; its client was told so.
+    pub const DISK: Reason = Reason("disk");
+    /// The lane was closed before it took the record; its client was told so.
+    pub const CLOSED: Reason = Reason("closed");
     /// In minus out did not add up; always a defect.
     pub const UNACCOUNTED: Reason = Reason("unaccounted");
+    /// A processor panicked while it had the record; always a defect.
+    pub const PANICKED: Reason = Reason("panicked");
+    /// Its lane began again and reads it from the journal once more.
+    pub const REPLAYED: Reason = Reason("replayed");
     /// Still undelivered when the drain ended.
     pub const DRAIN_ENDED: Reason = Reason("drain_ended");
     /// `on_full: drop` and the edge was full.

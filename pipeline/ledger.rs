@@ -1,0 +1,343 @@
+//! What became of every record. One account per node, posted to once per call and under one lock, so that it balances whenever it is looked at:
+//! in + made = out + discarded + rejected + lost + held.
+
+use crate::{Held, Kind, Reason};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use signal::{Flow, Signal};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A number per signal, in the order of `Signal::ALL`.
+pub(crate) type PerSignal<T> = [T; 3];
+
+/// Where a signal stands in a `PerSignal`.
+pub(crate) const fn slot(signal: Signal) -> usize {
+    match signal {
+        Signal::Traces => 0,
+        Signal::Logs => 1,
+        Signal::Metrics => 2,
+    }
+}
+
+/// The records of a flow per signal.
+pub(crate) fn count(flow: &Flow) -> PerSignal<u64> {
+    let mut records = [0; 3];
+    for batch in flow.batches() {
+        records[slot(batch.signal())] += batch.len() as u64;
+    }
+    records
+}
+
+/// How a record ended at a node other than by going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Fate {
+    /// Taken out on purpose.
+    Discarded,
+    /// Refused for good.
+    Rejected,
+    /// Gone, and nobody wanted that.
+    Lost,
+}
+
+/// What one call did, posted to an account at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Posting {
+    pub(crate) taken: PerSignal<u64>,
+    pub(crate) made: PerSignal<u64>,
+    pub(crate) out: PerSignal<u64>,
+    pub(crate) held: PerSignal<i64>,
+    pub(crate) ended: Vec<(Fate, Signal, Reason, u64)>,
+}
+
+impl Posting {
+    pub(crate) fn taking(taken: PerSignal<u64>) -> Posting {
+        Posting { taken, ..Posting::default() }
+    }
+
+    pub(crate) fn end(&mut self, fate: Fate, signal: Signal, why: Reason, records: u64) {
+        if records > 0 {
+            self.ended.push((fate, signal, why, records));
+        }
+    }
+
+    /// Ends all of these records the same way.
+    pub(crate) fn end_all(&mut self, fate: Fate, why: Reason, records: PerSignal<u64>) {
+        Signal::ALL.into_iter().for_each(|signal| self.end(fate, signal, why, records[slot(signal)]));
+    }
+
+    /// Notes that what is held changed.
+    pub(crate) fn hold(&mut self, before: PerSignal<u64>, after: PerSignal<u64>) {
+        for at in 0..3 {
+            self.held[at] += signed(after[at]) - signed(before[at]);
+        }
+    }
+
+    /// What came in or was made and is not accounted for: positive is missing, negative came from nowhere.
+    pub(crate) fn difference(&self) -> PerSignal<i64> {
+        let mut missing = [0; 3];
+        for (at, missing) in missing.iter_mut().enumerate() {
+            *missing = signed(self.taken[at]) + signed(self.made[at]) - signed(self.out[at]) - self.held[at];
+        }
+        for (_, signal, _, records) in &self.ended {
+            missing[slot(*signal)] -= signed(*records);
+        }
+        missing
+    }
+}
+
+fn signed(records: u64) -> i64 {
+    i64::try_from(records).unwrap_or(i64::MAX)
+}
+
+impl Held {
+    /// As a number per signal.
+    pub(crate) fn per_signal(self) -> PerSignal<u64> {
+        [self.spans as u64, self.logs as u64, self.points as u64]
+    }
+}
+
+/// The counters of one node.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    books: Mutex<Books>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    sums: Posting,
+    ended: BTreeMap<(Fate, Signal, Reason), u64>,
+}
+
+impl Account {
+    pub(crate) fn new(name: &str, kind: Kind) -> Arc<Account> {
+        Arc::new(Account { name: name.to_owned(), kind, books: Mutex::default() })
+    }
+
+    /// Adds what a call did.
+    pub(crate) fn post(&self, posting: &Posting) {
+        let mut books = self.books.lock();
+        let sums = &mut books.sums;
+        for at in 0..3 {
+            sums.taken[at] += posting.taken[at];
+            sums.made[at] += posting.made[at];
+            sums.out[at] += posting.out[at];
+            sums.held[at] += posting.held[at];
+        }
+        for (fate, signal, why, records) in &posting.ended {
+            *books.ended.entry((*fate, *signal, *why)).or_default() += records;
+        }
+    }
+
+    /// What is held now.
+    pub(crate) fn held(&self) -> PerSignal<u64> {
+        self.books.lock().sums.held.map(|held| u64::try_from(held).unwrap_or(0))
+    }
+
+    /// Ends everything that is held.
+    pub(crate) fn end_held(&self, fate: Fate, why: Reason) {
+        let held = self.held();
+        let mut posting = Posting::default();
+        posting.hold(held, [0; 3]);
+        posting.end_all(fate, why, held);
+        self.post(&posting);
+    }
+
+    fn snapshot(&self) -> NodeCounts {
+        let books = self.books.lock();
+        let mut signals = BTreeMap::new();
+        for signal in Signal::ALL {
+            let at = slot(signal);
+            let mut counts = Counts {
+                taken: books.sums.taken[at],
+                made: books.sums.made[at],
+                out: books.sums.out[at],
+                held: books.sums.held[at],
+                ..Counts::default()
+            };
+            for ((fate, _, why), records) in books.ended.iter().filter(|((_, of, _), _)| *of == signal) {
+                let words = match fate {
+                    Fate::Discarded => &mut counts.discarded,
+                    Fate::Rejected => &mut counts.rejected,
+                    Fate::Lost => &mut counts.lost,
+                };
+                words.insert(why.0.to_owned(), *records);
+            }
+            if counts != Counts::default() {
+                signals.insert(signal, counts);
+            }
+        }
+        NodeCounts { name: self.name.clone(), kind: self.kind, signals }
+    }
+}
+
+/// The accounts of all nodes, in the order of the plan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger(pub(crate) Vec<Arc<Account>>);
+
+impl Ledger {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot { nodes: self.0.iter().map(|account| account.snapshot()).collect() }
+    }
+}
+
+/// The ledger at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// One per node, sources first, in written order.
+    pub nodes: Vec<NodeCounts>,
+}
+
+/// One node's counters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCounts {
+    /// Its key in the graph.
+    pub name: String,
+    /// Which map it stands in.
+    pub kind: Kind,
+    /// Only signals of which anything was seen.
+    pub signals: BTreeMap<Signal, Counts>,
+}
+
+/// One node's counters of one signal, in records since the process began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Came in.
+    #[serde(rename = "in")]
+    pub taken: u64,
+    /// Made here.
+    pub made: u64,
+    /// Went on; for a sink: delivered.
+    pub out: u64,
+    /// Is here now.
+    pub held: i64,
+    /// Taken out on purpose, by reason.
+    pub discarded: BTreeMap<String, u64>,
+    /// Refused for good, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Gone, by reason.
+    pub lost: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// In + made − out − discarded − rejected − lost − held: zero, or the ledger is broken.
+    #[must_use]
+    pub fn difference(&self) -> i128 {
+        let ended: u64 = [&self.discarded, &self.rejected, &self.lost].into_iter().flat_map(BTreeMap::values).sum();
+        i128::from(self.taken) + i128::from(self.made) - i128::from(self.out) - i128::from(ended) - i128::from(self.held)
+    }
+}
+
+impl Snapshot {
+    /// The counters of a node, if there is one of that name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&NodeCounts> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Whether every account adds up; else the first that does not, in words.
+    pub fn balance(&self) -> Result<(), String> {
+        for node in &self.nodes {
+            for (signal, counts) in &node.signals {
+                let difference = counts.difference();
+                if difference != 0 {
+                    return Err(format!("`{}` does not balance: {difference} {signal} are unaccounted for ({counts:?})", node.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records lost at any node.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.nodes.iter().flat_map(|node| node.signals.values()).flat_map(|counts| counts.lost.values()).sum()
+    }
+
+    /// The ledger in one sentence: what came in, what was taken out or is still here, and whether anything was lost.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut taken = [0; 3];
+        let mut others: BTreeMap<(usize, &str), u64> = BTreeMap::new();
+        let mut lost = Vec::new();
+        for node in &self.nodes {
+            for (signal, counts) in &node.signals {
+                if node.kind == Kind::Source {
+                    taken[slot(*signal)] += counts.taken;
+                }
+                *others.entry((0, "discarded on purpose")).or_default() += counts.discarded.values().sum::<u64>();
+                *others.entry((1, "rejected")).or_default() += counts.rejected.values().sum::<u64>();
+                *others.entry((2, "held")).or_default() += u64::try_from(counts.held).unwrap_or(0);
+                lost.extend(
+                    counts.lost.iter().map(|(why, n)| format!("{} {} at `{}` ({why})", thousands(*n), noun(*signal, *n), node.name)),
+                );
+            }
+        }
+        let came = Signal::ALL.into_iter().filter(|s| taken[slot(*s)] > 0).map(|s| {
+            let records = taken[slot(s)];
+            format!("{} {}", thousands(records), noun(s, records))
+        });
+        let came: Vec<String> = came.collect();
+        let mut parts = vec![if came.is_empty() { "nothing came in".to_owned() } else { format!("{} in", came.join(", ")) }];
+        let others: Vec<String> =
+            others.iter().filter(|(_, n)| **n > 0).map(|((_, word), n)| format!("{} {word}", thousands(*n))).collect();
+        if !others.is_empty() {
+            parts.push(others.join(", "));
+        }
+        parts.push(if lost.is_empty() { "nothing was lost".to_owned() } else { format!("LOST: {}", lost.join(", ")) });
+        parts.join("; ")
+    }
+}
+
+/// What records of a signal are called: `span`, `logs`, `points`.
+fn noun(signal: Signal, records: u64) -> &'static str {
+    match (signal, records) {
+        (Signal::Traces, 1) => "span",
+        (Signal::Traces, _) => "spans",
+        (Signal::Logs, 1) => "log",
+        (Signal::Logs, _) => "logs",
+        (Signal::Metrics, 1) => "point",
+        (Signal::Metrics, _) => "points",
+    }
+}
+
+/// `12,034`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_is_told_in_one_sentence() {
+        let source = Account::new("otlp", Kind::Source);
+        source.post(&Posting { taken: [12_034, 5_000, 0], out: [12_034, 5_000, 0], ..Posting::default() });
+        let ledger = Ledger(vec![Arc::clone(&source)]);
+        assert_eq!(ledger.snapshot().sentence(), "12,034 spans, 5,000 logs in; nothing was lost");
+        let mut posting = Posting::taking([1, 0, 0]);
+        posting.end(Fate::Lost, Signal::Traces, Reason::QUEUE_FULL, 1);
+        source.post(&posting);
+        assert_eq!(ledger.snapshot().sentence(), "12,035 spans, 5,000 logs in; LOST: 1 span at `otlp` (queue_full)");
+        assert_eq!(ledger.snapshot().balance(), Ok(()));
+        assert_eq!(ledger.snapshot().lost(), 1);
+    }
+
+    #[test]
+    fn an_account_that_does_not_add_up_is_named() {
+        let account = Account::new("kept", Kind::Processor);
+        account.post(&Posting::taking([0, 3, 0]));
+        let said = Ledger(vec![account]).snapshot().balance();
+        assert!(said.is_err_and(|said| said.contains("`kept`") && said.contains("3 logs")));
+    }
+}

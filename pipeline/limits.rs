@@ -1,0 +1,141 @@
+//! The memory budget and its shares (FLOW 1). A reservation never waits: growth that fails refuses the request.
+
+use config::Environment;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// What is taken where neither cgroup nor system says how much memory there is.
+const MEMORY_UNKNOWN: u64 = 1 << 30;
+/// Share of the cgroup's limit that the budget takes; the rest is for code, stacks and what is not counted.
+const OF_CGROUP_PERCENT: u64 = 60;
+/// Share of the machine's memory, which others need too.
+const OF_MACHINE_PERCENT: u64 = 25;
+
+/// One share of the budget, in bytes.
+#[derive(Debug)]
+pub(crate) struct Share {
+    pub(crate) bytes_max: usize,
+    used: AtomicUsize,
+}
+
+impl Share {
+    pub(crate) fn new(bytes_max: usize) -> Arc<Share> {
+        Arc::new(Share { bytes_max, used: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Adds to what is used if it fits.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.bytes_max);
+        self.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, fits).is_ok()
+    }
+
+    /// Adds to what is used though it may not fit, for what exists already.
+    pub(crate) fn force(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
+        let less = |used: usize| Some(used.saturating_sub(bytes));
+        // Cannot fail: `less` always has an answer.
+        let _before = self.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
+    }
+}
+
+/// The budget and what is used of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    pub(crate) bytes_max: u64,
+    pub(crate) intake: Arc<Share>,
+    pub(crate) window: Arc<Share>,
+    pub(crate) queues: Arc<Share>,
+    pub(crate) store_bytes_max: usize,
+}
+
+/// How much memory parts may plan with, in bytes; given to `build` so that their own limits follow from the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// For what all processors of one lane hold.
+    pub window_bytes_max: usize,
+    /// For what the store has in memory.
+    pub store_bytes_max: usize,
+}
+
+impl Budget {
+    /// Shares of a budget: intake 20, window 40, queues 20, store 20 %.
+    pub(crate) fn of(bytes: u64) -> Budget {
+        let share = |percent: u64| usize::try_from(bytes / 100 * percent).unwrap_or(usize::MAX);
+        Budget {
+            bytes_max: bytes,
+            intake: Share::new(share(20)),
+            window: Share::new(share(40)),
+            queues: Share::new(share(20)),
+            store_bytes_max: share(20),
+        }
+    }
+
+    pub(crate) fn memory(&self, lanes: usize) -> Memory {
+        Memory { window_bytes_max: self.window.bytes_max / lanes.max(1), store_bytes_max: self.store_bytes_max }
+    }
+
+    /// Why nothing more should be taken in, if so: the window holds well over its share.
+    pub(crate) fn pressed(&self) -> Option<&'static str> {
+        (self.window.used() > self.window.bytes_max.saturating_add(self.window.bytes_max / 4)).then_some("the trace window is full")
+    }
+}
+
+/// The default budget: a share of the cgroup's limit (v2, then v1), else of the machine's memory.
+pub(crate) fn default_bytes(environment: &dyn Environment) -> u64 {
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let limit = limits.iter().filter_map(|path| environment.file(path).ok()?.trim().parse::<u64>().ok()).next();
+    let machine = environment.file("/proc/meminfo").ok().and_then(|text| total(&text)).unwrap_or(MEMORY_UNKNOWN);
+    match limit.filter(|limit| *limit < machine) {
+        Some(limit) => limit / 100 * OF_CGROUP_PERCENT,
+        None => machine / 100 * OF_MACHINE_PERCENT,
+    }
+}
+
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Files(&'static [(&'static str, &'static str)]);
+    impl Environment for Files {
+        fn variable(&self, _: &str) -> Option<String> {
+            None
+        }
+        fn file(&self, path: &str) -> Result<String, String> {
+            self.0.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no".to_owned())
+        }
+    }
+
+    #[test]
+    fn the_budget_follows_the_cgroup_and_else_the_machine() {
+        let machine = ("/proc/meminfo", "MemTotal:       1000 kB\nMemFree: 1 kB");
+        assert_eq!(default_bytes(&Files(&[("/sys/fs/cgroup/memory.max", "100000"), machine])), 60_000);
+        assert_eq!(default_bytes(&Files(&[("/sys/fs/cgroup/memory.max", "max"), machine])), 256_000);
+        assert_eq!(default_bytes(&Files(&[("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712"), machine])), 256_000);
+        assert_eq!(default_bytes(&Files(&[])), MEMORY_UNKNOWN / 100 * 25);
+    }
+
+    #[test]
+    fn a_share_never_goes_over_its_limit() {
+        let share = Share::new(10);
+        assert!(share.take(7));
+        assert!(!share.take(4));
+        assert!(!share.take(usize::MAX));
+        share.give_back(7);
+        assert!(share.take(10));
+        assert_eq!(share.used(), 10);
+    }
+}

@@ -85,8 +85,23 @@ impl Left {
         self.seen += 1;
     }
 
+    /// How many are left so far.
+    pub(crate) fn len(&self) -> usize {
+        self.ordinals.as_ref().map_or(self.seen, Vec::len)
+    }
+
+    /// Of those that are left, the ones from `from` on were put into another order: `order` has their old numbers.
+    pub(crate) fn reorder(&mut self, chunk: &Chunk, from: usize, order: &[usize]) {
+        if let Some(ordinals) = self.list(chunk).get_mut(from..) {
+            let old = ordinals.to_vec();
+            for (ordinal, number) in ordinals.iter_mut().zip(order) {
+                *ordinal = old.get(*number).copied().unwrap_or(u32::MAX);
+            }
+        }
+    }
+
     /// The ordinals of those that are left so far.
-    pub(crate) fn list(&mut self, chunk: &Chunk) -> &mut Vec<u32> {
+    fn list(&mut self, chunk: &Chunk) -> &mut Vec<u32> {
         let seen = self.seen;
         self.ordinals.get_or_insert_with(|| (0..seen).map(|n| chunk.ordinal(n)).collect())
     }

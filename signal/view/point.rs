@@ -58,6 +58,11 @@ impl<'a> Point<'a> {
         }
         point
     }
+    /// The type of its metric.
+    #[must_use]
+    pub fn kind(&self) -> MetricType {
+        self.kind
+    }
     /// When its interval began, in nanoseconds; 0 is unknown.
     #[must_use]
     pub fn start_time(&self) -> u64 {

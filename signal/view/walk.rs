@@ -133,11 +133,6 @@ impl<'a> Walk<'a> {
     pub(crate) fn frames(&self) -> &[Frame] {
         self.frames.get(..if self.signal == Signal::Metrics { 4 } else { 2 }).unwrap_or_default()
     }
-
-    /// The `Resource` message in the group, where one was written.
-    pub(crate) fn resource(&self) -> Resource<'a> {
-        self.resource
-    }
 }
 
 impl<'a> Iterator for Walk<'a> {

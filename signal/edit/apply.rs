@@ -1,0 +1,115 @@
+//! Doing an edit to the bytes of one record.
+
+use super::{Edit, Fate};
+use crate::{
+    Item,
+    view::{LogRecord, Point, Span, attributes_field},
+    wire::{close, open, put_bytes, put_fixed64, put_uint},
+};
+
+impl Edit {
+    /// Whether the record is to go.
+    pub(super) fn discards(&self) -> bool {
+        self.fate == Fate::Discarded
+    }
+
+    /// Whether the bytes of a record of this kind change.
+    pub(super) fn changes(&self, item: &Item<'_>) -> bool {
+        !self.attributes.is_empty()
+            || match item {
+                Item::Span(_) => {
+                    self.name.is_some() || self.status_code.is_some() || self.status_message.is_some() || self.trace_state.is_some()
+                }
+                Item::Log(_) => {
+                    self.severity_number.is_some()
+                        || self.severity_text.is_some()
+                        || self.body.is_some()
+                        || self.time.is_some()
+                        || self.trace_id.is_some()
+                }
+                Item::Point(..) => false,
+            }
+    }
+
+    /// Appends the changed record as a field of its group.
+    pub(super) fn put_record(&self, out: &mut Vec<u8>, item: &Item<'_>) {
+        match item {
+            Item::Span(span) => {
+                let slot = open(out, 2, span.bytes().len());
+                self.put_span(out, span);
+                close(out, slot);
+            }
+            Item::Log(log) => {
+                let slot = open(out, 2, log.bytes().len());
+                self.put_log(out, log);
+                close(out, slot);
+            }
+            Item::Point(_, point) => {
+                let slot = open(out, 1, point.bytes().len());
+                self.put_point(out, point);
+                close(out, slot);
+            }
+        }
+    }
+
+    fn put_span(&self, out: &mut Vec<u8>, span: &Span<'_>) {
+        let status = self.status_code.is_some() || self.status_message.is_some();
+        let dropped = bit(5, self.name.is_some()) | bit(3, self.trace_state.is_some()) | bit(15, status);
+        self.attributes.put_patched(out, span.bytes(), 9, dropped);
+        if let Some(name) = &self.name {
+            put_bytes(out, 5, self.noted(name));
+        }
+        if let Some(state) = &self.trace_state {
+            put_bytes(out, 3, self.noted(state));
+        }
+        if status {
+            let message = self.status_message.as_ref().map_or(span.status_message().as_bytes(), |m| self.noted(m));
+            let slot = open(out, 15, message.len() + 4);
+            if !message.is_empty() {
+                put_bytes(out, 2, message);
+            }
+            let code = self.status_code.unwrap_or(span.status() as u8);
+            if code > 0 {
+                put_uint(out, 3, u64::from(code));
+            }
+            close(out, slot);
+        }
+    }
+
+    fn put_log(&self, out: &mut Vec<u8>, log: &LogRecord<'_>) {
+        let dropped = bit(1, self.time.is_some())
+            | bit(2, self.severity_number.is_some())
+            | bit(3, self.severity_text.is_some())
+            | bit(5, self.body.is_some())
+            | bit(9, self.trace_id.is_some())
+            | bit(10, self.span_id.is_some());
+        self.attributes.put_patched(out, log.bytes(), 6, dropped);
+        if let Some(time) = self.time {
+            put_fixed64(out, 1, time);
+        }
+        if let Some(number) = self.severity_number {
+            put_uint(out, 2, u64::from(number));
+        }
+        if let Some(text) = &self.severity_text {
+            put_bytes(out, 3, self.noted(text));
+        }
+        if let Some(body) = &self.body {
+            put_bytes(out, 5, self.noted(body));
+        }
+        if let Some(id) = self.trace_id {
+            put_bytes(out, 9, &id.0);
+        }
+        if let Some(id) = self.span_id {
+            put_bytes(out, 10, &id.0);
+        }
+    }
+
+    fn put_point(&self, out: &mut Vec<u8>, point: &Point<'_>) {
+        self.attributes.put_patched(out, point.bytes(), attributes_field(point.kind()), 0);
+    }
+}
+
+/// The bit of a field that is written anew.
+fn bit(number: u32, replaced: bool) -> u64 {
+    u64::from(replaced) << number
+}

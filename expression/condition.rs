@@ -1,9 +1,16 @@
 //! A condition: as written, then compiled. Only the compiled one can be asked.
 
+use crate::{
+    lower, parse,
+    subject::Subject,
+    survey::{Intent, survey},
+    tree::{Constant, Tree},
+};
 use config::{Fault, Placed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Kinds, Record, Time, Trace};
+use std::sync::Arc;
 
 /// A condition as written. It says nothing until compiled, so a fault in it cannot be forgotten.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -23,84 +30,55 @@ impl Condition {
         &self.0
     }
 
-    /// Compiles it for every kind in `takes`, or says at which place of the file it is wrong.
+    /// Compiles it for every kind in `takes`, or says at which place of the file it is wrong. Without any kind it is compiled for all, so that the rest of a broken graph is still checked.
     pub fn compile(&self, takes: Kinds) -> Result<Predicate, Vec<Fault>> {
-        let _ = takes;
-        todo!()
+        let takes = if takes.is_none() { Kinds::ALL } else { takes };
+        let statements = parse::statements(&self.0)?;
+        if statements.is_empty() {
+            return Err(vec![empty(&self.0)]);
+        }
+        let found = survey(&self.0, &statements, takes, Intent::Condition)?;
+        let tree = lower::condition(&self.0, statements)?;
+        Ok(Predicate { tree: Arc::new(tree), concerns: found.fields_of.unwrap_or(takes) })
     }
+}
+
+pub(crate) fn empty(text: &Placed<String>) -> Fault {
+    text.fault("this condition is empty").help("write one in quotes, as in `when: '!exists(.x)'`; without quotes `!` starts a YAML tag and ` #` a comment")
 }
 
 /// A compiled condition. It has no state, so that one serves all lanes.
 #[derive(Clone, Debug)]
-pub struct Predicate {}
+pub struct Predicate {
+    tree: Arc<Tree>,
+    concerns: Kinds,
+}
 
 impl Predicate {
-    /// The kinds that have at least one of the condition's fields; the others it can say nothing about.
+    /// The kinds that have at least one of the condition's fields; the others it can say nothing about. A condition without fields concerns every kind it was compiled for.
     #[must_use]
     pub fn concerns(&self) -> Kinds {
-        todo!()
+        self.concerns
     }
-    /// Whether the record meets it.
+
+    /// Whether the record meets it. `now` is the lane's time, for `now()`.
     #[must_use]
     pub fn meets(&self, record: &Record<'_>, now: Time) -> bool {
-        let _ = (record, now);
-        todo!()
+        self.tree.meets(&Subject::Record(*record), now)
     }
+
     /// Whether the closed trace meets it.
     #[must_use]
     pub fn meets_trace(&self, trace: &Trace, now: Time) -> bool {
-        let _ = (trace, now);
-        todo!()
+        self.tree.meets(&Subject::Trace(trace), now)
     }
-    /// Whether it can never be false or never be true for a kind, as a rule after a catch-all wants to know: `Some(true)` for a condition like `true`.
+
+    /// Whether it is always true or always false, as a rule after a catch-all wants to know: `Some(true)` for a condition like `true`.
     #[must_use]
     pub fn constant(&self) -> Option<bool> {
-        todo!()
-    }
-}
-
-/// What `drop:` and `keep:` take: one condition, a list of which any counts, or a map with one (or a list) per signal.
-#[derive(Clone, Debug)]
-pub struct Conditions {}
-
-impl<'de> Deserialize<'de> for Conditions {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let _ = from;
-        todo!()
-    }
-}
-
-impl JsonSchema for Conditions {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Conditions".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        todo!()
-    }
-}
-
-impl Conditions {
-    /// Compiles all of them; a signal without a condition, or with none of the condition's fields, is not asked.
-    pub fn compile(&self, takes: Kinds) -> Result<Predicates, Vec<Fault>> {
-        let _ = takes;
-        todo!()
-    }
-}
-
-/// Compiled conditions, any of which counts.
-#[derive(Clone, Debug)]
-pub struct Predicates {}
-
-impl Predicates {
-    /// Whether any condition of the record's signal is met; none if the signal is not asked, so that it passes untouched.
-    #[must_use]
-    pub fn meets(&self, record: &Record<'_>, now: Time) -> Option<bool> {
-        let _ = (record, now);
-        todo!()
-    }
-    /// The kinds that are asked.
-    #[must_use]
-    pub fn concerns(&self) -> Kinds {
-        todo!()
+        match &*self.tree {
+            Tree::Constant(constant) => Some(*constant == Constant::Bool(true)),
+            _ => None,
+        }
     }
 }

@@ -1,0 +1,111 @@
+//! Text to VRL's syntax tree, and VRL's messages to faults at their place in the YAML. Size and depth are bounded first: VRL's parser, its compiler and the drop of its tree recurse.
+
+use config::{Fault, Placed};
+use std::ops::Range;
+use vrl::{
+    diagnostic::{Diagnostic, DiagnosticMessage, Note},
+    parser::ast::{Expr, Node, RootExpr},
+};
+
+/// How large an expression may be.
+pub(crate) const TEXT_BYTES_MAX: usize = 64 << 10;
+/// How many operators and brackets one statement may have; each may be a level of the tree.
+pub(crate) const OPERATORS_MAX: usize = 400;
+
+/// The statements of a program, or every syntax error in it.
+pub(crate) fn statements(text: &Placed<String>) -> Result<Vec<Node<Expr>>, Vec<Fault>> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(vec![text.fault(format!("this is {} bytes long; an expression may have {TEXT_BYTES_MAX}", text.len()))]);
+    }
+    if let Some(at) = too_deep(text) {
+        let what = format!("this statement has more than {OPERATORS_MAX} operators and brackets");
+        return Err(vec![text.fault_in(at, what).help("ask for one of many values with `includes([\"a\", \"b\"], .name)` or `match`")]);
+    }
+    let program = vrl::parser::parse(text.as_str()).map_err(|error| vec![fault(text, &diagnostic(&error))])?;
+    let mut faults = Vec::new();
+    let mut statements = Vec::new();
+    for node in program {
+        match node.into_inner() {
+            RootExpr::Expr(expr) => statements.push(expr),
+            RootExpr::Error(error) => faults.push(fault(text, &diagnostic(&error))),
+        }
+    }
+    if faults.is_empty() { Ok(statements) } else { Err(faults) }
+}
+
+fn diagnostic(error: &dyn DiagnosticMessage) -> Diagnostic {
+    Diagnostic {
+        severity: error.severity(),
+        code: error.code(),
+        message: error.message(),
+        labels: error.labels(),
+        notes: error.notes(),
+    }
+}
+
+/// VRL's message with its first label's place and words; what it advises becomes the help.
+pub(crate) fn fault(text: &Placed<String>, found: &Diagnostic) -> Fault {
+    let primary = found.labels.iter().find(|l| l.primary).or(found.labels.first());
+    let what = match primary {
+        Some(label) if !label.message.is_empty() && label.message != found.message => format!("{}: {}", found.message, label.message),
+        _ => found.message.clone(),
+    };
+    let place = primary.map_or(0..0, |label| label.span.range());
+    let others = found.labels.iter().filter(|l| !l.primary).map(|l| l.message.clone());
+    let advice = others.chain(found.notes.iter().filter_map(advice)).collect::<Vec<_>>().join("; ");
+    let fault = text.fault_in(within(text, place), what.trim().replace('\n', " "));
+    if advice.is_empty() { fault } else { fault.help(advice) }
+}
+
+fn advice(note: &Note) -> Option<String> {
+    match note {
+        Note::Hint(_) | Note::Example(_) | Note::CoerceValue | Note::Basic(_) | Note::UserErrorMessage(_) => {
+            Some(note.to_string().trim().to_owned()).filter(|n| !n.is_empty())
+        }
+        _ => None,
+    }
+}
+
+/// A range that lies within the text, at character boundaries.
+pub(crate) fn within(text: &str, range: Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(range.start.min(text.len()));
+    let end = text.ceil_char_boundary(range.end.clamp(start, text.len()));
+    start..end
+}
+
+/// Where a statement may be deeper than allowed. Counts what can make a level, in strings too, and starts anew at the end of a statement.
+fn too_deep(text: &str) -> Option<Range<usize>> {
+    let (mut open, mut level, mut total, mut continues) = (Vec::new(), 0_usize, 0_usize, false);
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'(' | b'[' | b'{' => {
+                open.push(level);
+                level = 1;
+                total += 1;
+            }
+            b')' | b']' | b'}' => {
+                total -= level;
+                // What follows a bracket stands beside it; only an unmatched one has no level to go back to.
+                level = open.pop().unwrap_or_default();
+            }
+            b'\n' | b';' | b',' if !continues => total -= std::mem::take(&mut level),
+            _ if operates(*byte) || bytes[at..].starts_with(b"else") => {
+                level += 1;
+                total += 1;
+            }
+            _ => {}
+        }
+        if total > OPERATORS_MAX {
+            return Some(at..at + 1);
+        }
+        if !byte.is_ascii_whitespace() {
+            continues = operates(*byte);
+        }
+    }
+    None
+}
+
+fn operates(byte: u8) -> bool {
+    matches!(byte, b'!' | b'|' | b'&' | b'?' | b'=' | b'<' | b'>' | b'+' | b'-' | b'*' | b'/')
+}

@@ -1,0 +1,213 @@
+//! One walk over a syntax tree before anything is compiled: every field is one of the table's, every function is offered, nothing read-only is written.
+
+use crate::{
+    fields,
+    functions::{self, Refused},
+    parse,
+    path::Path,
+};
+use config::{Fault, Placed, nearest};
+use signal::Kinds;
+use std::ops::Range;
+use vrl::{
+    diagnostic::Span,
+    parser::ast::{Assignment, AssignmentTarget, Container, Expr, FunctionCall, Node, Predicate, Query, QueryTarget, Unary},
+    path::{OwnedSegment, PathPrefix},
+};
+
+/// What a program does with the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// It asks only.
+    Condition,
+    /// It also writes.
+    Script,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The kinds that have one of its fields; none if it has no field.
+    pub(crate) fields_of: Option<Kinds>,
+    /// Whether it asks for the time.
+    pub(crate) asks_clock: bool,
+}
+
+/// Walks the statements and notes every fault.
+pub(crate) fn survey(text: &Placed<String>, program: &[Node<Expr>], takes: Kinds, intent: Intent) -> Result<Survey, Vec<Fault>> {
+    let mut walk = Walk { text, takes, intent, found: Survey::default(), faults: Vec::new() };
+    for statement in program {
+        walk.expr(statement.clone());
+    }
+    walk.faults.dedup();
+    if walk.faults.is_empty() { Ok(walk.found) } else { Err(walk.faults) }
+}
+
+struct Walk<'t> {
+    text: &'t Placed<String>,
+    takes: Kinds,
+    intent: Intent,
+    found: Survey,
+    faults: Vec<Fault>,
+}
+
+impl Walk<'_> {
+    fn expr(&mut self, node: Node<Expr>) {
+        match node.into_inner() {
+            Expr::Literal(_) | Expr::Variable(_) | Expr::Break(_) => {}
+            Expr::Container(container) => self.container(container.into_inner()),
+            Expr::IfStatement(node) => {
+                let node = node.into_inner();
+                match node.predicate.into_inner() {
+                    Predicate::One(one) => self.expr(*one),
+                    Predicate::Many(many) => self.all(many),
+                }
+                self.all(node.if_node.into_inner().into_inner());
+                self.all(node.else_node.into_iter().flat_map(|b| b.into_inner().into_inner()));
+            }
+            Expr::Op(op) => {
+                let op = op.into_inner();
+                self.expr(*op.0);
+                self.expr(*op.2);
+            }
+            Expr::Assignment(assignment) => self.assignment(assignment.into_inner()),
+            Expr::Query(query) => {
+                let span = query.span();
+                self.query(query.into_inner(), span);
+            }
+            Expr::FunctionCall(call) => self.call(call.into_inner()),
+            Expr::Unary(unary) => {
+                let Unary::Not(not) = unary.into_inner();
+                self.expr(*not.into_inner().take().1);
+            }
+            Expr::Abort(abort) => self.all(abort.into_inner().message.map(|m| *m)),
+            Expr::Return(value) => self.expr(*value.into_inner().expr),
+        }
+    }
+
+    fn all(&mut self, nodes: impl IntoIterator<Item = Node<Expr>>) {
+        for node in nodes {
+            self.expr(node);
+        }
+    }
+
+    fn container(&mut self, container: Container) {
+        match container {
+            Container::Group(group) => self.expr(group.into_inner().into_inner()),
+            Container::Block(block) => self.all(block.into_inner().into_inner()),
+            Container::Array(array) => self.all(array.into_inner()),
+            Container::Object(object) => self.all(object.into_inner().into_iter().map(|(_, value)| value)),
+        }
+    }
+
+    fn call(&mut self, call: FunctionCall) {
+        let place = call.ident.span().range();
+        let name: &str = call.ident.inner();
+        match functions::offered(name) {
+            Ok(()) => {}
+            Err(Refused::Outside) => self.fault(place, format!("`{name}` is not offered: an expression may not reach outside or be random")),
+            Err(Refused::Unknown) => {
+                let near = nearest(name, functions::names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                self.fault(place, format!("`{name}` is no function{near}"));
+            }
+        }
+        self.found.asks_clock |= name == "now";
+        let deletes = name == "del";
+        for argument in call.arguments {
+            let argument = argument.into_inner();
+            if argument.ident.as_ref().is_some_and(|i| &***i == "alias_sources") {
+                let place = argument.expr.span().range();
+                self.fault(place, "`alias_sources` reads files, which an expression may not; put the patterns into `aliases`".to_owned());
+            }
+            if deletes && let Expr::Query(query) = argument.expr.inner() {
+                self.write(query.inner(), query.span());
+            }
+            self.expr(argument.expr);
+        }
+        self.all(call.closure.into_iter().flat_map(|c| c.into_inner().block.into_inner().into_inner()));
+    }
+
+    fn assignment(&mut self, assignment: Assignment) {
+        let (targets, value) = match assignment {
+            Assignment::Single { target, expr, .. } => (vec![target], expr),
+            Assignment::Infallible { ok, err, expr, .. } => (vec![ok, err], expr),
+        };
+        for target in targets {
+            let span = target.span();
+            if let AssignmentTarget::Query(query) = target.into_inner() {
+                self.write(&query, span);
+                self.query(query, span);
+            }
+        }
+        self.expr(*value);
+    }
+
+    fn query(&mut self, query: Query, span: Span) {
+        match query.target.into_inner() {
+            QueryTarget::Internal(_) => {}
+            QueryTarget::FunctionCall(call) => self.call(call),
+            QueryTarget::Container(container) => self.container(container),
+            QueryTarget::External(PathPrefix::Metadata) => {
+                self.fault(span.range(), "there is no metadata here; fields begin with `.`".to_owned());
+            }
+            QueryTarget::External(PathPrefix::Event) => self.field(&query.path.into_inner().segments, span),
+        }
+    }
+
+    fn field(&mut self, segments: &[OwnedSegment], span: Span) {
+        if segments.is_empty() {
+            if self.intent == Intent::Condition {
+                self.fault(span.range(), "a condition asks for a field, such as `.name`, not for the whole record".to_owned());
+            }
+            return;
+        }
+        match Path::find(segments, self.takes) {
+            Ok(split) => {
+                let of = split.path.entry.of.common(self.takes);
+                self.found.fields_of = Some(self.found.fields_of.unwrap_or_default().and(of));
+            }
+            Err(no) => {
+                let place = self.part(span, &no.part);
+                self.fault(place, no.what);
+            }
+        }
+    }
+
+    fn write(&mut self, query: &Query, span: Span) {
+        if self.intent == Intent::Condition || !matches!(query.target.inner(), QueryTarget::External(PathPrefix::Event)) {
+            if self.intent == Intent::Condition && matches!(query.target.inner(), QueryTarget::External(_)) {
+                self.fault(span.range(), "a condition changes nothing; write fields in a `transform`".to_owned());
+            }
+            return;
+        }
+        let segments = &query.path.inner().segments;
+        let writable = |takes: Kinds| {
+            let names: Vec<String> =
+                fields::FIELDS.iter().filter(|e| !e.writable.common(takes).is_none()).map(|e| format!("`.{}`", e.name)).collect();
+            names.join(", ")
+        };
+        let takes = self.takes;
+        match Path::find(segments, takes) {
+            Err(_) if segments.is_empty() => {
+                let what = format!("the record as a whole cannot be written; written can be {}", writable(takes));
+                self.fault(span.range(), what);
+            }
+            Ok(split) if split.path.entry.writable.common(takes).is_none() => {
+                let what = format!("`.{}` cannot be written; written can be {}", split.path.entry.name, writable(takes));
+                self.fault(span.range(), what);
+            }
+            _ => {}
+        }
+    }
+
+    /// The range of a path's part within the path.
+    fn part(&self, span: Span, part: &str) -> Range<usize> {
+        let whole = parse::within(self.text, span.range());
+        let Some(at) = self.text.get(whole.clone()).and_then(|t| t.find(part)).filter(|_| !part.is_empty()) else { return whole };
+        whole.start + at..whole.start + at + part.len()
+    }
+
+    fn fault(&mut self, place: Range<usize>, what: String) {
+        self.faults.push(self.text.fault_in(parse::within(self.text, place), what));
+    }
+}

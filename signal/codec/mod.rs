@@ -2,3 +2,5 @@
 
 pub mod answer;
 pub mod json;
+pub mod line;
+pub mod message;

@@ -1,0 +1,266 @@
+//! Reading a request's body: admitted before it is buffered, capped in bytes and in time.
+
+use crate::{Code, Coding};
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::Body;
+use http_body_util::BodyExt;
+use std::{error::Error, pin::Pin, time::Duration};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// What a body may cost (research/reliability-security.md 5).
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes as they come over the wire.
+    pub wire_bytes_max: usize,
+    /// Bytes after inflating.
+    pub plain_bytes_max: usize,
+    /// How many times larger than on the wire it may get, once it is past the first MiB.
+    pub ratio_max: usize,
+    /// From the headers to the last byte.
+    pub time_max: Duration,
+    /// Bytes a second that a client must manage after `grace`.
+    pub rate_min: u32,
+    /// How long a client may be slower than `rate_min`.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            wire_bytes_max: 16 << 20,
+            plain_bytes_max: 64 << 20,
+            ratio_max: 200,
+            time_max: Duration::from_secs(30),
+            rate_min: 1_024,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Asked before more bytes are buffered; whoever is asked may refuse.
+pub type Grow<'a> = &'a mut (dyn FnMut(usize) -> Result<(), NoRoom> + Send);
+
+/// The memory budget is used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRoom {
+    /// When to try again.
+    pub after: Duration,
+    /// What is full, in words.
+    pub what: String,
+}
+
+/// Why a body was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// More bytes on the wire than allowed.
+    #[error("the body is larger than the {} MiB that are taken", max >> 20)]
+    TooLarge {
+        /// Bytes that are allowed.
+        max: usize,
+    },
+    /// More bytes than allowed once inflated.
+    #[error("the {} body inflates to more than the {} MiB that are taken", coding.word(), max >> 20)]
+    TooLargeInflated {
+        /// How it was coded.
+        coding: Coding,
+        /// Bytes that are allowed.
+        max: usize,
+    },
+    /// Inflates too well to be telemetry.
+    #[error("the {} body inflates to more than {ratio_max} times its size", coding.word())]
+    Bomb {
+        /// How it was coded.
+        coding: Coding,
+        /// Times that are allowed.
+        ratio_max: usize,
+    },
+    /// `grow` refused.
+    #[error("{}", .0.what)]
+    NoRoom(NoRoom),
+    /// Slower than `rate_min`, or longer than `time_max`.
+    #[error("the body came too slowly: {bytes} bytes in {} s", seconds)]
+    Slow {
+        /// That came.
+        bytes: usize,
+        /// In which they came.
+        seconds: u64,
+    },
+    /// The connection or the framing broke.
+    #[error("the body broke off after {bytes} bytes ({what})")]
+    Broken {
+        /// That came.
+        bytes: usize,
+        /// The transport's words.
+        what: String,
+    },
+    /// Coded in a way that is not known here.
+    #[error("the coding `{named}` is not taken; use {}", Coding::WORDS)]
+    UnknownCoding {
+        /// As the header named it.
+        named: String,
+    },
+    /// Not what its coding says.
+    #[error("the body is not valid {} ({what})", coding.word())]
+    Coding {
+        /// As announced.
+        coding: Coding,
+        /// The decoder's words.
+        what: String,
+    },
+    /// No gRPC message.
+    #[error("{0}")]
+    Frame(String),
+}
+
+impl ReadError {
+    /// What gRPC calls it.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            ReadError::NoRoom(_) | ReadError::TooLarge { .. } | ReadError::TooLargeInflated { .. } | ReadError::Bomb { .. } => {
+                Code::ResourceExhausted
+            }
+            ReadError::Slow { .. } => Code::DeadlineExceeded,
+            ReadError::Broken { .. } => Code::Cancelled,
+            ReadError::UnknownCoding { .. } => Code::Unimplemented,
+            ReadError::Coding { .. } | ReadError::Frame(_) => Code::InvalidArgument,
+        }
+    }
+
+    /// What HTTP calls it.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            ReadError::NoRoom(_) => StatusCode::TOO_MANY_REQUESTS,
+            ReadError::TooLarge { .. } | ReadError::TooLargeInflated { .. } | ReadError::Bomb { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            ReadError::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
+            ReadError::UnknownCoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ReadError::Broken { .. } | ReadError::Coding { .. } | ReadError::Frame(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A body being read frame by frame, against its time limits.
+pub(crate) struct Reader<'a, B> {
+    body: Pin<&'a mut B>,
+    limits: &'a Limits,
+    started: Instant,
+    /// Bytes that came.
+    pub(crate) bytes: usize,
+}
+
+impl<'a, B> Reader<'a, B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    pub(crate) fn new(body: Pin<&'a mut B>, limits: &'a Limits) -> Reader<'a, B> {
+        Reader { body, limits, started: Instant::now(), bytes: 0 }
+    }
+
+    /// The next piece of data; trailers are skipped.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        loop {
+            // At `rate_min` a byte earns its share of a second; whoever is behind that after the grace is cut.
+            let earned = Duration::from_secs_f64(self.bytes as f64 / f64::from(self.limits.rate_min.max(1)));
+            let until = self.started + (self.limits.grace + earned).min(self.limits.time_max);
+            let frame = match timeout_at(until, self.body.frame()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return Err(ReadError::Broken { bytes: self.bytes, what: error.into().to_string() }),
+                Err(_) => return Err(ReadError::Slow { bytes: self.bytes, seconds: self.started.elapsed().as_secs() }),
+            };
+            if let Ok(data) = frame.into_data() {
+                self.bytes = self.bytes.saturating_add(data.len());
+                return Ok(Some(data));
+            }
+        }
+    }
+}
+
+/// So much of an announced length is admitted before a byte of it came; whoever announces more has to send it.
+const ON_TRUST: usize = 1 << 20;
+const STEP: usize = 64 << 10;
+
+/// A body as it gathers, never larger than what was admitted for it.
+pub(crate) struct Buffer {
+    whole: Vec<u8>,
+    admitted: usize,
+    max: usize,
+}
+
+impl Buffer {
+    /// For `announced` bytes, which may turn out to be fewer or more, but never more than `max`.
+    pub(crate) fn new(announced: usize, max: usize, grow: Grow<'_>) -> Result<Buffer, ReadError> {
+        if announced > max {
+            return Err(ReadError::TooLarge { max });
+        }
+        let admitted = announced.min(ON_TRUST);
+        grow(admitted).map_err(ReadError::NoRoom)?;
+        Ok(Buffer { whole: Vec::with_capacity(admitted), admitted, max })
+    }
+
+    pub(crate) fn push(&mut self, data: &[u8], grow: Grow<'_>) -> Result<(), ReadError> {
+        let needed = self.whole.len().saturating_add(data.len());
+        if needed > self.max {
+            return Err(ReadError::TooLarge { max: self.max });
+        }
+        if needed > self.admitted {
+            let target = self.admitted.saturating_mul(2).max(needed).max(STEP).min(self.max);
+            grow(target - self.admitted).map_err(ReadError::NoRoom)?;
+            self.whole.reserve_exact(target - self.whole.len());
+            self.admitted = target;
+        }
+        self.whole.extend_from_slice(data);
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.whole.len()
+    }
+
+    pub(crate) fn finish(self) -> Bytes {
+        tight(self.whole)
+    }
+}
+
+/// Reads a whole body. Bytes are admitted before they are buffered, doubling as they come.
+pub async fn read<B>(body: B, limits: &Limits, grow: Grow<'_>) -> Result<Bytes, ReadError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut buffer = Buffer::new(announced, limits.wire_bytes_max, grow)?;
+    let mut body = std::pin::pin!(body);
+    let mut reader = Reader::new(body.as_mut(), limits);
+    while let Some(data) = reader.next().await? {
+        buffer.push(&data, grow)?;
+    }
+    Ok(buffer.finish())
+}
+
+/// Reads and drops what is left of an HTTP/1 body, up to 4 MiB and for at most a second: a client that is still sending when the connection closes never sees why it was refused.
+pub async fn discard<B: Body<Data = Bytes>>(body: B) {
+    let mut body = std::pin::pin!(body);
+    let rest = async {
+        let mut left = 4_usize << 20;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whether it came to its end or to its time makes no difference.
+    let _ended = timeout(Duration::from_secs(1), rest).await;
+}
+
+/// Gives back what was allocated in vain, so that what is kept for long costs what it is counted as.
+pub(crate) fn tight(mut whole: Vec<u8>) -> Bytes {
+    if whole.capacity() - whole.len() > whole.len() / 4 {
+        whole.shrink_to_fit();
+    }
+    Bytes::from(whole)
+}

@@ -1,0 +1,240 @@
+//! Calling out: HTTP posts and unary gRPC calls with one pooled client. Redirects are never followed, answers are cut, pieces are sent as they are without being copied together.
+
+use crate::{
+    Code, Coding, Status,
+    body::{self, Limits, ReadError},
+    grpc,
+    retry::retry_after,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http_body::{Body, Frame, SizeHint};
+use reqwest::{Url, redirect};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    error::Error,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+/// How a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, or HTTP/2 where TLS agrees on it.
+    Http,
+    /// HTTP/2 from the first byte.
+    Grpc,
+}
+
+/// A pool of connections. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+/// A client that cannot be made: the machine's certificates cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("no TLS client can be made on this machine ({0})")]
+pub struct NoClient(String);
+
+/// No answer came: the words say whether there was no connection, or no end within the time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(pub String);
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// 200 and so on.
+    pub status: StatusCode,
+    /// All of them.
+    pub headers: HeaderMap,
+    /// At most `ANSWER_BYTES_MAX` bytes; a longer one is dropped and this is empty.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// `Retry-After`, from now on.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "an HTTP date is in the world's time, not in a pipeline's")]
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(&self.headers, SystemTime::now())
+    }
+}
+
+/// What is read of an answer.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+impl Client {
+    /// A client for `url` and others of its scheme. Opens nothing.
+    pub fn new(protocol: Protocol, url: &Url) -> Result<Client, NoClient> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        // Somebody else may have installed one, which serves as well.
+        let _installed = rustls::crypto::CryptoProvider::install_default((*provider).clone());
+        let mut builder = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .user_agent(concat!("kansoku/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_MAX)
+            .pool_idle_timeout(Duration::from_secs(50));
+        if protocol == Protocol::Grpc {
+            builder = builder
+                .http2_prior_knowledge()
+                .http2_keep_alive_interval(Duration::from_secs(30))
+                .http2_keep_alive_timeout(Duration::from_secs(10))
+                .no_proxy();
+        }
+        if url.scheme() == "http" {
+            // Without TLS it must not fail on a machine that has no certificates.
+            let none = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            let none = none.map_err(|error| NoClient(error.to_string()))?;
+            let roots = rustls::RootCertStore::empty();
+            builder = builder.tls_backend_preconfigured(none.with_root_certificates(roots).with_no_client_auth());
+        }
+        Ok(Client { http: builder.build().map_err(|error| NoClient(cause(&error)))? })
+    }
+
+    /// Posts the pieces as one body, with its length announced.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the server may or may not have got it.
+    pub async fn post(&self, url: &Url, headers: HeaderMap, pieces: Vec<Bytes>, within: Duration) -> Result<Answer, Unanswered> {
+        let answer = async {
+            let response = self.send(url, headers, pieces).await?;
+            let (parts, body) = response.into_parts();
+            let body = read_answer(body, within).await.unwrap_or_default();
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
+        };
+        match tokio::time::timeout(within, answer).await {
+            Ok(answered) => answered,
+            Err(_) => Err(too_late(url, within)),
+        }
+    }
+
+    /// Calls a unary method, whose path is that of `url`, with the pieces as one message; coded ones must have been compressed as one.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the server may or may not have got it.
+    pub async fn call(
+        &self,
+        url: &Url,
+        mut headers: HeaderMap,
+        coding: Coding,
+        mut pieces: Vec<Bytes>,
+        within: Duration,
+    ) -> Result<Bytes, Status> {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(http::header::TE, HeaderValue::from_static("trailers"));
+        let milliseconds = within.as_millis().clamp(1, 99_999_999);
+        headers.insert("grpc-timeout", HeaderValue::try_from(format!("{milliseconds}m")).unwrap_or(HeaderValue::from_static("10S")));
+        if coding != Coding::Identity {
+            headers.insert("grpc-encoding", HeaderValue::from_static(coding.word()));
+        }
+        pieces.insert(0, grpc::prefix_of(pieces.iter().map(Bytes::len).sum(), coding));
+        let answer = async {
+            let response = self.send(url, headers, pieces).await.map_err(|error| Status::new(Code::Unavailable, error.0))?;
+            message_of(response, within).await
+        };
+        match tokio::time::timeout(within, answer).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Status::new(Code::DeadlineExceeded, too_late(url, within).0)),
+        }
+    }
+
+    async fn send(&self, url: &Url, headers: HeaderMap, pieces: Vec<Bytes>) -> Result<http::Response<reqwest::Body>, Unanswered> {
+        let body = reqwest::Body::wrap(Pieces(pieces.into()));
+        match self.http.post(url.clone()).headers(headers).body(body).send().await {
+            Ok(response) => Ok(response.into()),
+            Err(error) => Err(Unanswered(format!("{} did not answer ({})", place(url), cause(&error)))),
+        }
+    }
+}
+
+async fn message_of(response: http::Response<reqwest::Body>, within: Duration) -> Result<Bytes, Status> {
+    let (parts, body) = response.into_parts();
+    if let Some(status) = Status::read(&parts.headers) {
+        return if status.code == Code::Ok { Ok(Bytes::new()) } else { Err(status) };
+    }
+    if parts.status != StatusCode::OK {
+        return Err(Status::new(Code::of_http(parts.status), format!("the server answered HTTP {}", parts.status)));
+    }
+    let mut trailers = HeaderMap::new();
+    let body = Trailing { body, trailers: &mut trailers };
+    let message = grpc::read(&parts.headers, body, &limits(within), &mut |_| Ok(())).await;
+    match Status::read(&trailers) {
+        Some(Status { code: Code::Ok, .. }) => message.map_err(|error| Status::new(Code::Internal, error.to_string())),
+        Some(status) => Err(status),
+        None => Err(Status::new(Code::Unknown, "the answer ended without a grpc-status")),
+    }
+}
+
+async fn read_answer(body: reqwest::Body, within: Duration) -> Result<Bytes, ReadError> {
+    body::read(body, &limits(within), &mut |_| Ok(())).await
+}
+
+fn limits(within: Duration) -> Limits {
+    Limits { wire_bytes_max: ANSWER_BYTES_MAX, plain_bytes_max: ANSWER_BYTES_MAX, time_max: within, grace: within, ..Limits::default() }
+}
+
+fn too_late(url: &Url, within: Duration) -> Unanswered {
+    Unanswered(format!("{} did not answer within {within:?}", place(url)))
+}
+
+/// Host and port alone: a path or a query may hold a secret.
+fn place(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+/// The innermost error: the outer ones repeat the URL.
+fn cause(error: &dyn Error) -> String {
+    let mut inner = error;
+    while let Some(next) = inner.source() {
+        inner = next;
+    }
+    inner.to_string()
+}
+
+/// A body in pieces.
+struct Pieces(VecDeque<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+    }
+}
+
+/// A body that leaves its trailers behind.
+struct Trailing<'a, B> {
+    body: B,
+    trailers: &'a mut HeaderMap,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Trailing<'_, B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            *self.trailers = trailers.clone();
+        }
+        frame
+    }
+}

@@ -1,0 +1,193 @@
+//! A tiny service on a real socket, and clients that behave and that do not.
+
+use super::*;
+use crate::{Client, Code, Coding, Listener, Protocol, Status, Url, body, client::Unanswered, coding, grpc, listen};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    time::Instant,
+};
+
+struct Server {
+    url: Url,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinSet<()>,
+}
+
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+fn busy() -> Status {
+    Status { details: Bytes::from_static(b"details"), ..Status::new(Code::ResourceExhausted, "full") }
+}
+
+/// Echoes what it is sent: `/grpc` as gRPC, `/slow` after a while, anything else as HTTP.
+async fn echo(request: Request<Incoming>) -> Result<Answer, Infallible> {
+    let (head, body) = request.into_parts();
+    let limits = body::Limits { grace: Duration::from_millis(300), rate_min: u32::MAX, ..body::Limits::default() };
+    Ok(match head.uri.path() {
+        "/grpc" => {
+            let read = grpc::read(&head.headers, body, &limits, &mut |_| Ok(())).await;
+            let answer = match read {
+                Ok(message) if message == "busy" => Err(busy()),
+                Ok(message) => Ok(message),
+                Err(error) => Err(Status::new(error.code(), error.to_string())),
+            };
+            grpc::answer(answer).map(BodyExt::boxed_unsync)
+        }
+        path => {
+            if path == "/slow" {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            let length = head.headers.get("content-length").map_or("none", |v| v.to_str().unwrap()).to_owned();
+            let (status, text) = match body::read(body, &limits, &mut |_| Ok(())).await {
+                Ok(body) => {
+                    let Peer(peer) = head.extensions.get().unwrap();
+                    (200, format!("{:?} {length} {} from {}", head.version, body.len(), peer.ip()))
+                }
+                Err(error) => (400, error.to_string()),
+            };
+            let answer = Response::builder().status(status).header("retry-after", "7");
+            answer.body(Full::new(Bytes::from(text)).boxed_unsync()).unwrap()
+        }
+    })
+}
+
+async fn serving(limits: Limits) -> Server {
+    let listener: Listener = listen("127.0.0.1:0").await.unwrap();
+    let address = listener.address();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let stopped = async {
+            stopped.await.unwrap_or_default();
+        };
+        serve(&listener, tower::service_fn(echo), limits, stopped).await;
+    });
+    Server { url: format!("http://{address}").parse().unwrap(), address, stop, task }
+}
+
+async fn post(server: &Server, protocol: Protocol, path: &str) -> Result<(StatusCode, String), Unanswered> {
+    let url = server.url.join(path).unwrap();
+    let pieces = vec![Bytes::from_static(b"abc"), Bytes::from_static(b"defg")];
+    let answer = Client::new(protocol, &url).unwrap().post(&url, HeaderMap::new(), pieces, Duration::from_secs(2)).await?;
+    assert_eq!(answer.retry_after(), Some(Duration::from_secs(7)));
+    Ok((answer.status, String::from_utf8(answer.body.to_vec()).unwrap()))
+}
+
+#[tokio::test]
+async fn both_protocols_are_served_on_one_port_and_pieces_arrive_whole() {
+    let server = serving(Limits::default()).await;
+    let (status, text) = post(&server, Protocol::Http, "/").await.unwrap();
+    assert_eq!((status.as_u16(), &*text), (200, "HTTP/1.1 7 7 from 127.0.0.1"));
+    let (_, text) = post(&server, Protocol::Grpc, "/").await.unwrap();
+    assert!(text.starts_with("HTTP/2.0 7 7"), "{text}");
+}
+
+#[tokio::test]
+async fn a_unary_call_brings_back_its_message_or_its_status() {
+    let server = serving(Limits::default()).await;
+    let url = server.url.join("/grpc").unwrap();
+    let client = Client::new(Protocol::Grpc, &url).unwrap();
+    let call = async |url: &Url, coding, pieces| client.call(url, HeaderMap::new(), coding, pieces, Duration::from_secs(2)).await;
+    let large = Bytes::from(vec![b'x'; 30_000]);
+    assert_eq!(call(&url, Coding::Identity, vec![large.clone(), large]).await.unwrap().len(), 60_000);
+    for coding in [Coding::Gzip, Coding::Deflate, Coding::Zstd] {
+        let packed = coding::compress(coding, &[Bytes::from_static(b"hello")]).unwrap();
+        assert_eq!(call(&url, coding, vec![packed]).await.unwrap(), "hello");
+    }
+    let said = call(&url, Coding::Identity, vec![Bytes::from_static(b"busy")]).await.unwrap_err();
+    assert_eq!(said, busy());
+    let other = call(&server.url, Coding::Identity, vec![Bytes::from_static(b"x")]).await.unwrap_err();
+    assert_eq!(other.code, Code::Unknown);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_named_without_the_path() {
+    let url: Url = "http://127.0.0.1:9/secret".parse().unwrap();
+    let client = Client::new(Protocol::Http, &url).unwrap();
+    let said = client.post(&url, HeaderMap::new(), vec![], Duration::from_secs(2)).await.unwrap_err();
+    assert!(said.0.starts_with("127.0.0.1:9 did not answer (Connection refused"), "{said}");
+
+    let server = serving(Limits::default()).await;
+    let slow = server.url.join("/slow").unwrap();
+    let status = Client::new(Protocol::Grpc, &slow).unwrap();
+    let status = status.call(&slow, HeaderMap::new(), Coding::Identity, vec![], Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(status.code, Code::DeadlineExceeded);
+}
+
+fn short() -> Limits {
+    let ms = Duration::from_millis;
+    Limits { first_bytes: ms(150), head: ms(150), idle: ms(300), drain: ms(200), ..Limits::default() }
+}
+
+/// How long the server bears a client that says this and no more.
+async fn borne(server: &Server, said: &[u8]) -> Duration {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let started = Instant::now();
+    stream.write_all(said).await.unwrap();
+    let mut heard = Vec::new();
+    // A reset is an end too.
+    let _end = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut heard))
+        .await
+        .unwrap_or_else(|_| panic!("{said:?} was never cut"));
+    started.elapsed()
+}
+
+#[tokio::test]
+async fn clients_that_stop_midway_are_cut() {
+    let server = serving(short()).await;
+    let silent: [&[u8]; 4] = [b"", b"PRI * HT", b"P", b"POST / HTTP/1.1\r\nHost: x\r\nA: "];
+    for said in silent {
+        let time = borne(&server, said).await;
+        assert!(time >= Duration::from_millis(140) && time < Duration::from_millis(1_500), "{said:?} {time:?}");
+    }
+    let idle: [&[u8]; 2] = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"];
+    for said in idle {
+        let time = borne(&server, said).await;
+        assert!(time >= Duration::from_millis(290) && time < Duration::from_millis(2_500), "{said:?} {time:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_refused() {
+    let server = serving(Limits::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc").await.unwrap();
+    let mut heard = vec![0; 1_000];
+    let read = stream.read(&mut heard).await.unwrap();
+    let heard = String::from_utf8_lossy(&heard[..read]);
+    assert!(heard.contains("400") && heard.contains("the body came too slowly: 3 bytes in 0 s"), "{heard}");
+}
+
+#[tokio::test]
+async fn stop_lets_what_is_under_way_finish_and_takes_no_more() {
+    let server = serving(Limits::default()).await;
+    let idle = TcpStream::connect(server.address).await.unwrap();
+    let url = server.url.join("/slow").unwrap();
+    let client = Client::new(Protocol::Http, &url).unwrap();
+    let under_way = client.post(&url, HeaderMap::new(), vec![], Duration::from_secs(2));
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.stop.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(under_way, stop);
+    assert_eq!(answer.unwrap().status, StatusCode::OK);
+    let mut task = server.task;
+    tokio::time::timeout(Duration::from_secs(2), task.join_next()).await.expect("it does not end").unwrap().unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+    drop(idle);
+}
+
+#[tokio::test]
+async fn connections_over_the_cap_wait_for_a_place() {
+    let server = serving(Limits { connections_max: 1, ..short() }).await;
+    let first = TcpStream::connect(server.address).await.unwrap();
+    let started = Instant::now();
+    post(&server, Protocol::Http, "/").await.unwrap();
+    assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
+    drop(first);
+}

@@ -1,28 +1,57 @@
-//! A file as read: its source, its tree, with `${env:}` and `${file:}` put in as values.
+//! A file as read: its source, its tree, with `${env:}` and `${file:}` put in as values. Start here.
 
-use crate::{Fault, Node, Source};
-use std::{path::Path, sync::Arc};
+use crate::{Fault, Node, Place, Source, Value, read, substitute::substitute, yaml};
+use serde::de::DeserializeOwned;
+use std::{io::Read, path::Path, sync::Arc};
 
 /// Where `${env:NAME}` and `${file:PATH}` get their values; a test hands in its own.
 pub trait Environment {
     /// The variable's value.
     fn variable(&self, name: &str) -> Option<String>;
-    /// The file's text, without a trailing newline.
+    /// The file's text, without a trailing newline. The error says why there is none, without the path.
     fn file(&self, path: &str) -> Result<String, String>;
 }
 
-/// The process's own environment and file system.
+/// The process's own environment and file system; a relative path starts at the working directory.
 #[derive(Debug)]
 pub struct Real;
 
+/// A configuration is not this large; a device or a dump is.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
 impl Environment for Real {
     fn variable(&self, name: &str) -> Option<String> {
-        let _ = name;
-        todo!()
+        std::env::var(name).ok()
     }
+
     fn file(&self, path: &str) -> Result<String, String> {
-        let _ = path;
-        todo!()
+        let mut text = text_of(Path::new(path))?;
+        if text.ends_with('\n') {
+            text.pop();
+        }
+        if text.ends_with('\r') {
+            text.pop();
+        }
+        Ok(text)
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(said)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(said)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20));
+    }
+    String::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()))
+}
+
+fn said(error: std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -31,20 +60,48 @@ impl Environment for Real {
 pub struct Document {
     /// Name and text.
     pub source: Arc<Source>,
-    /// Its tree.
+    /// Its tree. What is wrong with a single value stays in it as `Value::Broken`, so that the rest is still checked.
     pub root: Node,
 }
 
 impl Document {
-    /// Reads text that came from `name`. All faults of syntax and substitution at once.
+    /// Reads text that came from `name`. Fails only where no tree can be made; a value that is wrong by itself (a tag, a missing variable) is a
+    /// fault of whoever reads that value.
     pub fn parse(name: &str, text: &str, environment: &dyn Environment) -> Result<Document, (Arc<Source>, Vec<Fault>)> {
-        let _ = (name, text, environment);
-        todo!()
+        let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
+        if text.len() as u64 > FILE_BYTES_MAX {
+            let what = format!("{name} is larger than {} MiB", FILE_BYTES_MAX >> 20);
+            return Err((source, vec![Fault::at(Place::default(), what)]));
+        }
+        match yaml::parse(text) {
+            Ok(mut root) => {
+                substitute(&mut root, environment);
+                Ok(Document { source, root })
+            }
+            Err(faults) => Err((source, faults)),
+        }
     }
 
-    /// Reads a file.
+    /// Reads a file, with the process's environment.
     pub fn load(path: &Path) -> Result<Document, (Arc<Source>, Vec<Fault>)> {
-        let _ = path;
-        todo!()
+        let name = path.display().to_string();
+        match text_of(path) {
+            Ok(text) => Document::parse(&name, &text, &Real),
+            Err(why) => {
+                let fault = Fault::at(Place::default(), format!("cannot read {name}: {why}"));
+                Err((Arc::new(Source { name, text: String::new() }), vec![fault]))
+            }
+        }
+    }
+
+    /// The whole file as one value, for a file that is not a pipeline; its faults name the file.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Vec<Fault>> {
+        read(&self.root).map_err(|faults| faults.into_iter().map(|fault| fault.within(&self.source)).collect())
+    }
+
+    /// Whether nothing is written in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self.root.value, Value::Null)
     }
 }

@@ -70,9 +70,70 @@ impl Fault {
     }
 }
 
-/// The known word that `word` was probably meant to be, or none that is near.
+/// The known word that `word` was probably meant to be: a typing slip, a start of it, or an abbreviation. None if no word is near.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let _ = (word, known.into_iter().next());
-    todo!()
+    let word = folded(word);
+    if word.is_empty() || word.len() > WORD_BYTES_MAX {
+        return None;
+    }
+    known.into_iter().filter_map(|k| Some((distance(&word, &folded(k))?, k))).min_by_key(|(d, _)| *d).map(|(_, k)| k)
+}
+
+/// A longer word is no slip, and comparing it would cost the square of its length.
+const WORD_BYTES_MAX: usize = 64;
+
+/// Upper case, `-`, `.` and ` ` are how other tools spell the same word.
+fn folded(word: &str) -> String {
+    word.chars().map(|c| if matches!(c, '-' | '.' | ' ') { '_' } else { c.to_ascii_lowercase() }).collect()
+}
+
+/// How far apart two folded words are, or none if nobody would take one for the other.
+fn distance(word: &str, known: &str) -> Option<usize> {
+    let slips = strsim::osa_distance(word, known);
+    let slips_max = match word.chars().count().min(known.chars().count()) {
+        0..=2 => 0,
+        3..=5 => 1,
+        6..=8 => 2,
+        _ => 3,
+    };
+    if slips <= slips_max {
+        return Some(slips);
+    }
+    let part = word.len() >= 3 && known.starts_with(word) || known.len() >= 3 && word.starts_with(known);
+    if part {
+        return Some(10);
+    }
+    (word.len() >= 3 && abbreviates(word, known)).then_some(20)
+}
+
+/// Whether the letters of `short` stand in `long` in this order, the first one first (`cfg` of `config`).
+fn abbreviates(short: &str, long: &str) -> bool {
+    let mut rest = long.chars();
+    short.chars().next() == long.chars().next() && short.chars().all(|c| rest.any(|l| l == c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_a_start_or_an_abbreviation_finds_the_word() {
+        for (word, known, expected) in [
+            ("idl", vec!["after_root", "idle", "after_first"], Some("idle")),
+            ("oltp", vec!["otlp", "generate"], Some("otlp")),
+            ("no_heath", vec!["no_health", "joined"], Some("no_health")),
+            ("no-health", vec!["joined", "no_health"], Some("no_health")),
+            ("duraton_ms", vec!["duration_ms", "start_time"], Some("duration_ms")),
+            ("proc", vec!["sources", "processors"], Some("processors")),
+            ("Sinks", vec!["sources", "sinks"], Some("sinks")),
+            ("cfg", vec!["sinks", "config"], Some("config")),
+            ("retention", vec!["retain", "path"], None),
+            ("banana", vec!["retain", "path"], None),
+            ("x", vec!["a", "b"], None),
+            ("", vec!["a"], None),
+        ] {
+            assert_eq!(nearest(word, known.iter().copied()), expected, "{word}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The three maps of named nodes, before anybody knows what a type means: `pipeline::plan` gives them meaning.
 
-use crate::{Document, Fault, Node, Place, Placed};
-use std::sync::Arc;
+use crate::{Document, Fault, Node, Place, Placed, Value, named, node::Key, words};
+use std::{collections::HashMap, sync::Arc};
 
 /// One entry of `inputs:`: a node, and optionally one of its signals or outputs (`otlp.traces`, `route.eu`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +55,99 @@ pub struct Graph {
     pub processors: Vec<NamedNode>,
     /// `sinks:`
     pub sinks: Vec<NamedNode>,
+    /// Names of nodes that could not be read at all, so that whoever names them as input is not told that they do not exist.
+    pub unreadable: Vec<String>,
 }
+
+/// The three maps of nodes.
+const SECTIONS: [&str; 3] = ["sources", "processors", "sinks"];
 
 impl Graph {
     /// Takes a document apart. What can be read is returned even when there are faults, so that the rest is still checked.
+    /// Faults inside a node's body or a setting come from whoever reads those; for what nobody reads there is `Node::broken`.
     #[must_use]
     pub fn of(document: Arc<Document>, settings_known: &[&str]) -> (Graph, Vec<Fault>) {
-        let _ = (document, settings_known);
-        todo!()
+        let mut graph = Graph {
+            document: Arc::clone(&document),
+            settings: Vec::new(),
+            sources: Vec::new(),
+            processors: Vec::new(),
+            sinks: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        let mut faults = Vec::new();
+        let entries = match &document.root.value {
+            Value::Map(entries) => entries.as_slice(),
+            Value::Null => &[],
+            Value::Broken(fault) => {
+                faults.push(Fault::clone(fault));
+                &[]
+            }
+            Value::Text(_) | Value::List(_) => {
+                let what = "expected a map with `sources`, `processors` and `sinks`";
+                faults.push(Fault::at(document.root.place, what));
+                &[]
+            }
+        };
+        let mut names = HashMap::new();
+        for (key, node) in entries {
+            graph.take_top(key, node, settings_known, &mut names, &mut faults);
+        }
+        faults.sort_by_key(|fault| fault.place);
+        (graph, faults)
+    }
+
+    fn take_top(&mut self, key: &Key, node: &Node, settings_known: &[&str], names: &mut HashMap<String, Place>, faults: &mut Vec<Fault>) {
+        match key.0.as_str() {
+            "sources" | "processors" | "sinks" => self.take_section(key, node, names, faults),
+            word if settings_known.contains(&word) => self.settings.push((key.0.clone(), key.1, node.clone())),
+            word => {
+                let known: Vec<&str> = SECTIONS.iter().chain(settings_known).copied().collect();
+                let help = match word {
+                    "service" | "pipelines" | "pipeline" | "connectors" => {
+                        Some("a node names its `inputs`; nothing else connects them".to_owned())
+                    }
+                    _ => words::advice(word, &known),
+                };
+                faults.push(Fault { help, ..Fault::at(key.1, format!("unknown key `{word}`")) });
+                faults.extend(node.broken());
+            }
+        }
+    }
+
+    fn take_section(&mut self, (section, _): &Key, node: &Node, names: &mut HashMap<String, Place>, faults: &mut Vec<Fault>) {
+        let entries = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => return,
+            Value::Broken(fault) => return faults.push(Fault::clone(fault)),
+            Value::Text(_) | Value::List(_) => {
+                let fault = Fault::at(node.place, format!("expected a map of named nodes under `{section}`"));
+                return faults.push(fault.help("write each as `name: { type: … }`"));
+            }
+        };
+        for (key, node) in entries {
+            let twice = names.insert(key.0.clone(), key.1);
+            if let Some(first) = twice {
+                names.insert(key.0.clone(), first);
+                let (line, column) = crate::show::line_column(&self.document.source.text, first.start);
+                let what =
+                    format!("`{}` is already a node at {line}:{column}; names are unique across sources, processors and sinks", key.0);
+                faults.push(Fault::at(key.1, what));
+            }
+            match named::named(section, key, node, faults) {
+                None => self.unreadable.push(key.0.clone()),
+                Some(_) if twice.is_some() => {}
+                Some(named) => match section.as_str() {
+                    "sources" => self.sources.push(named),
+                    "processors" => self.processors.push(named),
+                    _ => self.sinks.push(named),
+                },
+            }
+        }
+    }
+
+    /// Every node, sources first, in written order.
+    pub fn nodes(&self) -> impl Iterator<Item = &NamedNode> {
+        self.sources.iter().chain(&self.processors).chain(&self.sinks)
     }
 }

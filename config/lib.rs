@@ -4,16 +4,33 @@
 pub mod document;
 pub mod fault;
 pub mod graph;
+mod named;
 pub mod node;
+mod offsets;
 pub mod placed;
+mod quoting;
 pub mod read;
+mod reader;
 pub mod show;
+mod substitute;
 pub mod unit;
+mod words;
+mod yaml;
 
 pub use document::{Document, Environment};
 pub use fault::{Fault, Level, Place, Source, nearest};
-pub use graph::{Graph, Input, NamedNode};
-pub use node::{Node, Value};
+pub use graph::{Graph, Input, NamedNode, OnFull};
+pub use node::{Node, Text, Value};
+pub use offsets::Offsets;
 pub use placed::Placed;
 pub use read::read;
 pub use unit::{Bytes, Period, Share};
+
+#[cfg(test)]
+mod golden_test;
+#[cfg(test)]
+mod graph_test;
+#[cfg(test)]
+mod place_test;
+#[cfg(test)]
+mod read_test;

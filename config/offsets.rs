@@ -51,8 +51,12 @@ impl Offsets {
         }
         let mut offsets = Offsets(Vec::new());
         let mut done = 0;
+        let block = matches!(style, Style::Literal | Style::Folded);
+        // The place of a block starts at its first character, after the blank lines that are part of its text.
+        let mut leading = block;
         for c in text.chars() {
-            let taken = walk.take(c);
+            leading &= c == '\n';
+            let taken = if leading { start } else { walk.take(c) };
             offsets.push(done, taken);
             done += c.len_utf8();
         }

@@ -167,10 +167,3 @@ proptest! {
         }
     }
 }
-#[test]
-fn zzz() {
-    for y in ["k: |2-\n  \n  a", "a: >\n\n  x\n\n\n  .z\n", "a: |\n    x\n  b", "a:\n  - |\n   x\n   y\n","k: |2\n     x\n  y"] {
-        let d = Document::parse("p", y, &Nothing);
-        eprintln!("{y:?} {:?}", d.map(|d| d.root));
-    }
-}

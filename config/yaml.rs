@@ -149,9 +149,10 @@ impl<'a> Reader<'a> {
             return Ok(Node { value: Value::Null, place });
         }
         self.spend(text.len(), place)?;
-        let place = Place { end: place.end.max(place.start), ..place };
+        let raw = raw.trim_end();
+        let place = Place { end: place.start.saturating_add(u32::try_from(raw.len()).unwrap_or(u32::MAX)), ..place };
         let offsets = Offsets::align(text, style, self.file, place);
-        let text = Text { text: text.to_owned(), plain, raw: raw.trim_end().to_owned(), offsets, origin: Origin::File };
+        let text = Text { text: text.to_owned(), plain, raw: raw.to_owned(), offsets, origin: Origin::File };
         Ok(Node { value: Value::Text(text), place })
     }
 

@@ -1,0 +1,84 @@
+//! From memory into files: sort, split attributes off, write, then one commit per table.
+
+use crate::{
+    Error, Table,
+    commit::{Add, Change, Commits},
+    files::{self, DataFile, Written},
+};
+use arrow::array::RecordBatch;
+use journal::Disk;
+use serde_json::json;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// Writes the batches of one table into new files and commits them together with how far the store's log is in them. Nothing counts if it fails.
+pub(crate) fn flush(
+    disk: &Arc<dyn Disk>,
+    table: Table,
+    commits: &mut Commits,
+    batches: &[RecordBatch],
+    through: (String, u64),
+    at_ms: u64,
+) -> Result<Vec<Arc<DataFile>>, Error> {
+    let chosen = files::choose(batches, commits.promoted());
+    let mut adds = Vec::new();
+    for (n, group) in files::groups(table, batches).into_iter().enumerate() {
+        let written = files::write(table, batches, &group, &chosen.here)?;
+        let path = format!("hour={}/part-{:020}-{n}.parquet", group.hour, commits.next());
+        put(disk, commits.dir(), &path, &written)?;
+        adds.push(add(table, path, group.hour, &written, at_ms));
+    }
+    let promoted = (chosen.all != *commits.promoted()).then_some(chosen.all);
+    let change = Change { add: adds.clone(), remove: Vec::new(), promoted, through: Some(through), operation: "WRITE", at_ms };
+    commits.commit(change)?;
+    Ok(adds.into_iter().map(|add| Arc::new(DataFile::new(Arc::clone(disk), commits.dir(), table, add))).collect())
+}
+
+/// Puts a file under its final name: nobody looks at it before the commit names it.
+fn put(disk: &Arc<dyn Disk>, dir: &Path, path: &str, written: &Written) -> Result<(), Error> {
+    let path = dir.join(path);
+    let folder = path.parent().unwrap_or(dir);
+    let failed = |what: &'static str| {
+        let path = path.clone();
+        move |cause| Error::Disk { path, what, cause }
+    };
+    disk.create_dir_all(folder).map_err(failed("cannot make the folder of the data file"))?;
+    // What a flush that failed before its commit has left.
+    if disk.open(&path).is_ok() {
+        disk.remove(&path).map_err(failed("cannot remove what a failed flush left"))?;
+    }
+    disk.write_new(&path, std::slice::from_ref(&written.bytes)).map_err(failed("cannot write the data file"))?;
+    disk.sync_dir(folder).map_err(failed("cannot sync the folder of the data file"))?;
+    disk.sync_dir(dir).map_err(failed("cannot sync the folder of the table"))
+}
+
+fn add(table: Table, path: String, hour: String, written: &Written, at_ms: u64) -> Add {
+    let time = table.time_column();
+    let stats = json!({ "numRecords": written.rows, "minValues": { time: written.min_time }, "maxValues": { time: written.max_time } });
+    Add {
+        path,
+        partition_values: BTreeMap::from([("hour".to_owned(), Some(hour))]),
+        size: written.bytes.len() as u64,
+        modification_time: at_ms,
+        data_change: true,
+        stats: Some(stats.to_string()),
+    }
+}
+
+/// Removes files that no commit names: a process ended between writing and committing, or between a commit and the removal.
+pub(crate) fn sweep(disk: &Arc<dyn Disk>, commits: &Commits) -> Result<usize, Error> {
+    let named: std::collections::HashSet<_> = commits.files().map(|add| commits.dir().join(&add.path)).collect();
+    let failed = |path: &Path, what: &'static str| {
+        let path = path.to_path_buf();
+        move |cause| Error::Disk { path, what, cause }
+    };
+    let mut swept = 0;
+    let hours = disk.list(commits.dir()).map_err(failed(commits.dir(), "cannot list"))?;
+    for hour in hours.into_iter().filter(|f| f.directory && f.name.starts_with("hour=")) {
+        let files = disk.list(&hour.path).map_err(failed(&hour.path, "cannot list"))?;
+        for file in files.into_iter().filter(|f| f.name.ends_with(".parquet") && !named.contains(&f.path)) {
+            disk.remove(&file.path).map_err(failed(&file.path, "cannot remove"))?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}

@@ -97,7 +97,9 @@ impl Entry {
 
     /// Whether both have records of one position of one origin.
     pub(crate) fn shares_with(&self, other: &Entry) -> bool {
-        let same = |a: &Piece| a.chunk.origin().is_some() && other.pieces.iter().any(|b| a.signal == b.signal && a.chunk.origin() == b.chunk.origin());
+        let same = |a: &Piece| {
+            a.chunk.origin().is_some() && other.pieces.iter().any(|b| a.signal == b.signal && a.chunk.origin() == b.chunk.origin())
+        };
         self.pieces.iter().any(same)
     }
 
@@ -120,7 +122,15 @@ impl Entry {
                 Ordinals::These(all) => (None, Some(all.to_vec())),
             };
             let (origin, arrived) = (piece.chunk.origin(), piece.chunk.arrived());
-            PieceHead { signal: piece.signal, bytes: piece.chunk.bytes().bytes().len(), origin, first, ordinals, arrived, trace: piece.trace }
+            PieceHead {
+                signal: piece.signal,
+                bytes: piece.chunk.bytes().bytes().len(),
+                origin,
+                first,
+                ordinals,
+                arrived,
+                trace: piece.trace,
+            }
         });
         let head = Head { version: VERSION, pieces: pieces.collect(), summaries: self.summaries.clone() };
         let head = serde_json::to_vec(&head).map_err(|e| Error::Log(e.to_string()))?;
@@ -134,7 +144,9 @@ impl Entry {
 
     /// Reads an entry back and checks its records again. The error says what is wrong with it.
     pub(crate) fn decode(mut payload: Bytes) -> Result<Entry, String> {
-        let cut = |payload: &mut Bytes, length: usize| if length <= payload.len() { Ok(payload.split_to(length)) } else { Err("it ends early".to_owned()) };
+        let cut = |payload: &mut Bytes, length: usize| {
+            if length <= payload.len() { Ok(payload.split_to(length)) } else { Err("it ends early".to_owned()) }
+        };
         let length = cut(&mut payload, 4)?.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
         let head = cut(&mut payload, usize::try_from(length).unwrap_or(usize::MAX))?;
         let head: Head = serde_json::from_slice(&head).map_err(|e| e.to_string())?;
@@ -142,7 +154,13 @@ impl Entry {
             return Err(format!("its version is {}, this kansoku reads up to {VERSION}", head.version));
         }
         // What was accepted once is not cut down by limits now.
-        let limits = Limits { records_max: usize::MAX, attributes_max: usize::MAX, key_bytes_max: usize::MAX, record_bytes_max: usize::MAX, ..Limits::default() };
+        let limits = Limits {
+            records_max: usize::MAX,
+            attributes_max: usize::MAX,
+            key_bytes_max: usize::MAX,
+            record_bytes_max: usize::MAX,
+            ..Limits::default()
+        };
         let mut pieces = Vec::with_capacity(head.pieces.len());
         for piece in head.pieces {
             let (bytes, counts) = check(piece.signal, cut(&mut payload, piece.bytes)?, &limits).map_err(|e| e.to_string())?;

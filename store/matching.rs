@@ -34,7 +34,11 @@ impl<'a> Named<'a> {
             }
         }
         let all: Vec<&str> = table.columns().iter().map(|(fixed, _)| *fixed).collect();
-        Err(Error::Scan(format!("table {} has no column `{name}`; it has {}, and attributes as `attributes.KEY` or `resource.KEY`", table.word(), all.join(", "))))
+        Err(Error::Scan(format!(
+            "table {} has no column `{name}`; it has {}, and attributes as `attributes.KEY` or `resource.KEY`",
+            table.word(),
+            all.join(", ")
+        )))
     }
 }
 
@@ -44,7 +48,9 @@ pub(crate) fn columns(filters: &[Filter]) -> Vec<&str> {
     for filter in filters {
         match filter {
             Filter::TraceId(_) | Filter::TraceIdPrefix(_) => all.push("trace_id"),
-            Filter::Equals(column, _) | Filter::Contains(column, _) | Filter::AtLeast(column, _) | Filter::AtMost(column, _) => all.push(column),
+            Filter::Equals(column, _) | Filter::Contains(column, _) | Filter::AtLeast(column, _) | Filter::AtMost(column, _) => {
+                all.push(column)
+            }
             Filter::AnyOf(filters) => all.extend(columns(filters)),
             Filter::Not(filter) => all.extend(columns(std::slice::from_ref(filter))),
         }
@@ -94,7 +100,9 @@ fn keep(batch: &RecordBatch, table: Table, filter: &Filter, mask: &mut Mask) -> 
             let (prefix, ids) = (prefix.to_ascii_lowercase(), Texts::of(batch, "trace_id"));
             mask.keep(|row| ids.get(row).is_some_and(|id| id.starts_with(&prefix)));
         }
-        Filter::Equals(column, scalar) => keep_seen(batch, Named::of(table, column)?, mask, |seen| seen.compare(scalar) == Some(Ordering::Equal)),
+        Filter::Equals(column, scalar) => {
+            keep_seen(batch, Named::of(table, column)?, mask, |seen| seen.compare(scalar) == Some(Ordering::Equal))
+        }
         Filter::AtLeast(column, scalar) => {
             keep_seen(batch, Named::of(table, column)?, mask, |seen| seen.compare(scalar).is_some_and(Ordering::is_ge));
         }

@@ -47,11 +47,6 @@ impl Memory {
         self.bytes
     }
 
-    /// Whether nothing is in it.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.frozen.iter().chain(&self.fresh).all(Vec::is_empty)
-    }
-
     /// Sets all there is apart, for a flush; what comes from now on is not part of it. What an earlier flush did not bring home is part of it again.
     pub(crate) fn freeze(&mut self) {
         for (frozen, fresh) in self.frozen.iter_mut().zip(&mut self.fresh) {

@@ -1,6 +1,6 @@
 //! A metric: what its data points share.
 
-use super::Point;
+use super::{Attributes, Point};
 use crate::wire::{Field, Fields, Wire, every, text};
 
 /// Which of the five kinds of metric.
@@ -162,6 +162,11 @@ impl<'a> Metric<'a> {
     #[must_use]
     pub fn monotonic(&self) -> Option<bool> {
         (self.kind == MetricType::Sum).then_some(self.monotonic)
+    }
+    /// What else is said about it; not part of its identity.
+    #[must_use]
+    pub fn metadata(&self) -> Attributes<'a> {
+        Attributes { bytes: self.bytes, field: 12 }
     }
     /// Its points.
     pub fn points(&self) -> impl Iterator<Item = Point<'a>> + use<'a> {

@@ -72,7 +72,9 @@ impl DataFile {
 
     fn read_blooms(&self) -> Result<Vec<Option<Sbbf>>, Error> {
         let builder = self.builder(PageIndexPolicy::Skip)?;
-        let Some(column) = builder.parquet_schema().columns().iter().position(|c| c.path().string() == "trace_id") else { return Ok(Vec::new()) };
+        let Some(column) = builder.parquet_schema().columns().iter().position(|c| c.path().string() == "trace_id") else {
+            return Ok(Vec::new());
+        };
         let groups = 0..builder.metadata().num_row_groups();
         groups.map(|group| Ok(builder.get_row_group_column_bloom_filter(group, column)?)).collect()
     }
@@ -82,7 +84,8 @@ impl DataFile {
         let file = self.disk.open(&self.path).map_err(failed("cannot open the data file"))?;
         let bytes = file.bytes().map_err(failed("cannot read the data file"))?;
         let chunks = Chunks { file, bytes };
-        let metadata = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new().with_page_index_policy(index)).map_err(|e| self.broken(&e))?;
+        let metadata =
+            ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new().with_page_index_policy(index)).map_err(|e| self.broken(&e))?;
         Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata))
     }
 
@@ -91,7 +94,10 @@ impl DataFile {
     }
 
     /// The rows that the plan wants, as stored. Filters are asked first, and only pages with rows that pass are decoded further.
-    pub(crate) fn read(self: &Arc<Self>, plan: &Arc<Plan>) -> Result<impl Iterator<Item = Result<RecordBatch, Error>> + Send + use<>, Error> {
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, Error>> + Send + use<>, Error> {
         let builder = self.builder(PageIndexPolicy::Optional)?;
         let names: Vec<String> = builder.parquet_schema().columns().iter().map(|c| c.path().string()).collect();
         let footer = builder.metadata().file_metadata().key_value_metadata();
@@ -103,9 +109,12 @@ impl DataFile {
         };
         let (asked, given) = (mask(plan.asked(&names, &mixed)), mask(plan.given(&names, &mixed)));
         let asking = Arc::clone(plan);
-        let predicate = ArrowPredicateFn::new(asked, move |batch| asking.mask(&batch).map_err(|e| arrow::error::ArrowError::ComputeError(e.to_string())));
+        let predicate = ArrowPredicateFn::new(asked, move |batch| {
+            asking.mask(&batch).map_err(|e| arrow::error::ArrowError::ComputeError(e.to_string()))
+        });
         let filter = RowFilter::new(vec![Box::new(predicate)]);
-        let reader = builder.with_batch_size(BATCH_ROWS).with_projection(given).with_row_filter(filter).build().map_err(|e| self.broken(&e))?;
+        let reader =
+            builder.with_batch_size(BATCH_ROWS).with_projection(given).with_row_filter(filter).build().map_err(|e| self.broken(&e))?;
         // The file must not go while it is read.
         let held = Arc::clone(self);
         Ok(reader.map(move |batch| batch.map_err(|e| Error::Corrupt { path: held.path.clone(), what: e.to_string() })))

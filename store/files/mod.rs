@@ -7,5 +7,5 @@ mod write;
 
 pub(crate) use data::DataFile;
 pub(crate) use promote::choose;
-pub(crate) use sort::{groups, Group};
+pub(crate) use sort::{Group, groups};
 pub(crate) use write::{Written, write};

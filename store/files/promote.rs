@@ -134,7 +134,8 @@ impl Splitter {
     /// The batch with promoted columns behind its own, and without what they hold in its JSON.
     pub(crate) fn split(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
         let mut builders: Vec<Builder> = self.promoted.0.values().map(|kind| Builder::new(*kind)).collect();
-        let (mut fields, mut columns): (Vec<_>, Vec<_>) = batch.schema().fields().iter().cloned().zip(batch.columns().iter().cloned()).unzip();
+        let (mut fields, mut columns): (Vec<_>, Vec<_>) =
+            batch.schema().fields().iter().cloned().zip(batch.columns().iter().cloned()).unzip();
         for json in JSON_COLUMNS {
             let Some((at, _)) = batch.schema().column_with_name(json) else { continue };
             let texts = Texts::in_array(batch.column(at).as_ref());
@@ -151,7 +152,8 @@ impl Splitter {
     fn split_column(&mut self, json: &'static str, texts: Texts<'_>, rows: usize, builders: &mut [Builder]) -> ArrayRef {
         let mut rest = StringBuilder::with_capacity(rows, 0);
         let mut left = String::new();
-        let places: HashMap<&str, usize> = self.places.iter().filter(|((j, _), _)| *j == json).map(|((_, key), at)| (key.as_str(), *at)).collect();
+        let places: HashMap<&str, usize> =
+            self.places.iter().filter(|((j, _), _)| *j == json).map(|((_, key), at)| (key.as_str(), *at)).collect();
         for row in 0..rows {
             left.clear();
             for (key, raw) in json::pairs(texts.get(row).unwrap_or_default()) {

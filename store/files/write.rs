@@ -87,7 +87,7 @@ fn properties(table: Table, traces: usize) -> WriterProperties {
         builder = builder
             .set_column_bloom_filter_enabled(column.clone(), true)
             .set_column_bloom_filter_fpp(column.clone(), 0.01)
-            .set_column_bloom_filter_ndv(column, traces);
+            .set_column_bloom_filter_max_ndv(column, traces);
     }
     builder.build()
 }

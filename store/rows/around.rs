@@ -24,17 +24,14 @@ impl Around {
     pub(crate) fn enter(&mut self, record: &Record<'_>) {
         let place = |bytes: &[u8]| (bytes.as_ptr() as usize, bytes.len());
         let (resource, scope) = (record.resource, record.scope);
-        let seen = [
-            place(resource.bytes()),
-            place(resource.schema_url().as_bytes()),
-            place(scope.bytes()),
-            place(scope.schema_url().as_bytes()),
-        ];
+        let seen =
+            [place(resource.bytes()), place(resource.schema_url().as_bytes()), place(scope.bytes()), place(scope.schema_url().as_bytes())];
         if self.seen == Some(seen) {
             return;
         }
         self.seen = Some(seen);
-        for text in [&mut self.service, &mut self.scope_name, &mut self.scope_version, &mut self.resource, &mut self.scope, &mut self.other] {
+        for text in [&mut self.service, &mut self.scope_name, &mut self.scope_version, &mut self.resource, &mut self.scope, &mut self.other]
+        {
             text.clear();
         }
         self.service.push_str(resource.service());

@@ -6,16 +6,12 @@ mod metric;
 mod span;
 mod trace;
 
-use crate::{
-    Error, Table,
-    entry::Entry,
-    table::Kind,
-};
+use crate::{Error, Table, entry::Entry, table::Kind};
+use around::Around;
 use arrow::{
     array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, StringBuilder, StringDictionaryBuilder},
     datatypes::Int32Type,
 };
-use around::Around;
 use signal::{Ack, Batch, Item};
 use std::sync::Arc;
 

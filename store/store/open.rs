@@ -1,21 +1,14 @@
 //! Opening a store: its lock, its tables, what it has seen, and the part of its log that is in no file yet.
 
 use super::{Flushes, State, Store};
-use crate::{
-    Error, Options, Table,
-    commit::Commits,
-    entry::Entry,
-    files::DataFile,
-    flush,
-    identities::Identities,
-    rows,
-};
+use crate::{Error, Options, Table, commit::Commits, entry::Entry, files::DataFile, flush, identities::Identities, rows};
 use journal::{Blocking, Disk, Log};
 use parking_lot::Mutex;
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -51,8 +44,9 @@ impl Store {
             let files = commits.files().map(|add| Arc::new(DataFile::new(Arc::clone(&disk), commits.dir(), table, add.clone())));
             state.files[table as usize] = files.collect();
         }
-        let limits = journal::Options { limit: options.log_limit, ..journal::Options::default() };
-        let (log, opened) = Log::open(Arc::clone(&disk), &path.join("log"), limits, Arc::clone(&blocking)).map_err(|e| Error::Log(e.to_string()))?;
+        let limits = journal::Options { segment_bytes_max: 16 << 20, limit: options.log_limit, sync_gap: Duration::from_millis(2) };
+        let (log, opened) =
+            Log::open(Arc::clone(&disk), &path.join("log"), limits, Arc::clone(&blocking)).map_err(|e| Error::Log(e.to_string()))?;
         if let Some(cut) = &opened.cut {
             tracing::warn!(%cut, "the end of the store's log was torn; nothing acknowledged was in it");
         }

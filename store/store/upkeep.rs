@@ -128,7 +128,8 @@ impl Store {
                 TableStats { table, rows, files: files.len(), bytes: files.iter().map(|f| f.add.size).sum() }
             });
             let oldest = state.files.iter().flatten().filter_map(|f| u64::try_from(f.min_time).ok()).min().map(Time);
-            let stats = Stats { tables: tables.into(), memory_bytes: state.memory.bytes(), log_bytes: 0, oldest, unreadable: state.unreadable };
+            let stats =
+                Stats { tables: tables.into(), memory_bytes: state.memory.bytes(), log_bytes: 0, oldest, unreadable: state.unreadable };
             (stats, Table::ALL.map(|table| state.memory.batches(table)))
         };
         stats.log_bytes = self.log.bytes();

@@ -103,12 +103,7 @@ impl Graph {
             word if settings_known.contains(&word) => self.settings.push((key.0.clone(), key.1, node.clone())),
             word => {
                 let known: Vec<&str> = SECTIONS.iter().chain(settings_known).copied().collect();
-                let help = match word {
-                    "service" | "pipelines" | "pipeline" | "connectors" => {
-                        Some("a node names its `inputs`; nothing else connects them".to_owned())
-                    }
-                    _ => words::advice(word, &known),
-                };
+                let help = words::advice(word, &known);
                 faults.push(Fault { help, ..Fault::at(key.1, format!("unknown key `{word}`")) });
                 faults.extend(node.broken());
             }

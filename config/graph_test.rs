@@ -2,7 +2,7 @@
 
 use crate::{
     Document, Fault, Graph, OnFull,
-    golden_test::{Nothing, told},
+    golden_test::{Nothing, each_says, told},
     show::{self, Colour},
 };
 use std::sync::Arc;
@@ -55,7 +55,7 @@ processors:
 
 #[test]
 fn every_mistake_has_its_text_and_place() {
-    for (yaml, expected) in [
+    let cases = [
         ("receivers: {}", "1:1 unknown key `receivers` = it is called `sources` here"),
         ("transforms: {}", "1:1 unknown key `transforms` = it is called `processors` here"),
         ("exporters: {}", "1:1 unknown key `exporters` = it is called `sinks` here"),
@@ -96,9 +96,8 @@ fn every_mistake_has_its_text_and_place() {
             "sources: { a: otlp }\nsinks: { a: { inputs: a } }",
             "2:10 `a` is already a node at 1:12; names are unique across sources, processors and sinks",
         ),
-    ] {
-        assert_eq!(faults(yaml), [expected], "{yaml}");
-    }
+    ];
+    each_says(&cases, faults);
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub use offsets::Offsets;
 pub use placed::Placed;
 pub use read::read;
 pub use unit::{Bytes, Period, Share};
+pub use words::advice;
 
 #[cfg(test)]
 mod golden_test;

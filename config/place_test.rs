@@ -86,12 +86,12 @@ fn check(text: &str) -> usize {
         Ok(document) => {
             inside(&document.root, text, &mut found);
             let (_, faults) = crate::Graph::of(std::sync::Arc::new(document.clone()), &["journal"]);
-            let _ = show::text(&document.source, &faults, Colour::Never);
+            assert_eq!(show::text(&document.source, &faults, Colour::Never).is_empty(), faults.is_empty());
         }
         Err((source, faults)) => {
             assert!(!faults.is_empty());
             assert!(faults.iter().all(|fault| fault.place.end as usize <= text.len()), "{faults:?}");
-            let _ = show::text(&source, &faults, Colour::Always);
+            assert!(!show::text(&source, &faults, Colour::Always).is_empty());
         }
     }
     found

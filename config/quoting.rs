@@ -12,6 +12,17 @@ pub(crate) enum Role {
     Value,
 }
 
+/// Where a value stands, as far as quotes matter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot<'k> {
+    /// The key above it.
+    pub(crate) key: Option<&'k str>,
+    /// It is an entry of the list under that key, not the value itself.
+    pub(crate) listed: bool,
+    /// It is inside `{ }` or `[ ]`.
+    pub(crate) flow: bool,
+}
+
 /// What a key holds, by its name: this is decided before anybody knows whose key it is.
 pub(crate) fn role(key: Option<&str>) -> Role {
     match key {
@@ -39,15 +50,15 @@ pub(crate) fn unbalanced_quotes(text: &str) -> bool {
 }
 
 /// A tag at `place`, together with what follows it, under `key`.
-pub(crate) fn tag(file: &str, place: Place, key: Option<&str>, flow: bool) -> Fault {
+pub(crate) fn tag(file: &str, place: Place, spot: Spot<'_>) -> Fault {
     let start = place.start as usize;
     let line = file.get(start..line_end(file, start)).unwrap_or_default();
-    let meant = line.get(..extent(line, flow)).unwrap_or_default().trim_end();
+    let meant = line.get(..extent(line, spot.flow)).unwrap_or_default().trim_end();
     let end = place.start.saturating_add(u32::try_from(meant.len()).unwrap_or(u32::MAX)).max(place.end);
     let empty = file.get(start..place.end as usize).is_none_or(|tagged| !tagged.trim().contains(' '));
-    let so = if empty { format!("so this {} is empty", noun(key)) } else { format!("so part of this {} is lost", noun(key)) };
+    let so = if empty { format!("so this {} is empty", noun(spot.key)) } else { format!("so part of this {} is lost", noun(spot.key)) };
     let end = if same_line(file, start, end as usize) { end } else { place.end };
-    Fault::at(Place { start: place.start, end }, format!("`!` starts a YAML tag, {so}; quote it: {}", quoted(key, meant)))
+    Fault::at(Place { start: place.start, end }, format!("`!` starts a YAML tag, {so}; quote it: {}", quoted(spot, meant)))
 }
 
 /// A key that holds one half of a text, as in `[.a == "a: b"]`.
@@ -55,15 +66,15 @@ pub(crate) fn cut_key(file: &str, place: Place, flow: bool) -> Fault {
     let start = place.start as usize;
     let line = file.get(start..line_end(file, start)).unwrap_or_default();
     let meant = line.get(..extent(line, flow)).unwrap_or_default();
-    Fault::at(place, format!("`: ` makes this a key; quote the whole text: {}", quoted(None, meant)))
+    Fault::at(place, format!("`: ` makes this a key; quote the whole text: {}", quoted(Spot { key: None, listed: true, flow }, meant)))
 }
 
 /// A plain scalar in which brackets or quotes are still open where YAML ended it; the place of the fault is all that was meant.
-pub(crate) fn cut(file: &str, place: Place, key: Option<&str>, flow: bool) -> Option<Fault> {
+pub(crate) fn cut(file: &str, place: Place, spot: Spot<'_>) -> Option<Fault> {
     let (start, end) = (place.start as usize, place.end as usize);
     let tail = file.get(start..line_end(file, end))?;
     let text = file.get(start..end)?;
-    let mut meant = extent(tail, flow);
+    let mut meant = extent(tail, spot.flow);
     let dangling = ["==", "!=", "&&", "||", "<", ">", "(", "+", "=", ","].iter().any(|operator| text.trim_end().ends_with(operator));
     if dangling && tail.get(end - start..)?.trim_start().starts_with('#') {
         meant = tail.trim_end().len();
@@ -72,9 +83,9 @@ pub(crate) fn cut(file: &str, place: Place, key: Option<&str>, flow: bool) -> Op
         return None;
     }
     let whole = tail.get(..meant)?.trim_end();
-    let reason = reason(whole, text.trim_end().len(), flow).unwrap_or("YAML ends it early");
+    let reason = reason(whole, text.trim_end().len(), spot.flow).unwrap_or("YAML ends it early");
     let place = Place { start: place.start, end: place.start.saturating_add(u32::try_from(whole.len()).ok()?) };
-    Some(Fault::at(place, format!("{reason}, so this {} is cut short; quote it: {}", noun(key), quoted(key, whole))))
+    Some(Fault::at(place, format!("{reason}, so this {} is cut short; quote it: {}", noun(spot.key), quoted(spot, whole))))
 }
 
 /// A mistake of syntax at byte `at`: where missing quotes explain it they are shown, otherwise `sentence` is said.
@@ -98,15 +109,15 @@ pub(crate) fn syntax(file: &str, at: usize, sentence: &str) -> Fault {
 /// The first value of a line that needs quotes and has none.
 fn unquoted(file: &str, line: Range<usize>) -> Option<Fault> {
     let text = file.get(line.clone())?;
-    for slot in slots(text) {
-        let meant = text.get(slot.value.clone()).unwrap_or_default().trim_end();
-        let Some(reason) = reason(meant, 0, slot.flow) else { continue };
-        let start = line.start + slot.value.start;
+    for (spot, value) in slots(text) {
+        let meant = text.get(value.clone()).unwrap_or_default().trim_end();
+        let Some(reason) = reason(meant, 0, spot.flow) else { continue };
+        let start = line.start + value.start;
         let place = range(start..start + meant.len());
         if meant.starts_with('!') {
-            return Some(tag(file, place, slot.key, slot.flow));
+            return Some(tag(file, place, spot));
         }
-        return Some(Fault::at(place, format!("{reason}, which breaks this {}; quote it: {}", noun(slot.key), quoted(slot.key, meant))));
+        return Some(Fault::at(place, format!("{reason}, which breaks this {}; quote it: {}", noun(spot.key), quoted(spot, meant))));
     }
     None
 }
@@ -135,13 +146,13 @@ fn reason(meant: &str, from: usize, flow: bool) -> Option<&'static str> {
 }
 
 /// As it should be written.
-fn quoted(key: Option<&str>, text: &str) -> String {
+fn quoted(spot: Spot<'_>, text: &str) -> String {
     let mut whole = String::new();
     for word in text.split_whitespace() {
         whole.push_str(if whole.is_empty() { "" } else { " " });
         whole.push_str(&word.replace('\'', "''"));
     }
-    match key {
+    match spot.key.filter(|_| !spot.listed) {
         Some(key) => format!("{key}: '{whole}'"),
         None => format!("'{whole}'"),
     }
@@ -170,42 +181,36 @@ fn extent(text: &str, flow: bool) -> usize {
     text.trim_end().len()
 }
 
-/// A value of a line, with its key if it has one.
-struct Slot<'a> {
-    key: Option<&'a str>,
-    value: Range<usize>,
-    flow: bool,
-}
-
 /// The unquoted values of one line, as their writer meant them.
-fn slots(line: &str) -> Vec<Slot<'_>> {
+fn slots(line: &str) -> Vec<(Spot<'_>, Range<usize>)> {
     let mut found = Vec::new();
-    let (mut at, mut open, mut key) = (0, 0usize, None);
+    let (mut at, mut open, mut key, mut listed) = (0, 0usize, None, false);
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
         let flow = open > 0;
         let first = rest.chars().next().unwrap_or(' ');
         if first == '#' {
             break;
         } else if first.is_whitespace() || first == ',' || rest.starts_with("- ") {
-            key = if first == ',' { None } else { key };
+            listed |= first == '-';
             at += first.len_utf8();
         } else if matches!(first, '{' | '[') {
             open += 1;
+            listed = first == '[';
             at += 1;
         } else if matches!(first, '}' | ']') {
             open = open.saturating_sub(1);
-            key = None;
+            (key, listed) = (None, false);
             at += 1;
         } else if matches!(first, '"' | '\'') {
             at += rest.get(1..).and_then(|inner| inner.find(first)).map_or(rest.len(), |end| end + 2);
         } else if let Some(end) = rest.find(": ").filter(|end| rest.get(..*end).is_some_and(is_word)) {
-            key = rest.get(..end);
+            (key, listed) = (rest.get(..end), false);
             at += end + 2;
         } else if matches!(first, ':' | '|' | '>') {
             at += 1;
         } else {
             let end = at + extent(rest, flow).max(1);
-            found.push(Slot { key: key.take(), value: at..end, flow });
+            found.push((Spot { key, listed, flow }, at..end));
             at = end;
             while !line.is_char_boundary(at) {
                 at += 1;

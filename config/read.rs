@@ -70,7 +70,7 @@ impl Seen {
     fn explains(&self, error: &Error<'_>, node: &Node) -> bool {
         match (&error.what, &node.value) {
             (What::Missing(field), Value::Map(entries)) => entries.iter().any(|((key, _), value)| key == field && self.hides(value)),
-            (What::Sentence(_), Value::Map(entries)) => entries.iter().any(|(_, value)| self.hides(value)),
+            (What::Sentence(_) | What::Type { .. }, Value::Map(entries)) => entries.iter().any(|(_, value)| self.hides(value)),
             (What::Sentence(_), Value::List(items)) => items.iter().any(|item| self.hides(item)),
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     Bytes, Document, Period, Placed, Share,
-    golden_test::{Nothing, told},
+    golden_test::{Nothing, each_says, told},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Debug};
@@ -13,6 +13,14 @@ enum Compression {
     None,
     Gzip,
     Zstd,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "read, and only its faults are looked at")]
+enum Notify {
+    Console,
+    Webhook(String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +57,7 @@ struct Part {
     rules: Option<Vec<Rule>>,
     when: Option<Placed<String>>,
     tls: Option<Tls>,
+    notify: Option<Notify>,
     ratio: Option<f64>,
 }
 
@@ -63,10 +72,10 @@ fn faults<T: DeserializeOwned + Debug>(yaml: &str) -> Vec<String> {
 
 #[test]
 fn every_mistake_has_its_text_and_place() {
-    for (line, expected) in [
+    let cases = [
         (
             "idl: 5s",
-            "2:1 unknown key `idl` = one of: endpoint, listen, port, limit, close, compression, brokers, headers, rules, when, tls, ratio",
+            "2:1 unknown key `idl` = one of: endpoint, listen, port, limit, close, compression, brokers, headers, rules, when, tls, notify, ratio",
         ),
         ("close: { idl: 5s }", "2:10 unknown key `idl` = did you mean `idle`?"),
         ("condition: .error", "2:1 unknown key `condition` = it is called `when` here"),
@@ -91,12 +100,13 @@ fn every_mistake_has_its_text_and_place() {
         ("tls: { insecure: yes }", "2:18 expected `true` or `false`, found text = write `true`"),
         ("headers: { a: [b] }", "2:15 expected text, found a list"),
         ("brokers: [a, { b: c }]", "2:14 expected text, found a map"),
+        ("notify: { webhook: a, console: b }", "2:9 expected one key of console, webhook, found 2"),
+        ("notify: { webhok: a }", "2:11 unknown word `webhok` = did you mean `webhook`?"),
+        ("notify: { webhook: [a] }", "2:20 expected text, found a list"),
         ("headers:", "2:1 `headers` is empty = write a value, or leave `headers` out"),
         ("when: ${env:NONE}", "2:7 the environment variable `NONE` is not set = set it, or give a default: `${env:NONE:-…}`"),
-    ] {
-        let yaml = format!("endpoint: http://x\n{line}");
-        assert_eq!(faults::<Part>(&yaml), [expected], "{line}");
-    }
+    ];
+    each_says(&cases, |line| faults::<Part>(&format!("endpoint: http://x\n{line}")));
 }
 
 #[test]

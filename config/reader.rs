@@ -262,8 +262,18 @@ impl<'de> de::Deserializer<'de> for In<'de> {
         }
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error<'de>> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        words: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error<'de>> {
         match &self.node.value {
+            // Serde would pass over all but the first.
+            Value::Map(entries) if entries.len() != 1 => {
+                let what = format!("expected one key of {}, found {}", words.join(", "), entries.len());
+                self.at(Err(What::Sentence(what).into()))
+            }
             Value::Text(text) => self.at(visitor.visit_enum(IntoDeserializer::<Error<'de>>::into_deserializer(text.text.as_str()))),
             Value::Map(entries) => self.at(visitor.visit_enum(de::value::MapAccessDeserializer::new(self.map(entries, None)))),
             _ => self.deserialize_any(visitor),

@@ -2,7 +2,6 @@
 
 use crate::{Fault, Level, Place, Source};
 use serde_json::{Value, json};
-use std::fmt::Write;
 
 /// Whether to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +19,8 @@ const LINE_CHARS_MAX: usize = 140;
 /// at the end how many there are. Control characters are escaped.
 #[must_use]
 pub fn text(main: &Source, faults: &[Fault], colour: Colour) -> String {
-    let mut out = String::new();
     let faults = ordered(main, faults);
-    for fault in &faults {
-        one(&mut out, main, fault, colour);
-        out.push('\n');
-    }
+    let mut out: String = faults.iter().map(|fault| one(main, fault, colour)).collect();
     let count = |level| faults.iter().filter(|fault| fault.level == level).count();
     let many = |count: usize, noun: &str| match count {
         0 => None,
@@ -34,7 +29,7 @@ pub fn text(main: &Source, faults: &[Fault], colour: Colour) -> String {
     };
     let counts: Vec<String> = [many(count(Level::Error), "error"), many(count(Level::Warning), "warning")].into_iter().flatten().collect();
     if let Some(worst) = faults.iter().map(|fault| fault.level).min() {
-        let _ = writeln!(out, "{}: {}", level(worst, colour), counts.join(", "));
+        out.push_str(&format!("{}: {}\n", level(worst, colour), counts.join(", ")));
     }
     out
 }
@@ -110,28 +105,27 @@ fn hue(level: Level) -> &'static str {
     }
 }
 
-fn one(out: &mut String, main: &Source, fault: &Fault, colour: Colour) {
+/// One fault with an empty line after it.
+fn one(main: &Source, fault: &Fault, colour: Colour) -> String {
     let source = fault.within.as_deref().unwrap_or(main);
     let (line, column) = line_column(&source.text, fault.place.start);
-    let blue = |text: &str| painted(text, "34", colour);
-    let _ = writeln!(out, "{}: {}", level(fault.level, colour), escaped(&fault.what));
     let number = line.to_string();
     let gutter = " ".repeat(number.len().max(2));
-    if source.text.is_empty() {
-        if let Some(help) = &fault.help {
-            let _ = writeln!(out, "  {} {}", blue("= help:"), escaped(help));
-        }
-        return;
+    let blue = |text: &str| painted(text, "34", colour);
+    let mut lines = vec![format!("{}: {}", level(fault.level, colour), escaped(&fault.what, "  "))];
+    if !source.text.is_empty() {
+        let (shown, blanks, carets) = excerpt(&source.text, fault.place);
+        let marks = painted(&"^".repeat(carets), hue(fault.level), colour);
+        lines.push(format!("{gutter}{} {}:{line}:{column}", blue("-->"), escaped(&source.name, "")));
+        lines.push(format!("{gutter} {}", blue("|")));
+        lines.push(format!("{} {shown}", blue(&format!("{number:>width$} |", width = gutter.len()))));
+        lines.push(format!("{gutter} {} {}{marks}", blue("|"), " ".repeat(blanks)));
     }
-    let (shown, blanks, carets) = excerpt(&source.text, fault.place);
-    let _ = writeln!(out, "{gutter}{} {}:{line}:{column}", blue("-->"), escaped(&source.name));
-    let _ = writeln!(out, "{gutter} {}", blue("|"));
-    let _ = writeln!(out, "{} {shown}", blue(&format!("{number:>width$} |", width = gutter.len())));
-    let marks = painted(&"^".repeat(carets), hue(fault.level), colour);
-    let _ = writeln!(out, "{gutter} {} {}{marks}", blue("|"), " ".repeat(blanks));
     if let Some(help) = &fault.help {
-        let _ = writeln!(out, "{gutter} {} {}", blue("= help:"), escaped(help));
+        lines.push(format!("{gutter} {} {}", blue("= help:"), escaped(help, &format!("{gutter}         "))));
     }
+    lines.push("\n".to_owned());
+    lines.join("\n")
 }
 
 /// The line of a place as shown, how many columns stand before the mark, and how many the mark takes.
@@ -175,8 +169,10 @@ fn escaped_char(c: char) -> String {
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.chars().map(escaped_char).collect()
+/// A text of several lines, as a compiler's message may be, is shown as such, the further ones after `indent`.
+fn escaped(text: &str, indent: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| line.chars().map(escaped_char).collect()).collect();
+    lines.join(&format!("\n{indent}"))
 }
 
 /// How many columns of a terminal a character takes: two for the wide ones of East Asia and for emoji.

@@ -40,19 +40,36 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("url", &["endpoint"]),
 ];
 
+/// Words that need more than another word: the word, a key that must be known here for it to apply (or none), and the advice.
+const TOLD: &[(&str, &str, &str)] = &[
+    ("protocols", "grpc", "`grpc` and `http` stand here without `protocols`"),
+    ("endpoint", "grpc", "write `grpc: { listen: … }` or `http: { listen: … }`"),
+    ("address", "grpc", "write `grpc: { listen: … }` or `http: { listen: … }`"),
+    ("listen", "grpc", "write `grpc: { listen: … }` or `http: { listen: … }`"),
+    ("port", "grpc", "write `grpc: { listen: … }` or `http: { listen: … }`"),
+    ("service", "sources", "a node names its `inputs`; nothing else connects them"),
+    ("pipelines", "sources", "a node names its `inputs`; nothing else connects them"),
+    ("pipeline", "sources", "a node names its `inputs`; nothing else connects them"),
+    ("connectors", "sources", "a node names its `inputs`; nothing else connects them"),
+    ("outputs", "", "a node names whom it reads in `inputs`, never whom it feeds"),
+    ("output", "", "a node names whom it reads in `inputs`, never whom it feeds"),
+];
+
 /// What this place calls a word of another tool.
-#[must_use]
-pub(crate) fn ours<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let word = word.to_ascii_lowercase().replace(['.', '-'], "_");
+fn ours<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let (_, ours) = FOREIGN.iter().find(|(foreign, _)| *foreign == word)?;
     ours.iter().find_map(|o| known.iter().copied().find(|k| k == o))
 }
 
-/// The advice for a word that is none of `known`: our word for it, the nearest, or all of them.
+/// The advice for a word that is none of `known`: our word for it, the nearest, or all of them. None if nothing is known.
 #[must_use]
-pub(crate) fn advice(word: &str, known: &[&str]) -> Option<String> {
-    if let Some(ours) = ours(word, known) {
+pub fn advice(word: &str, known: &[&str]) -> Option<String> {
+    let folded = word.to_ascii_lowercase().replace(['.', '-'], "_");
+    if let Some(ours) = ours(&folded, known) {
         return Some(format!("it is called `{ours}` here"));
+    }
+    if let Some((.., told)) = TOLD.iter().find(|(foreign, at, _)| *foreign == folded && (at.is_empty() || known.contains(at))) {
+        return Some((*told).to_owned());
     }
     if let Some(near) = nearest(word, known.iter().copied()) {
         return Some(format!("did you mean `{near}`?"));
@@ -75,6 +92,9 @@ mod tests {
         assert_eq!(advice("endpoint", &["listen", "tls"]).as_deref(), Some("it is called `listen` here"));
         assert_eq!(advice("listen", &["endpoint", "tls"]).as_deref(), Some("it is called `endpoint` here"));
         assert_eq!(advice("bootstrap.servers", &["brokers", "topic"]).as_deref(), Some("it is called `brokers` here"));
+        assert_eq!(advice("endpoint", &["grpc", "http"]).as_deref(), Some("write `grpc: { listen: … }` or `http: { listen: … }`"));
+        assert_eq!(advice("protocols", &["grpc", "http"]).as_deref(), Some("`grpc` and `http` stand here without `protocols`"));
+        assert_eq!(advice("outputs", &["path"]).as_deref(), Some("a node names whom it reads in `inputs`, never whom it feeds"));
         assert_eq!(advice("condition", &["path", "limit"]).as_deref(), Some("one of: path, limit"));
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Fault, Node, Place, Value,
     node::{Key, Origin, Text},
     offsets::{Offsets, Style},
-    quoting::{self, Role},
+    quoting::{self, Role, Spot},
 };
 use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle};
 use std::collections::HashMap;
@@ -56,7 +56,14 @@ struct Reader<'a> {
 struct Within<'k> {
     depth: usize,
     key: Option<&'k Key>,
+    listed: bool,
     flow: bool,
+}
+
+impl<'k> Within<'k> {
+    fn spot(self) -> Spot<'k> {
+        Spot { key: self.key.map(|(key, _)| key.as_str()), listed: self.listed, flow: self.flow }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -85,7 +92,7 @@ impl<'a> Reader<'a> {
         let mut root = Node { value: Value::Null, place: Place::default() };
         if let (Event::DocumentStart(..), _) = self.event()? {
             let (event, span) = self.event()?;
-            root = self.node(event, &span, Within { depth: 0, key: None, flow: false })?;
+            root = self.node(event, &span, Within { depth: 0, key: None, listed: false, flow: false })?;
             self.event()?;
         }
         let (next, span) = self.event()?;
@@ -122,8 +129,7 @@ impl<'a> Reader<'a> {
             // A tag would vanish with its `!`, and with it the meaning of a condition (`!exists(.x)`).
             let tag = span.tag_span().map_or(place, |tag| self.place(&tag));
             let end = if matches!(node.value, Value::Text(_)) { place.end.max(tag.end) } else { tag.end };
-            let key = within.key.map(|(key, _)| key.as_str());
-            let fault = quoting::tag(self.file, Place { start: tag.start, end }, key, within.flow);
+            let fault = quoting::tag(self.file, Place { start: tag.start, end }, within.spot());
             node = self.broken(place, fault);
         }
         if let Some(id) = anchor {
@@ -175,7 +181,7 @@ impl<'a> Reader<'a> {
                 whole.end = self.end(style, &span, items.last(), whole);
                 return Ok(Node { value: Value::List(items), place: whole });
             }
-            let within = Within { depth: within.depth + 1, flow, ..within };
+            let within = Within { depth: within.depth + 1, listed: true, flow, ..within };
             let item = self.node(event, &span, within)?;
             if item.place.start >= cut_until {
                 items.push(self.whole(item, within, &mut cut_until));
@@ -206,7 +212,7 @@ impl<'a> Reader<'a> {
             }
             let (key, cut) = self.key(event, &span, flow)?;
             let (event, span) = self.event()?;
-            let inner = Within { depth: within.depth + 1, key: Some(&key), flow };
+            let inner = Within { depth: within.depth + 1, key: Some(&key), listed: false, flow };
             let mut value = self.node(event, &span, inner)?;
             if key.1.start < cut_until {
                 continue;
@@ -287,12 +293,12 @@ impl<'a> Reader<'a> {
 
     /// The node itself, or its fault if it is a condition that YAML ended too early. What was meant to belong to it is passed over.
     fn whole(&mut self, node: Node, within: Within<'_>, cut_until: &mut u32) -> Node {
-        let key = within.key.map(|(key, _)| key.as_str());
+        let spot = within.spot();
         let plain = matches!(&node.value, Value::Text(text) if text.plain);
-        if !plain || quoting::role(key) != Role::Condition {
+        if !plain || quoting::role(spot.key) != Role::Condition {
             return node;
         }
-        let Some(fault) = quoting::cut(self.file, node.place, key, within.flow) else { return node };
+        let Some(fault) = quoting::cut(self.file, node.place, spot) else { return node };
         *cut_until = fault.place.end;
         self.broken(node.place, fault)
     }

@@ -4,6 +4,7 @@ use crate::{
     fields::{FIELDS, Leaf},
     operand::{Elements, Operand, time},
     path::Path,
+    program::field_path,
     subject::Subject,
 };
 use signal::{
@@ -51,8 +52,7 @@ pub(crate) fn whole(subject: &Subject<'_>) -> Value {
     let mut all = Value::Object(std::collections::BTreeMap::new());
     for entry in FIELDS.iter().filter(|e| e.of.has(subject.kind()) && !e.name.starts_with("root.") && !e.name.starts_with("first_error.")) {
         if let Some(value) = of_leaf(subject, entry.leaf) {
-            let path = OwnedValuePath::from(entry.name.split('.').map(OwnedSegment::field).collect::<Vec<_>>());
-            all.insert(&path, value);
+            all.insert(&field_path(entry.name), value);
         }
     }
     all

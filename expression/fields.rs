@@ -140,15 +140,6 @@ impl Type {
     }
 }
 
-/// Whether a kind that has a field may lack its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// It is always there.
-    Always,
-    /// It may be null.
-    MayBeNull,
-}
-
 /// One row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
@@ -160,18 +151,22 @@ pub(crate) struct Entry {
     pub(crate) of: Kinds,
     /// Of what type it is.
     pub(crate) holds: Type,
-    /// Whether it may be null.
-    pub(crate) presence: Presence,
+    /// Which of them may lack its value.
+    pub(crate) null_in: Kinds,
     /// For which kinds `transform` may write it.
     pub(crate) writable: Kinds,
 }
 
 const fn always(name: &'static str, leaf: Leaf, of: Kinds, holds: Type) -> Entry {
-    Entry { name, leaf, of, holds, presence: Presence::Always, writable: Kinds::NONE }
+    Entry { name, leaf, of, holds, null_in: Kinds::NONE, writable: Kinds::NONE }
 }
 
 const fn maybe(name: &'static str, leaf: Leaf, of: Kinds, holds: Type) -> Entry {
-    Entry { presence: Presence::MayBeNull, ..always(name, leaf, of, holds) }
+    Entry { null_in: of, ..always(name, leaf, of, holds) }
+}
+
+const fn null_in(kinds: Kinds, entry: Entry) -> Entry {
+    Entry { null_in: kinds, ..entry }
 }
 
 const fn writable(entry: Entry, writable: Kinds) -> Entry {
@@ -186,17 +181,17 @@ pub(crate) const FIELDS: &[Entry] = &[
     writable(always("resource", Leaf::Resource, SLM, Type::Map), SLM),
     writable(always("attributes", Leaf::Attributes, SLM, Type::Map), SLM),
     writable(always("name", Leaf::Name, SM, Type::Text), SM),
-    maybe("trace_id", Leaf::TraceId, SLT, Type::Text),
-    maybe("span_id", Leaf::SpanId, SL, Type::Text),
+    null_in(L, always("trace_id", Leaf::TraceId, SLT, Type::Text)),
+    null_in(L, always("span_id", Leaf::SpanId, SL, Type::Text)),
     maybe("parent_span_id", Leaf::ParentSpanId, S, Type::Text),
     always("is_root", Leaf::IsRoot, S, Type::Bool),
     always("trace_state", Leaf::TraceState, S, Type::Text),
-    maybe("sampled", Leaf::Sampled, SL, Type::Bool),
+    null_in(L, always("sampled", Leaf::Sampled, SL, Type::Bool)),
     always("kind", Leaf::Kind, S, Type::Word(KINDS)),
     writable(always("status", Leaf::Status, S, Type::Word(STATUSES)), S),
     writable(always("status_message", Leaf::StatusMessage, S, Type::Text), S),
     always("error", Leaf::Error, SLT, Type::Bool),
-    maybe("start_time", Leaf::StartTime, SM.and(T), Type::Time),
+    null_in(M, always("start_time", Leaf::StartTime, SM.and(T), Type::Time)),
     always("end_time", Leaf::EndTime, ST, Type::Time),
     writable(always("time", Leaf::Time, LM, Type::Time), L),
     always("duration_ms", Leaf::DurationMs, ST, Type::Float),

@@ -2,12 +2,12 @@
 
 use crate::{
     convert::{self, Reader},
-    fields::{FIELDS, Presence, Type},
+    fields::{FIELDS, Type},
     functions, parse,
     subject::Subject,
 };
 use config::{Fault, Placed};
-use signal::Time;
+use signal::{Kinds, Time};
 use std::{cell::OnceCell, ops::Range, sync::LazyLock};
 use vrl::{
     compiler::{
@@ -129,15 +129,14 @@ pub(crate) static UTC: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::parse("UT
 pub(crate) enum Declared {
     /// No: in a condition what is missing makes a comparison false, so nobody has to handle it.
     AsPresent,
-    /// Yes: a script has to handle it.
-    AsItIs,
+    /// Yes, if one of these kinds may lack it: a script has to handle it.
+    For(Kinds),
 }
 
 /// The types of the table for VRL.
 pub(crate) fn declared(how: Declared) -> Kind {
     let mut all = Kind::object(Collection::<Field>::empty());
     for entry in FIELDS {
-        let path = OwnedValuePath::from(entry.name.split('.').map(OwnedSegment::field).collect::<Vec<_>>());
         let kind = match entry.holds {
             Type::Parts => continue,
             Type::Text | Type::Word(_) | Type::Level => Kind::bytes(),
@@ -150,10 +149,18 @@ pub(crate) fn declared(how: Declared) -> Kind {
             Type::List => Kind::array(Collection::<Index>::any()),
             Type::Any | Type::Null => Kind::any(),
         };
-        let nullable = how == Declared::AsItIs && entry.presence == Presence::MayBeNull;
-        all.insert(&path, if nullable { kind.or_null() } else { kind });
+        let lacking = match how {
+            Declared::AsPresent => Kinds::NONE,
+            Declared::For(takes) => takes.without(entry.of.without(entry.null_in)),
+        };
+        all.insert(&field_path(entry.name), if lacking.is_none() { kind } else { kind.or_null() });
     }
     all
+}
+
+/// The path of a row's name.
+pub(crate) fn field_path(name: &str) -> OwnedValuePath {
+    OwnedValuePath::from(name.split('.').map(OwnedSegment::field).collect::<Vec<_>>())
 }
 
 /// `target_get` hands out references, so each path has a slot that is filled once.

@@ -1,9 +1,36 @@
 //! `transform`'s VRL: a program over the lazy view whose writes become an `Edit`.
 
+mod draft;
+mod layer;
+mod plain;
+mod write;
+
+use crate::{
+    convert::Reader,
+    functions, parse,
+    program::{Declared, UTC, declared},
+    subject::Subject,
+    survey::{Intent, survey},
+};
 use config::{Fault, Placed};
+use draft::Draft;
+use plain::Plain;
+pub(crate) use plain::never_taken;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Edit, Kinds, Record, Time};
+use vrl::{
+    compiler::{
+        CompileConfig, Context, ExpressionError, compile_with_external,
+        state::{ExternalEnv, RuntimeState},
+    },
+    diagnostic::DiagnosticMessage,
+    path::OwnedTargetPath,
+    value::{
+        Kind,
+        kind::{Collection, Field},
+    },
+};
 
 /// A VRL program as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -11,16 +38,64 @@ use signal::{Edit, Kinds, Record, Time};
 pub struct Script(pub(crate) Placed<String>);
 
 impl Script {
-    /// Compiles it with the fields of every kind in `takes`; VRL's own messages at their place in the YAML.
+    /// A program of our own, which no file holds.
+    #[must_use]
+    pub fn built_in(text: &str) -> Script {
+        Script(Placed::nowhere(text.to_owned()))
+    }
+
+    /// Compiles it with the fields of every kind in `takes`; VRL's own messages at their place in the YAML. What one of the kinds may lack is null there, and VRL asks that the program handles it.
     pub fn compile(&self, takes: Kinds) -> Result<Program, Vec<Fault>> {
-        let _ = takes;
-        todo!()
+        let takes = if takes.is_none() { Kinds::ALL } else { takes };
+        let statements = parse::statements(&self.0)?;
+        if statements.is_empty() {
+            return Err(vec![self.0.fault("this program is empty").help("write VRL, such as .attributes.\"deployment.ring\" = \"blue\"")]);
+        }
+        let found = survey(&self.0, &statements, takes, Intent::Script)?;
+        let concerns = found.fields_of.unwrap_or(takes);
+        if let Some(plain) = plain::all(&statements) {
+            return Ok(Program { runs: Runs::Plain(plain), concerns });
+        }
+        let env = ExternalEnv::new_with_kind(declared(Declared::For(takes)), Kind::object(Collection::<Field>::empty()));
+        match compile_with_external(&self.0, functions::all(), &env, CompileConfig::default()) {
+            Ok(done) => Ok(Program { runs: Runs::Vrl(Box::new(Compiled::new(done.program, found.asks_clock))), concerns }),
+            Err(list) => Err(list.iter().map(|problem| parse::fault(&self.0, problem)).collect()),
+        }
     }
 }
 
 /// A compiled program; one per lane.
 #[derive(Debug)]
-pub struct Program {}
+pub struct Program {
+    runs: Runs,
+    concerns: Kinds,
+}
+
+#[derive(Debug)]
+enum Runs {
+    /// Nothing but literals assigned and keys deleted: no need for VRL.
+    Plain(Vec<Plain>),
+    /// Everything else.
+    Vrl(Box<Compiled>),
+}
+
+#[derive(Debug)]
+struct Compiled {
+    program: vrl::compiler::Program,
+    reads: Vec<(OwnedTargetPath, Option<Reader>)>,
+    state: RuntimeState,
+    asks_clock: bool,
+}
+
+impl Compiled {
+    fn new(program: vrl::compiler::Program, asks_clock: bool) -> Compiled {
+        let mut queries = program.info().target_queries.clone();
+        queries.sort();
+        queries.dedup();
+        let reads = queries.into_iter().map(|query| (query.clone(), Reader::new(&query.path.segments))).collect();
+        Compiled { program, reads, state: RuntimeState::default(), asks_clock }
+    }
+}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +109,33 @@ pub enum Ran {
 }
 
 impl Program {
-    /// Runs it on one record and collects its writes.
+    /// Runs it on one record and collects its writes; a program that did not come to its end has written nothing. What is derived from another field (`.severity`, `.message`, `.http_route`) is read as it came in.
     pub fn run(&mut self, record: &Record<'_>, now: Time, edit: &mut Edit) -> Ran {
-        let _ = (record, now, edit);
-        todo!()
+        let compiled = match &mut self.runs {
+            Runs::Plain(all) => {
+                all.iter().for_each(|plain| plain.apply(record, edit));
+                return Ran::Done;
+            }
+            Runs::Vrl(compiled) => compiled,
+        };
+        let subject = Subject::Record(*record);
+        let mut draft = Draft::new(&subject, &compiled.reads, compiled.asks_clock.then_some(now));
+        // `Runtime::resolve` would ask for the whole record first.
+        let ended = compiled.program.resolve(&mut Context::new(&mut draft, &mut compiled.state, &UTC));
+        compiled.state.clear();
+        match ended {
+            Ok(_) | Err(ExpressionError::Return { .. }) => match draft.finish(edit) {
+                Ok(()) => Ran::Done,
+                Err(wrong) => Ran::Failed(wrong),
+            },
+            Err(ExpressionError::Abort { .. }) => Ran::Aborted,
+            Err(error) => Ran::Failed(error.message()),
+        }
     }
+
     /// The kinds it has anything to do with.
     #[must_use]
     pub fn concerns(&self) -> Kinds {
-        todo!()
+        self.concerns
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     functions::{self, Refused},
     parse,
     path::Path,
+    script,
 };
 use config::{Fault, Placed, nearest};
 use signal::Kinds;
@@ -136,6 +137,9 @@ impl Walk<'_> {
             let span = target.span();
             if let AssignmentTarget::Query(query) = target.into_inner() {
                 self.write(&query, span);
+                if let Some(what) = script::never_taken(&query, value.inner()) {
+                    self.fault(value.span().range(), what);
+                }
                 self.query(query, span);
             }
         }

@@ -1,9 +1,11 @@
 //! The one gate: bytes from outside become `Checked` here or are refused with the place of the fault (FLOW 1).
 
 #[cfg(test)]
+mod bytes_test;
+#[cfg(test)]
 mod check_test;
 mod pass;
-mod schema;
+pub(crate) mod schema;
 
 use crate::{
     Signal,

@@ -5,6 +5,8 @@ pub mod ack;
 #[cfg(test)]
 mod arbitrary;
 pub mod batch;
+#[cfg(test)]
+mod batch_test;
 pub mod check;
 pub mod codec;
 pub mod edit;

@@ -4,7 +4,7 @@ use crate::Signal;
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Varint,
     Fixed64,
     Fixed32,
@@ -23,7 +23,7 @@ pub(super) enum Shape {
 
 /// How often a field may stand in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Times {
+pub(crate) enum Times {
     /// A scalar: the last one counts.
     Last,
     /// A message or a case of a oneof: given again, it has to be merged. The number tells apart the ones of one message.
@@ -36,16 +36,16 @@ pub(super) enum Times {
 
 /// A field that OTLP has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
+pub(crate) struct Known {
     number: u32,
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) times: Times,
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) times: Times,
 }
 
 /// What `check` does about a message besides its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     Plain,
     /// Holds records and is cut as a whole when what they share is over a limit.
     Group,
@@ -60,8 +60,8 @@ pub(super) enum Role {
 
 /// A message.
 #[derive(Debug)]
-pub(super) struct Message {
-    pub(super) role: Role,
+pub(crate) struct Message {
+    pub(crate) role: Role,
     fields: &'static [Known],
     /// By field number, the place in `fields` plus one.
     places: [u8; NUMBERS],
@@ -83,14 +83,14 @@ impl Message {
 
     /// The field of this number, if OTLP has it.
     #[inline]
-    pub(super) fn known(&self, number: u32) -> Option<&'static Known> {
+    pub(crate) fn known(&self, number: u32) -> Option<&'static Known> {
         let place = *self.places.get(number as usize)?;
         self.fields.get(usize::from(place).checked_sub(1)?)
     }
 }
 
 /// The export request of a signal.
-pub(super) const fn request(signal: Signal) -> &'static Message {
+pub(crate) const fn request(signal: Signal) -> &'static Message {
     match signal {
         Signal::Traces => &TRACES,
         Signal::Logs => &LOGS,

@@ -4,6 +4,7 @@ use crate::{
     Value,
     wire::{Fields, Wire, every, text},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use std::fmt::Write;
 
 /// A value as it lies in the bytes.
@@ -126,14 +127,7 @@ fn put_quoted(out: &mut String, text: &str) {
 }
 
 fn put_base64(out: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for chunk in bytes.chunks(3) {
-        let three = chunk.iter().fold(0u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let digit = DIGITS.get((three >> (18 - 6 * i) & 63) as usize).copied().unwrap_or(b'=');
-            out.push(if i <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
+    STANDARD.encode_string(bytes, out);
 }
 
 /// The elements of an array.

@@ -6,6 +6,8 @@ mod metric;
 mod point;
 mod resource;
 mod span;
+#[cfg(test)]
+mod view_test;
 mod walk;
 
 pub(crate) use any::Pair;

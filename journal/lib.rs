@@ -1,14 +1,33 @@
 //! WHERE IT WAITS: an append-only log of records in segments, synced in groups, read again by cursors. One type serves sources,
 //! spill, dead letters and the store. What lies on disk is in FORMAT.md; nobody outside `disk.rs` calls `std::fs`. Start at `log.rs`.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests say what must not fail"))]
+
+mod cursors;
 pub mod disk;
 pub mod error;
+mod folder;
+pub mod inspect;
 pub mod log;
+mod opening;
+mod queue;
+mod reader;
 pub mod record;
+mod saving;
+mod scan;
+pub mod simulated;
+mod stamp;
+mod state;
+mod turn;
+#[cfg(test)]
+mod tests;
 pub mod watermark;
 
 pub use disk::{Disk, File, Found, Lock, RealDisk};
 pub use error::{Damaged, Error, Refused};
-pub use log::{Blocking, Log, Opened, Options, Reader};
+pub use inspect::{Inspected, SegmentInfo, dump, inspect};
+pub use log::{Blocking, Log, Options};
+pub use opening::Opened;
+pub use reader::Reader;
 pub use record::{Entry, Header, Kind};
 pub use watermark::Watermark;

@@ -1,96 +1,251 @@
-//! skeleton
-#![expect(missing_docs, unused_variables, clippy::todo, reason = "skeleton")]
-use crate::{Damaged, Disk, Entry, Error, Header, Kind, Refused};
+//! The face of a log: append, wait for the disk, read, settle. Who writes is in `turn.rs`, what readers see in `reader.rs`, how it starts in `opening.rs`.
+
+use crate::error::{Error, Refused};
+use crate::opening::{self, Opened};
+use crate::reader::Reader;
+use crate::record::{self, HEADER_BYTES, Header, Kind};
+use crate::state::{Shared, State};
+use crate::{Disk, cursors};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+
+/// Queued bytes at which a turn begins though nobody waits.
+pub(crate) const WRITE_BEHIND_BYTES: u64 = 1 << 20;
+/// Queued bytes at which a record is refused: the disk stands still.
+const QUEUE_BYTES_MAX: u64 = 64 << 20;
+/// How long records are refused after a failed write before one is let through to try again.
+const RETRY_GAP: Duration = Duration::from_millis(100);
 
 /// Runs a closure where blocking is allowed; `pipeline` hands in `spawn_blocking`, tests run it inline.
 pub type Blocking = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
-/// options
+
+/// Sizes and times of a log.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// A segment is closed at this size; taken as at most an eighth of `limit`, so that freeing one frees enough.
     pub segment_bytes_max: u64,
+    /// Bytes on disk. The last sixteenth is for decisions and marks: without them what waits could not leave.
     pub limit: u64,
+    /// From the start of one sync to the start of the next, at least.
     pub sync_gap: Duration,
 }
-/// What was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
-    pub segments: usize,
-    pub entries: u64,
-    pub bytes: u64,
-    pub cut: Option<Damaged>,
-    pub damaged: Vec<Damaged>,
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { segment_bytes_max: 64 << 20, limit: 4 << 30, sync_gap: Duration::from_millis(2) }
+    }
 }
-pub struct Log {}
-pub struct Reader {}
+
+impl Options {
+    pub(crate) fn bounded(self) -> Options {
+        Options { segment_bytes_max: self.segment_bytes_max.min(self.limit / 8).max(4 << 10), ..self }
+    }
+
+    fn record_bytes_max(&self) -> u64 {
+        (self.limit / 2).min(1 << 30)
+    }
+
+    fn allowance(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Data => self.limit - self.limit / 16,
+            Kind::Decision | Kind::Mark => self.limit,
+        }
+    }
+}
+
+/// An append-only log in one directory. Ends of ranges are exclusive throughout.
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
 impl Log {
+    /// Opens the log in `path`, or makes it. Damage never keeps it from starting: what was cut off or could not be read is in [`Opened`].
+    /// Only the last segment is read whole; damage in older ones is found by whoever reads them. Blocks.
+    ///
+    /// # Errors
+    /// Another process has it, its format is newer than this one, or the directory cannot be read or written.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, options: Options, blocking: Blocking) -> Result<(Arc<Log>, Opened), Error> {
-        todo!()
+        let (shared, opened) = opening::open(disk, path, options.bounded(), blocking)?;
+        Ok((Arc::new(Log { shared }), opened))
     }
+
+    /// Takes a record and gives it its number. It is in memory: durable, and visible to readers, only when [`Log::committed`] says so.
+    /// Never waits for the disk.
+    ///
+    /// # Errors
+    /// The log is full, the record larger than half its limit, or the disk does not take records at the moment.
     pub fn append(&self, header: Header, payload: &[Bytes]) -> Result<u64, Refused> {
-        todo!()
+        let options = &self.shared.options;
+        let payload_bytes = payload.iter().map(|part| part.len() as u64).sum::<u64>();
+        let bytes = payload_bytes + HEADER_BYTES as u64;
+        let bytes_max = options.record_bytes_max();
+        let length = u32::try_from(payload_bytes).ok().filter(|_| bytes <= bytes_max).ok_or(Refused::TooLarge { bytes, bytes_max })?;
+        let sum = record::payload_sum(self.shared.id, payload);
+        let take = |state: &mut State| {
+            self.admit(state, header.kind, bytes)?;
+            let sequence = state.next;
+            let head = record::encode(self.shared.id, sequence, header, length, sum);
+            state.queue.push(sequence, &head, payload, bytes);
+            state.bytes += bytes;
+            state.next += 1;
+            Ok(sequence)
+        };
+        // A full log may be waiting for cursors whose saving failed before.
+        self.shared.change(take, |state| state.queue.bytes() >= WRITE_BEHIND_BYTES || state.unsaved())
     }
-    /// Waits for the verdict of the disk. Readers see only what is synced; who hands an entry on from memory must wait for this first.
+
+    fn admit(&self, state: &State, kind: Kind, bytes: u64) -> Result<(), Refused> {
+        let limit = self.shared.options.limit;
+        if state.bytes + bytes > self.shared.options.allowance(kind) {
+            return Err(Refused::Full { limit });
+        }
+        if state.queue.bytes() + bytes > QUEUE_BYTES_MAX.max(bytes) {
+            return Err(Error::Behind { path: self.shared.dir.clone(), bytes: state.queue.bytes() }.into());
+        }
+        match &state.refusing {
+            Some((error, since)) if kind == Kind::Data && since.elapsed() < RETRY_GAP => Err(error.clone().into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the record is durable. The first who waits starts a sync at once; who comes while it runs shares the next one, which starts
+    /// `sync_gap` after it at the earliest. Waits for ever for a number that was never given.
+    ///
+    /// Readers see only what is synced, and a number that is not may be given again after a crash. So whoever hands a record on from memory,
+    /// without a reader, does it after this.
+    ///
+    /// # Errors
+    /// The write or the sync failed: the record is not in the log and will not be seen by readers.
+    ///
+    /// # Cancel safety
+    /// Dropping it changes nothing; the sync it began goes on for the others.
     pub async fn committed(&self, sequence: u64) -> Result<(), Error> {
-        todo!()
+        let mut synced = self.shared.synced.subscribe();
+        while *synced.borrow_and_update() <= sequence {
+            self.shared.change(|state| state.wanted = state.wanted.max(sequence.saturating_add(1)), |state| !state.queue.is_empty());
+            synced.changed().await.map_err(|_| self.closed())?;
+        }
+        self.shared.state.lock().failures.verdict(sequence)
     }
-    /// Everything appended and every cursor durable: at shutdown, and before a replay.
+
+    /// Makes everything durable that was appended and settled before: at shutdown, and where a position must be on disk before work begins.
+    ///
+    /// # Errors
+    /// The cursors could not be saved. (Records that failed are told to who waits for them in [`Log::committed`].)
+    ///
+    /// # Cancel safety
+    /// As [`Log::committed`].
     pub async fn flush(&self) -> Result<(), Error> {
-        todo!()
+        let mut flushed = self.shared.flushed.subscribe();
+        let ask = |state: &mut State| {
+            state.tickets += 1;
+            state.tickets
+        };
+        let ticket = self.shared.change(ask, |_| true);
+        flushed.wait_for(|done| *done >= ticket).await.map_err(|_| self.closed())?;
+        self.shared.state.lock().trouble.take().map_or(Ok(()), Err)
     }
+
+    fn closed(&self) -> Error {
+        Error::Closed { path: self.shared.dir.clone() }
+    }
+
+    /// Every number below has had its sync; those that failed are not in the log.
+    #[must_use]
     pub fn synced(&self) -> u64 {
-        todo!()
+        *self.shared.synced.borrow()
     }
+
+    /// Follows [`Log::synced`]: it changes when readers can see more.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.shared.synced.subscribe()
+    }
+
+    /// The number the next record gets.
+    #[must_use]
     pub fn next(&self) -> u64 {
-        todo!()
+        self.shared.state.lock().next
     }
+
+    /// No record has a lower number.
+    #[must_use]
     pub fn first(&self) -> u64 {
-        todo!()
+        let state = self.shared.state.lock();
+        state.segments.front().map_or(state.next, |segment| segment.base)
     }
+
+    /// Bytes on disk and on their way there; compare with [`Options::limit`].
+    #[must_use]
     pub fn bytes(&self) -> u64 {
-        todo!()
+        self.shared.state.lock().bytes
     }
+
+    /// The random id this log got when it was made; never 0. With a sequence number it names a record for ever.
+    #[must_use]
     pub fn id(&self) -> u32 {
-        todo!()
+        self.shared.id
     }
+
+    /// Reads from the first record numbered `from` or above.
+    #[must_use]
     pub fn reader(&self, from: u64) -> Reader {
-        todo!()
+        Reader::new(self.shared.clone(), from)
     }
-    /// first() for a name never settled
+
+    /// How far a consumer is: everything below is settled. [`Log::first`] for one that never settled anything.
+    #[must_use]
     pub fn cursor(&self, name: &str) -> u64 {
-        todo!()
+        let cursor = self.shared.state.lock().marks.get(name).copied();
+        cursor.unwrap_or_else(|| self.first())
     }
-    pub fn settle(&self, name: &str, through: u64) -> Result<(), Error> {
-        todo!()
-    }
-    /// The consumer is gone for good and holds no segment any more.
-    pub fn forget(&self, name: &str) -> Result<(), Error> {
-        todo!()
-    }
+
+    /// All consumers that hold segments, by name.
+    #[must_use]
     pub fn cursors(&self) -> Vec<(String, u64)> {
-        todo!()
+        self.shared.state.lock().marks.iter().map(|(name, through)| (name.clone(), *through)).collect()
     }
-    /// Follows `synced()`: what a reader can see.
-    pub fn changed(&self) -> tokio::sync::watch::Receiver<u64> {
-        todo!()
+
+    /// Says that a consumer is done with everything below `through`; never goes back, nor beyond [`Log::next`]. From its first call on (0 will do) the consumer
+    /// holds the segments it has not passed. Saved within about a second, and before a segment is removed because of it.
+    ///
+    /// # Errors
+    /// There is no room for the consumer's cursor; or saving cursors failed before: they hold in memory and are tried again.
+    pub fn settle(&self, name: &str, through: u64) -> Result<(), Error> {
+        let segment_bytes_max = self.shared.options.segment_bytes_max;
+        let first = self.first();
+        let settle = |state: &mut State| {
+            let through = through.min(state.next).max(first);
+            if let Some(mark) = state.marks.get_mut(name) {
+                if *mark < through {
+                    *mark = through;
+                    state.marked += 1;
+                }
+                return state.trouble.take().map_or(Ok(()), Err);
+            }
+            state.marks.insert(name.to_owned(), through);
+            if cursors::encode(self.shared.id, 0, &state.marks).is_none() {
+                state.marks.remove(name);
+                return Err(Error::Cursors { path: self.shared.dir.join(crate::folder::CURSORS), name: name.to_owned() });
+            }
+            state.marked += 1;
+            Ok(())
+        };
+        self.shared.change(settle, |state| state.unsaved() || state.freeable() || state.sealable(segment_bytes_max))
+    }
+
+    /// The consumer is gone for good and holds no segment any more.
+    pub fn forget(&self, name: &str) {
+        let forget = |state: &mut State| state.marked += u64::from(state.marks.remove(name).is_some());
+        self.shared.change(forget, |state| state.unsaved() || state.freeable());
     }
 }
-impl Reader {
-    /// Blocks on the disk.
-    #[expect(clippy::should_implement_trait, reason = "None is not the end for ever")]
-    pub fn next(&mut self) -> Result<Option<Entry>, Error> {
-        todo!()
-    }
-    /// Passes over every other kind without reading its payload.
-    #[must_use]
-    pub fn only(self, kind: Kind) -> Reader {
-        todo!()
-    }
-    /// What was passed over since the last call.
-    pub fn take_damaged(&mut self) -> Vec<Damaged> {
-        todo!()
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("path", &self.shared.dir).field("id", &self.id()).field("next", &self.next()).finish()
     }
 }

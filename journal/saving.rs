@@ -1,0 +1,130 @@
+//! The other half of a turn: cursors go to disk, and only then the segments that nobody needs any more go from it.
+
+use crate::cursors::{self, Marks};
+use crate::disk::{Disk, File};
+use crate::error::Error;
+use crate::folder::{CURSORS, HALF_MADE};
+use crate::state::State;
+use crate::turn::{Turn, Writer};
+use bytes::Bytes;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Turn {
+    /// Saves the cursors when it is time, or when flushes up to `tickets` were asked for; frees what lies behind them.
+    pub(crate) fn settle(&mut self, tickets: u64) {
+        self.seal();
+        let asked = tickets > *self.shared.flushed.borrow();
+        let (marks, marked, due) = {
+            let state = self.shared.state.lock();
+            (state.marks.clone(), state.marked, state.unsaved() || (asked && state.marked != state.saved))
+        };
+        if due {
+            let saved = self.writer.save(&*self.shared.disk, &self.shared.dir, self.shared.id, &marks);
+            let mut state = self.shared.state.lock();
+            state.saved_at = Instant::now();
+            match saved {
+                Ok(()) => (state.saved, state.trouble) = (marked, None),
+                Err(error) => state.trouble = Some(error),
+            }
+        }
+        self.free(&marks, marked);
+    }
+
+    /// When everything is settled a large last segment is closed, so that it can be freed like the others.
+    fn seal(&mut self) {
+        let next = {
+            let mut state = self.shared.state.lock();
+            if !state.sealable(self.shared.options.segment_bytes_max) {
+                return;
+            }
+            state.queue.rolled();
+            state.next
+        };
+        self.sync();
+        // Without space for a new segment the old one stays, and the next record tries again.
+        self.writer.current = self.new_segment(next).ok();
+        self.sync();
+        self.tell(next);
+    }
+
+    fn free(&mut self, marks: &Marks, marked: u64) {
+        let mut state = self.shared.state.lock();
+        // Only cursors that are on disk free anything: `marks` as of `marked`, if that is what was saved.
+        if state.saved == marked
+            && let Some(slowest) = marks.values().min()
+        {
+            self.writer.orphans.extend(passed(&mut state, *slowest));
+        }
+        drop(state);
+        let mut freed = 0;
+        let mut removed = 0;
+        self.writer.orphans.retain(|(path, bytes)| match self.shared.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => true,
+            _ => {
+                (freed, removed) = (freed + bytes, removed + 1);
+                false
+            }
+        });
+        if removed > 0 {
+            // If a name comes back after a crash it is removed when the log is opened.
+            drop(self.shared.disk.sync_dir(&self.shared.dir));
+            let mut state = self.shared.state.lock();
+            state.bytes = state.bytes.saturating_sub(freed);
+        }
+    }
+}
+
+/// Takes the segments out that are wholly below `slowest`; the last one stays, for its name says which numbers were given.
+pub(crate) fn passed(state: &mut State, slowest: u64) -> Vec<(std::path::PathBuf, u64)> {
+    let mut passed = Vec::new();
+    while state.segments.get(1).is_some_and(|second| second.base <= slowest) {
+        passed.extend(state.segments.pop_front().map(|segment| (segment.path, segment.bytes)));
+    }
+    passed
+}
+
+impl Writer {
+    /// Writes the older slot in place. After a failed sync the file is given up and made again.
+    pub(crate) fn save(&mut self, disk: &dyn Disk, dir: &Path, id: u32, marks: &Marks) -> Result<(), Error> {
+        let path = dir.join(CURSORS);
+        let generation = self.generation + 1;
+        // `settle` took no consumer that does not fit.
+        let content = cursors::encode(id, generation, marks).ok_or_else(|| Error::Cursors { path: path.clone(), name: String::new() })?;
+        match &self.cursor_file {
+            Some(file) => {
+                file.write_at(cursors::slot_offset(generation), &content).map_err(|error| Error::disk("write", &path, error))?;
+                if let Err(error) = file.sync() {
+                    self.cursor_file = None;
+                    return Err(Error::disk("sync", &path, error));
+                }
+            }
+            None => self.cursor_file = Some(remake(disk, dir, generation, &content).map_err(|error| Error::disk("make", &path, error))?),
+        }
+        self.generation = generation;
+        Ok(())
+    }
+}
+
+/// A new cursor file takes the old one's place, whole and in one step.
+fn remake(disk: &dyn Disk, dir: &Path, generation: u64, content: &[u8]) -> io::Result<Arc<dyn File>> {
+    let path = dir.join(CURSORS);
+    let mut file = vec![0; cursors::FILE_BYTES];
+    let at = usize::try_from(cursors::slot_offset(generation)).unwrap_or(0);
+    file[at..at + content.len()].copy_from_slice(content);
+    replace(disk, dir, CURSORS, file.into())?;
+    disk.modify(&path)
+}
+
+/// Puts a whole file in place of whatever has the name, durably.
+pub(crate) fn replace(disk: &dyn Disk, dir: &Path, name: &str, content: Bytes) -> io::Result<()> {
+    let half_made = dir.join(format!("{name}{HALF_MADE}"));
+    match disk.remove(&half_made) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => disk.write_new(&half_made, &[content])?,
+    }
+    disk.rename(&half_made, &dir.join(name))?;
+    disk.sync_dir(dir)
+}

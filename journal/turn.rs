@@ -1,0 +1,224 @@
+//! The one who writes: at most one turn runs at a time, where blocking is allowed. It writes what is queued, syncs, tells, saves cursors, frees segments,
+//! and goes when nobody waits. The order of its calls to the disk is what survives a crash (FORMAT.md).
+
+use crate::disk::File;
+use crate::error::Error;
+use crate::queue::{Begin, Group};
+use crate::stamp::{self, Of, STAMP_BYTES};
+use crate::state::{Segment, Shared};
+use bytes::Bytes;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What only the one who writes needs.
+#[derive(Default)]
+pub(crate) struct Writer {
+    pub(crate) current: Option<Current>,
+    pub(crate) cursor_file: Option<Arc<dyn File>>,
+    /// Of the newest cursor slot.
+    pub(crate) generation: u64,
+    pub(crate) last_sync: Option<Instant>,
+    /// Files to remove that were never shown or are shown no more, with the bytes that are counted for them.
+    pub(crate) orphans: Vec<(PathBuf, u64)>,
+}
+
+/// The segment that is written to.
+pub(crate) struct Current {
+    file: Arc<dyn File>,
+    path: PathBuf,
+    base: u64,
+    /// Bytes that hold whole records.
+    written: u64,
+    /// Bytes that are durable; 0 while the file's name is not.
+    durable: u64,
+    /// First number that is not durable.
+    unsynced: u64,
+    /// Behind the last number written.
+    end: u64,
+}
+
+/// What one round did, to be told at once.
+#[derive(Default)]
+struct Round {
+    durable: Vec<Segment>,
+    failed: Vec<(u64, u64, Error)>,
+    /// Bytes counted that are not on disk (or uncounted that are).
+    bytes: i128,
+}
+
+/// The right to write, and the duty to give it back.
+pub(crate) struct Turn {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writer: Box<Writer>,
+    round: Round,
+    state: Given,
+}
+
+#[derive(PartialEq, Eq)]
+enum Given {
+    NotYet,
+    Back,
+}
+
+impl Turn {
+    pub(crate) fn new(shared: Arc<Shared>, writer: Box<Writer>) -> Turn {
+        Turn { shared, writer, round: Round::default(), state: Given::NotYet }
+    }
+
+    /// Rounds until nobody waits.
+    pub(crate) fn run(mut self) {
+        loop {
+            self.keep_gap();
+            let (groups, through, tickets) = {
+                let mut state = self.shared.state.lock();
+                (state.queue.take(), state.next, state.tickets)
+            };
+            if !groups.is_empty() {
+                self.writer.last_sync = Some(Instant::now());
+                groups.iter().for_each(|group| self.write(group));
+                self.sync();
+                self.tell(through);
+            }
+            self.settle(tickets);
+            self.shared.flushed.send_replace(tickets);
+            if self.give_back(through, tickets) {
+                return;
+            }
+        }
+    }
+
+    fn keep_gap(&self) {
+        let gap = self.shared.options.sync_gap;
+        if let Some(left) = self.writer.last_sync.and_then(|last| gap.checked_sub(last.elapsed())) {
+            std::thread::sleep(left);
+        }
+    }
+
+    fn give_back(&mut self, through: u64, tickets: u64) -> bool {
+        let mut state = self.shared.state.lock();
+        let waited_for = !state.queue.is_empty() && (state.wanted > through || state.queue.bytes() >= crate::log::WRITE_BEHIND_BYTES);
+        if waited_for || state.tickets > tickets {
+            return false;
+        }
+        state.writer = Some(std::mem::take(&mut self.writer));
+        self.state = Given::Back;
+        true
+    }
+
+    fn write(&mut self, group: &Group) {
+        if group.begin == Begin::NewSegment || self.writer.current.is_none() {
+            self.sync();
+            self.writer.current = None;
+            match self.new_segment(group.first) {
+                Ok(current) => self.writer.current = Some(current),
+                Err(error) => return self.failed(group, error),
+            }
+        }
+        let Some(current) = &mut self.writer.current else { return };
+        match current.file.append(&group.parts) {
+            Ok(()) => {
+                current.written += group.bytes;
+                current.end = group.end;
+            }
+            Err(error) => {
+                // Any part of the group may lie there. On a full disk the file is otherwise well; after any other error it is left as it is.
+                let cut = current.file.cut(current.written);
+                let error_shown = Error::disk("write", &current.path, error);
+                if cut.is_err() || !error_shown.is_disk_full() {
+                    self.sync();
+                    self.writer.current = None;
+                }
+                self.failed(group, error_shown);
+            }
+        }
+    }
+
+    fn failed(&mut self, group: &Group, error: Error) {
+        self.round.bytes -= i128::from(group.bytes);
+        self.round.failed.push((group.first, group.end, error));
+    }
+
+    pub(crate) fn new_segment(&mut self, base: u64) -> Result<Current, Error> {
+        let path = self.shared.dir.join(stamp::segment_name(base));
+        let file = self.shared.disk.create(&path).map_err(|error| Error::disk("create", &path, error))?;
+        let stamp = stamp::encode(Of::Segment, self.shared.id, base);
+        if let Err(error) = file.append(&[Bytes::copy_from_slice(&stamp)]) {
+            self.writer.orphans.push((path.clone(), 0));
+            return Err(Error::disk("write", &path, error));
+        }
+        self.round.bytes += STAMP_BYTES as i128;
+        Ok(Current { file, path, base, written: STAMP_BYTES as u64, durable: 0, unsynced: base, end: base })
+    }
+
+    /// Makes what the current segment holds durable. If that fails the segment is never written again.
+    pub(crate) fn sync(&mut self) {
+        let Some(current) = &mut self.writer.current else { return };
+        if current.durable == current.written {
+            return;
+        }
+        let named = |current: &Current| if current.durable == 0 { self.shared.disk.sync_dir(&self.shared.dir) } else { Ok(()) };
+        match current.file.sync().and_then(|()| named(current)) {
+            Ok(()) => {
+                current.durable = current.written;
+                current.unsynced = current.end;
+                self.round.durable.push(Segment { base: current.base, path: current.path.clone(), bytes: current.durable });
+            }
+            Err(error) => {
+                let error = Error::disk("sync", &current.path, error);
+                self.round.bytes -= i128::from(current.written - current.durable);
+                if current.unsynced < current.end {
+                    self.round.failed.push((current.unsynced, current.end, error));
+                }
+                // What was refused should not come back after a restart, if the disk still lets us.
+                match current.durable {
+                    0 => self.writer.orphans.push((current.path.clone(), 0)),
+                    durable => drop(current.file.cut(durable)),
+                }
+                self.writer.current = None;
+            }
+        }
+    }
+
+    /// Publishes the round: readers see what is durable, who waits gets a verdict.
+    pub(crate) fn tell(&mut self, through: u64) {
+        let round = std::mem::take(&mut self.round);
+        let mut failed = round.failed;
+        failed.sort_by_key(|(first, ..)| *first);
+        let mut state = self.shared.state.lock();
+        state.bytes = u64::try_from(i128::from(state.bytes) + round.bytes).unwrap_or(0);
+        state.refusing = failed.last().map(|(_, _, error)| (error.clone(), Instant::now()));
+        failed.into_iter().for_each(|(first, end, error)| state.failures.add(first, end, error));
+        for segment in round.durable {
+            match state.segments.back_mut().filter(|last| last.base == segment.base) {
+                Some(last) => last.bytes = segment.bytes,
+                None => state.segments.push_back(segment),
+            }
+        }
+        drop(state);
+        self.shared.synced.send_replace(through);
+    }
+}
+
+impl Drop for Turn {
+    /// A turn that never ran (its runtime is gone) or panicked: whoever waits hears so instead of waiting for ever.
+    fn drop(&mut self) {
+        if self.state == Given::Back {
+            return;
+        }
+        self.writer.current = None;
+        let mut state = self.shared.state.lock();
+        let queued: u64 = state.queue.take().iter().map(|group| group.bytes).sum();
+        state.bytes = state.bytes.saturating_sub(queued);
+        let (first, end, tickets) = (*self.shared.synced.borrow(), state.next, state.tickets);
+        let error = Error::Closed { path: self.shared.dir.clone() };
+        if first < end {
+            state.failures.add(first, end, error.clone());
+        }
+        state.trouble = Some(error);
+        state.writer = Some(std::mem::take(&mut self.writer));
+        drop(state);
+        self.shared.synced.send_replace(end);
+        self.shared.flushed.send_replace(tickets);
+    }
+}

@@ -1,5 +1,7 @@
 //! The only file that touches files: what a log and the store ask of a disk, and the real one. Tests put `simulated::Disk` in its place.
 
+#![expect(clippy::disallowed_methods, reason = "this is the file in which they are allowed")]
+
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};

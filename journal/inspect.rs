@@ -88,10 +88,12 @@ pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<Inspected, Error> {
             info.count(&entry);
             ControlFlow::Continue(())
         };
-        // It never breaks.
-        drop(walk(disk, &folder, n, &mut damaged, &mut count)?);
+        let walked = walk(disk, &folder, n, &mut damaged, &mut count)?;
         info.damaged = damaged;
         segments.push(info);
+        if walked.is_break() {
+            break;
+        }
     }
     let cursors = match folder.cursors {
         Some(Saved::Marks { marks, .. }) => marks.into_iter().collect(),

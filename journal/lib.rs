@@ -1,8 +1,6 @@
 //! WHERE IT WAITS: an append-only log of records in segments, synced in groups, read again by cursors. One type serves sources,
 //! spill, dead letters and the store. What lies on disk is in FORMAT.md; nobody outside `disk.rs` calls `std::fs`. Start at `log.rs`.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests say what must not fail"))]
-
 mod cursors;
 pub mod disk;
 pub mod error;
@@ -18,9 +16,9 @@ mod scan;
 pub mod simulated;
 mod stamp;
 mod state;
-mod turn;
 #[cfg(test)]
 mod tests;
+mod turn;
 pub mod watermark;
 
 pub use disk::{Disk, File, Found, Lock, RealDisk};

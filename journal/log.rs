@@ -174,8 +174,8 @@ impl Log {
     /// No record has a lower number.
     #[must_use]
     pub fn first(&self) -> u64 {
-        let state = self.shared.state.lock();
-        state.segments.front().map_or(state.next, |segment| segment.base)
+        let synced = self.synced();
+        self.shared.state.lock().segments.front().map_or(synced, |segment| segment.base)
     }
 
     /// Bytes on disk and on their way there; compare with [`Options::limit`].

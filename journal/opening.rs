@@ -2,7 +2,7 @@
 
 use crate::cursors::{Marks, Saved};
 use crate::error::{Damaged, Error};
-use crate::folder::{Folder, LOCK, Listed, META};
+use crate::folder::{CURSORS, Folder, LOCK, Listed, META};
 use crate::queue::Queue;
 use crate::record::HEADER_BYTES;
 use crate::saving::{passed, replace};
@@ -17,8 +17,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What was found when a log was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         Some(Saved::Marks { generation, marks }) => (*generation, marks.clone()),
         _ => (0, Marks::new()),
     };
-    let tail = recover_tail(&*disk, &mut folder);
+    let tail = recover_tail(&*disk, dir, &mut folder);
     let next = marks.values().copied().max().unwrap_or(0).max(tail.next);
     let mut writer = Writer { generation, ..Writer::default() };
     writer.take_cursor_file(&*disk, dir, id, &folder, &marks);
@@ -70,7 +70,8 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         refusing: None,
         trouble: None,
     };
-    if let Some(slowest) = state.slowest() {
+    // What was not synced may not be relied on to free anything.
+    if let Some(slowest) = state.slowest().filter(|_| writer.cursor_file.is_some()) {
         writer.orphans.extend(passed(&mut state, slowest));
         writer.orphans.retain(|(path, _)| disk.remove(path).is_err());
     }
@@ -116,7 +117,7 @@ struct Tail {
 
 /// Walks the last segment, cuts what follows its last whole record, and makes the rest durable: after a kill it may be in the page cache only, and
 /// readers are about to see it.
-fn recover_tail(disk: &dyn Disk, folder: &mut Folder) -> Tail {
+fn recover_tail(disk: &dyn Disk, dir: &Path, folder: &mut Folder) -> Tail {
     let Some(last) = folder.segments.last().cloned() else { return Tail { next: 1, cut: None } };
     let (end, next) = match walk_last(disk, folder) {
         Ok(walked) => walked,
@@ -129,22 +130,35 @@ fn recover_tail(disk: &dyn Disk, folder: &mut Folder) -> Tail {
         }
     };
     let lost = last.bytes.saturating_sub(end);
-    let settled = disk.modify(&last.path).and_then(|file| {
-        if lost > 0 {
-            file.cut(end)?;
-        }
-        file.sync()
-    });
-    if settled.is_err() {
-        folder.damaged.push(Damaged { file: last.path.clone(), offset: end, bytes: 0, why: "the segment could not be synced again" });
-    }
     if let Some(segment) = folder.segments.last_mut() {
         segment.bytes = end.min(last.bytes);
     }
-    // The cut may have held records whose numbers somebody saw before the disk went bad; and a new segment needs a name of its own.
-    let left_out = if lost > 0 { lost / HEADER_BYTES as u64 + 1 } else { u64::from(next == last.base) };
+    // The cut may have held records whose numbers somebody saw before the disk went bad. They are left out, and the name of a new segment says so
+    // before the evidence goes; where that cannot be made, the end stays.
+    let marked = if lost > 0 { mark(disk, dir, folder, next + lost / HEADER_BYTES as u64 + 1) } else { None };
+    let durable = disk.modify(&last.path).and_then(|file| {
+        if marked.is_some() {
+            file.cut(end)?;
+        }
+        file.sync()?;
+        disk.sync_dir(dir)
+    });
+    if durable.is_err() {
+        folder.damaged.push(Damaged { file: last.path.clone(), offset: end, bytes: 0, why: "the segment could not be synced again" });
+    }
     let cut = (lost > 0).then_some(Damaged { file: last.path, offset: end, bytes: lost, why: "no whole record follows" });
-    Tail { next: next + left_out, cut }
+    // The next segment needs a name that none has.
+    let named = marked.unwrap_or(last.base) + 1;
+    Tail { next: named.max(next + lost / HEADER_BYTES as u64 + u64::from(lost > 0)), cut }
+}
+
+/// Makes an empty segment whose name says that every lower number was given.
+fn mark(disk: &dyn Disk, dir: &Path, folder: &mut Folder, base: u64) -> Option<u64> {
+    let path = dir.join(stamp::segment_name(base));
+    let stamp = stamp::encode(Of::Segment, folder.id?, base);
+    disk.write_new(&path, &[Bytes::copy_from_slice(&stamp)]).and_then(|()| disk.sync_dir(dir)).ok()?;
+    folder.segments.push(Listed { base, path, bytes: STAMP_BYTES as u64 });
+    Some(base)
 }
 
 /// Where the last whole record of the last segment ends, and the first number that it cannot hold.
@@ -181,11 +195,14 @@ fn drop_empty(disk: &dyn Disk, folder: &mut Folder) {
 }
 
 impl Writer {
-    /// Takes the cursor file up, or makes it now, while there may be space: later it is written in place. A failure is met again, and told, at the next save.
+    /// Takes the cursor file up, durable as it is read, or makes it now, while there may be space: later it is written in place. A failure is met again,
+    /// and told, at the next save.
     fn take_cursor_file(&mut self, disk: &dyn Disk, dir: &Path, id: u32, folder: &Folder, marks: &Marks) {
-        match &folder.cursors {
-            Some(Saved::Marks { .. }) => self.cursor_file = disk.modify(&dir.join(crate::folder::CURSORS)).ok(),
-            _ => drop(self.save(disk, dir, id, marks)),
+        if matches!(folder.cursors, Some(Saved::Marks { .. })) {
+            let opened = disk.modify(&dir.join(CURSORS)).and_then(|file| file.sync().map(|()| file));
+            self.cursor_file = opened.ok().filter(|_| disk.sync_dir(dir).is_ok());
+        } else {
+            drop(self.save(disk, dir, id, marks));
         }
     }
 }

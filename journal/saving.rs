@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 impl Turn {
     /// Saves the cursors when it is time, or when flushes up to `tickets` were asked for; frees what lies behind them.

@@ -125,6 +125,13 @@ impl SimulatedDisk {
         self.0.lock().failing.push((call, error, times));
     }
 
+    /// No call fails any more, and there is space.
+    pub fn heal(&self) {
+        let mut inner = self.0.lock();
+        inner.failing.clear();
+        inner.capacity = None;
+    }
+
     /// Bytes that fit, or no bound.
     pub fn set_capacity(&self, capacity: Option<u64>) {
         self.0.lock().capacity = capacity;
@@ -331,13 +338,13 @@ impl OpenFile {
             return Err(io::Error::other("opened before the restart"));
         }
         let failure = inner.enter(call);
-        if inner.off && failure.is_err() {
-            return failure;
+        // When the power goes in a sync, what was to be synced is as good as any other change.
+        if inner.off && (failure.is_err() || call == Call::Sync) {
+            return failure.and_then(|()| inner.leave(()));
         }
         let room = inner.capacity.map(|capacity| capacity.saturating_sub(inner.used()));
-        let off = inner.off;
         let content = inner.files.get_mut(&self.file).ok_or(io::ErrorKind::NotFound)?;
-        let changed = change(content, room, off || failure.is_err());
+        let changed = change(content, room, failure.is_err());
         failure?;
         inner.leave(())?;
         changed

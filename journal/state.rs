@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How long cursors may lag on disk when no segment waits for them.
 const CURSORS_SAVED_EVERY: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use crate::state::{Segment, Shared};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// What only the one who writes needs.
 #[derive(Default)]

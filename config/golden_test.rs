@@ -94,6 +94,10 @@ fn a_condition_that_yaml_cuts_short_is_shown_quoted() {
         ("drop:\n  - .a == \"a: b\"", "2:5 `: ` makes this a key; quote the whole text: '.a == \"a: b\"'"),
         ("a: [ ${env:X} ]", "1:6 `{` starts a map inside `{ }` and `[ ]`, which breaks this value; quote it: '${env:X}'"),
         ("a: { url: ${env:X} }", "1:11 `{` starts a map inside `{ }` and `[ ]`, which breaks this value; quote it: url: '${env:X}'"),
+        (
+            "a: {\n  b: 1,\n  when: contains(.a, \"x\"),\n}",
+            "3:9 `,` ends a value inside `{ }` and `[ ]`, so this condition is cut short; quote it: when: 'contains(.a, \"x\")'",
+        ),
         ("rules: *.yaml", "1:8 `*` starts a YAML alias, which breaks this value; quote it: rules: '*.yaml'"),
         ("rules: [*.yaml]", "1:9 `*` starts a YAML alias, which breaks this value; quote it: '*.yaml'"),
         ("a: @x", "1:4 `@` cannot start a YAML value, which breaks this value; quote it: a: '@x'"),

@@ -88,8 +88,8 @@ pub(crate) fn cut(file: &str, place: Place, spot: Spot<'_>) -> Option<Fault> {
     Some(Fault::at(place, format!("{reason}, so this {} is cut short; quote it: {}", noun(spot.key), quoted(spot, whole))))
 }
 
-/// A mistake of syntax at byte `at`: where missing quotes explain it they are shown, otherwise `sentence` is said.
-pub(crate) fn syntax(file: &str, at: usize, sentence: &str) -> Fault {
+/// A mistake of syntax at byte `at`, with so many brackets of YAML open: where missing quotes explain it they are shown, otherwise `sentence` is said.
+pub(crate) fn syntax(file: &str, at: usize, open: usize, sentence: &str) -> Fault {
     let mut at = at.min(file.len());
     while !file.is_char_boundary(at) {
         at -= 1;
@@ -98,7 +98,7 @@ pub(crate) fn syntax(file: &str, at: usize, sentence: &str) -> Fault {
     let before = file.get(..at).unwrap_or_default().trim_end();
     for from in [at, before.len()] {
         let line = line_start(file, from)..line_end(file, from);
-        if let Some(fault) = unquoted(file, line) {
+        if let Some(fault) = unquoted(file, line, open) {
             return fault;
         }
     }
@@ -107,9 +107,9 @@ pub(crate) fn syntax(file: &str, at: usize, sentence: &str) -> Fault {
 }
 
 /// The first value of a line that needs quotes and has none.
-fn unquoted(file: &str, line: Range<usize>) -> Option<Fault> {
+fn unquoted(file: &str, line: Range<usize>, open: usize) -> Option<Fault> {
     let text = file.get(line.clone())?;
-    for (spot, value) in slots(text) {
+    for (spot, value) in slots(text, open) {
         let meant = text.get(value.clone()).unwrap_or_default().trim_end();
         let Some(reason) = reason(meant, 0, spot.flow) else { continue };
         let start = line.start + value.start;
@@ -181,10 +181,10 @@ fn extent(text: &str, flow: bool) -> usize {
     text.trim_end().len()
 }
 
-/// The unquoted values of one line, as their writer meant them.
-fn slots(line: &str) -> Vec<(Spot<'_>, Range<usize>)> {
+/// The unquoted values of one line, as their writer meant them; so many brackets were open before it.
+fn slots(line: &str, mut open: usize) -> Vec<(Spot<'_>, Range<usize>)> {
     let mut found = Vec::new();
-    let (mut at, mut open, mut key, mut listed) = (0, 0usize, None, false);
+    let (mut at, mut key, mut listed) = (0, None, false);
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
         let flow = open > 0;
         let first = rest.chars().next().unwrap_or(' ');

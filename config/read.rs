@@ -2,8 +2,10 @@
 
 use crate::{
     Fault, Node, Value,
+    error::{Error, What},
     node::{Origin, Text},
-    reader::{Error, In, What},
+    quoting::{self, Role},
+    reader::In,
 };
 use serde::de::DeserializeOwned;
 use std::{cell::RefCell, collections::HashSet};
@@ -85,6 +87,8 @@ fn fault(error: Error<'_>, node: &Node) -> Fault {
         What::Broken(fault) => return fault,
         What::Missing(field) => Fault::at(place, format!("`{field}` is missing")),
         What::Empty => match key {
+            Some(key) if quoting::role(Some(key)) == Role::Condition => Fault::at(place, format!("`{key}` is empty"))
+                .help(format!("write a condition, such as `{key}: .error`, or leave `{key}` out")),
             Some(key) => Fault::at(place, format!("`{key}` is empty")).help(format!("write a value, or leave `{key}` out")),
             None => Fault::at(place, "this is empty"),
         },

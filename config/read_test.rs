@@ -84,9 +84,12 @@ fn every_mistake_has_its_text_and_place() {
         ("limit: 256Mi", "2:8 `limit: 256Mi` has an unknown unit; did you mean `256MiB`?"),
         ("rules: [{ name: a, keep: 10 }]", "2:26 `keep: 10` needs a unit; did you mean `10%`?"),
         ("rules: [{ name: a }]", "2:9 `keep` is missing"),
-        ("rules: [{ name: a, when:, keep: 1% }]", "2:20 `when` is empty = write a value, or leave `when` out"),
-        ("rules: [{ name: a, when: '', keep: 1% }]", "2:26 `when` is empty = write a value, or leave `when` out"),
-        ("when: null", "2:7 `when` is empty = write a value, or leave `when` out"),
+        ("rules: [{ name: a, when:, keep: 1% }]", "2:20 `when` is empty = write a condition, such as `when: .error`, or leave `when` out"),
+        (
+            "rules: [{ name: a, when: '', keep: 1% }]",
+            "2:26 `when` is empty = write a condition, such as `when: .error`, or leave `when` out",
+        ),
+        ("when: null", "2:7 `when` is empty = write a condition, such as `when: .error`, or leave `when` out"),
         ("brokers: kafka:9092", "2:10 expected a list, found text = write it as a list: `brokers: [kafka:9092]`"),
         ("close: 5s", "2:8 expected a map, found text"),
         ("compression: gzp", "2:14 unknown word `gzp` = did you mean `gzip`?"),
@@ -217,8 +220,15 @@ impl<'de> Deserialize<'de> for Forms {
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Forms, A::Error> {
                 Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(list)).map(Forms::Any)
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Forms, A::Error> {
-                BTreeMap::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Forms::Each)
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Forms, A::Error> {
+                let mut each = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "span" {
+                        return Err(serde::de::Error::custom("`span` is none of `spans`, `logs`"));
+                    }
+                    each.insert(key, map.next_value()?);
+                }
+                Ok(Forms::Each(each))
             }
         }
         from.deserialize_any(Take)
@@ -244,7 +254,11 @@ fn a_hand_written_reader_of_several_forms_keeps_places() {
     assert!(
         matches!(read::<Filter>("drop: { spans: .a }").unwrap().drop.into_inner(), Forms::Each(map) if map["spans"].place().start == 15)
     );
-    assert_eq!(faults::<Filter>("drop:"), ["1:1 `drop` is empty = write a value, or leave `drop` out"]);
+    assert_eq!(faults::<Filter>("drop:"), ["1:1 `drop` is empty = write a condition, such as `drop: .error`, or leave `drop` out"]);
     assert_eq!(faults::<Filter>("drop: [.a, '']"), ["1:12 this is empty"]);
+    assert_eq!(
+        faults::<Filter>("drop: { spans: .a, span: .b, logs: }"),
+        ["1:20 `span` is none of `spans`, `logs`", "1:30 `logs` is empty = write a value, or leave `logs` out"]
+    );
     assert_eq!(faults::<Filter>("drop: 5"), ["1:7 expected a condition, a list or a map of them, found a number"]);
 }

@@ -2,124 +2,14 @@
 
 use crate::{
     Fault, Node, Place, Value,
+    error::{Error, What},
     node::{Key, Origin, Text},
     placed::MARK,
     read::Seen,
     words,
 };
-use serde::de::{self, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor, value::SeqDeserializer, value::StrDeserializer};
-use std::fmt;
-
-/// What serde or a `Deserialize` had to say.
-#[derive(Debug)]
-pub(crate) enum What {
-    Broken(Fault),
-    Missing(&'static str),
-    Empty,
-    Type { expected: String, found: &'static str },
-    Word { word: String, advice: Option<String> },
-    Sentence(String),
-}
-
-/// An error with the node and key it came from, as soon as those are known.
-#[derive(Debug)]
-pub(crate) struct Error<'de> {
-    pub(crate) what: What,
-    pub(crate) at: Option<(&'de Node, Option<&'de str>)>,
-    /// Where it stands, if not at the node.
-    pub(crate) place: Option<Place>,
-}
-
-impl From<What> for Error<'_> {
-    fn from(what: What) -> Self {
-        Error { what, at: None, place: None }
-    }
-}
-
-impl fmt::Display for Error<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.what)
-    }
-}
-
-impl std::error::Error for Error<'_> {}
-
-impl de::Error for Error<'_> {
-    fn custom<T: fmt::Display>(what: T) -> Self {
-        What::Sentence(what.to_string()).into()
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        What::Missing(field).into()
-    }
-
-    fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
-        What::Word { word: word.to_owned(), advice: words::advice(word, known) }.into()
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let found = match found {
-            Unexpected::Unit | Unexpected::Option => return What::Empty.into(),
-            Unexpected::Str(_) | Unexpected::Char(_) | Unexpected::Bytes(_) => "text",
-            Unexpected::Bool(_) => "`true` or `false`",
-            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
-            Unexpected::Seq => "a list",
-            Unexpected::Map => "a map",
-            _ => "something else",
-        };
-        What::Type { expected: ours(&expected.to_string()), found }.into()
-    }
-
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let expected = expected.to_string();
-        let found = match found {
-            Unexpected::Unsigned(number) => number.to_string(),
-            Unexpected::Signed(number) => number.to_string(),
-            Unexpected::Float(number) => number.to_string(),
-            Unexpected::Str(text) => text.to_owned(),
-            other => other.to_string(),
-        };
-        let range =
-            range(&expected).map_or_else(|| format!("expected {}", ours(&expected)), |range| format!("a whole number {range} is expected"));
-        What::Sentence(format!("`{found}` is out of range; {range}")).into()
-    }
-}
-
-/// Serde's word for what it wants, in the words of somebody who writes YAML.
-fn ours(expected: &str) -> String {
-    let is = |words: &[&str]| words.iter().any(|word| expected.starts_with(word));
-    let ours = if is(&["a sequence", "sequence", "a tuple", "tuple"]) {
-        "a list"
-    } else if is(&["struct ", "a map", "map", "unit struct"]) {
-        "a map"
-    } else if is(&["a string", "a borrowed string", "str", "a character"]) {
-        "text"
-    } else if is(&["a boolean", "bool"]) {
-        "`true` or `false`"
-    } else if range(expected).is_some() || is(&["a nonzero"]) {
-        "a whole number"
-    } else if is(&["f32", "f64"]) {
-        "a number"
-    } else if is(&["enum ", "variant identifier"]) {
-        "a word"
-    } else {
-        expected
-    };
-    ours.to_owned()
-}
-
-fn range(expected: &str) -> Option<&'static str> {
-    Some(match expected {
-        "u8" => "from 0 to 255",
-        "u16" => "from 0 to 65535",
-        "u32" => "from 0 to 4294967295",
-        "u64" | "usize" | "u128" => "from 0",
-        "i8" => "from -128 to 127",
-        "i16" => "from -32768 to 32767",
-        "i32" | "i64" | "isize" | "i128" => "of at most its size",
-        _ => return None,
-    })
-}
+use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor, value::SeqDeserializer, value::StrDeserializer};
+use std::cell::Cell;
 
 /// A node to read, and the key it stands under.
 #[derive(Clone, Copy)]
@@ -140,8 +30,20 @@ impl<'de> In<'de> {
         result.map_err(|error| Error { at: error.at.or(Some((self.node, self.key))), ..error })
     }
 
-    fn map(self, entries: &'de [(Key, Node)], fields: Option<&'static [&'static str]>) -> Map<'de> {
-        Map { rest: entries.iter(), next: None, fields, seen: self.seen }
+    fn map<V: Visitor<'de>>(
+        self,
+        entries: &'de [(Key, Node)],
+        fields: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Error<'de>> {
+        let asked = Cell::new(None);
+        let map = Map { rest: entries.iter(), next: None, fields, seen: self.seen, asked: &asked };
+        let result = visitor.visit_map(map);
+        // Whoever refuses a key by hand does so before asking for its value.
+        self.at(result.map_err(|error| match asked.get() {
+            Some((node, place)) if error.at.is_none() => Error { at: Some((node, None)), place: Some(place), ..error },
+            _ => error,
+        }))
     }
 
     fn number<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error<'de>> {
@@ -182,7 +84,7 @@ impl<'de> de::Deserializer<'de> for In<'de> {
             Value::Text(text) if text.plain => scalar(text, visitor),
             Value::Text(text) => visitor.visit_borrowed_str(&text.text),
             Value::List(items) => visitor.visit_seq(List { rest: items.iter(), seen: self.seen }),
-            Value::Map(entries) => visitor.visit_map(self.map(entries, None)),
+            Value::Map(entries) => self.map(entries, None, visitor),
         })
     }
 
@@ -253,9 +155,9 @@ impl<'de> de::Deserializer<'de> for In<'de> {
         visitor: V,
     ) -> Result<V::Value, Error<'de>> {
         match &self.node.value {
-            Value::Map(entries) => self.at(visitor.visit_map(self.map(entries, Some(fields)))),
+            Value::Map(entries) => self.map(entries, Some(fields), visitor),
             // `otlp:` alone is `otlp: {}`.
-            Value::Null => self.at(visitor.visit_map(self.map(&[], Some(fields)))),
+            Value::Null => self.map(&[], Some(fields), visitor),
             // Serde would take a list for the fields in their order.
             Value::List(_) => self.at(Err(What::Type { expected: "a map".to_owned(), found: "a list" }.into())),
             _ => self.deserialize_any(visitor),
@@ -275,7 +177,11 @@ impl<'de> de::Deserializer<'de> for In<'de> {
                 self.at(Err(What::Sentence(what).into()))
             }
             Value::Text(text) => self.at(visitor.visit_enum(IntoDeserializer::<Error<'de>>::into_deserializer(text.text.as_str()))),
-            Value::Map(entries) => self.at(visitor.visit_enum(de::value::MapAccessDeserializer::new(self.map(entries, None)))),
+            Value::Map(entries) => {
+                let asked = Cell::new(None);
+                let map = Map { rest: entries.iter(), next: None, fields: None, seen: self.seen, asked: &asked };
+                self.at(visitor.visit_enum(de::value::MapAccessDeserializer::new(map)))
+            }
             _ => self.deserialize_any(visitor),
         }
     }
@@ -299,14 +205,18 @@ impl<'de> de::SeqAccess<'de> for List<'de> {
     }
 }
 
-struct Map<'de> {
+/// The key that was asked for last, until its value is.
+type Asked<'de> = Cell<Option<(&'de Node, Place)>>;
+
+struct Map<'de, 'a> {
     rest: std::slice::Iter<'de, (Key, Node)>,
     next: Option<(&'de str, &'de Node)>,
     fields: Option<&'static [&'static str]>,
     seen: &'de Seen,
+    asked: &'a Asked<'de>,
 }
 
-impl<'de> de::MapAccess<'de> for Map<'de> {
+impl<'de> de::MapAccess<'de> for Map<'de, '_> {
     type Error = Error<'de>;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error<'de>> {
@@ -315,6 +225,7 @@ impl<'de> de::MapAccess<'de> for Map<'de> {
                 self.seen.note(Fault { help: words::advice(key, known), ..Fault::at(*place, format!("unknown key `{key}`")) });
             } else if !self.seen.hides(node) {
                 self.next = Some((key, node));
+                self.asked.set(Some((node, *place)));
                 let at_key = |error| Error { at: Some((node, None)), place: Some(*place), ..error };
                 return seed.deserialize(StrDeserializer::<Error<'de>>::new(key)).map(Some).map_err(at_key);
             }
@@ -324,6 +235,7 @@ impl<'de> de::MapAccess<'de> for Map<'de> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error<'de>> {
         let Some((key, node)) = self.next.take() else { return Err(de::Error::custom("a value without a key")) };
+        self.asked.set(None);
         let value = In { node, key: Some(key), seen: self.seen };
         value.at(seed.deserialize(value))
     }

@@ -19,7 +19,7 @@ const TEXT_BYTES_MAX: usize = 16 << 20;
 /// Reads one YAML document. After a fault of syntax there is no tree; what is broken otherwise stays in it as `Value::Broken`.
 pub(crate) fn parse(file: &str) -> Result<Node, Vec<Fault>> {
     let mut reader =
-        Reader { file, parser: Parser::new_from_str(file), anchors: HashMap::new(), nodes: 0, text_bytes: 0, faults: Vec::new() };
+        Reader { file, parser: Parser::new_from_str(file), anchors: HashMap::new(), open: 0, nodes: 0, text_bytes: 0, faults: Vec::new() };
     match reader.document() {
         Ok(root) => Ok(root),
         Err(Stop::Said) => Err(reader.faults),
@@ -27,7 +27,7 @@ pub(crate) fn parse(file: &str) -> Result<Node, Vec<Fault>> {
             let mut faults = reader.faults;
             let at = error.marker().byte_offset().unwrap_or(file.len()).min(file.len());
             if !faults.iter().any(|fault| quoting::same_line(file, fault.place.start as usize, at)) {
-                faults.push(quoting::syntax(file, at, sentence(error.kind())));
+                faults.push(quoting::syntax(file, at, reader.open, sentence(error.kind())));
             }
             Err(faults)
         }
@@ -45,6 +45,8 @@ struct Reader<'a> {
     file: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
+    /// Brackets not yet closed.
+    open: usize,
     nodes: usize,
     text_bytes: usize,
     /// What is in the tree as broken, too, in case no tree comes out.
@@ -172,12 +174,14 @@ impl<'a> Reader<'a> {
 
     fn list(&mut self, style: StructureStyle, place: Place, within: Within<'_>) -> Result<Node, Stop> {
         let flow = within.flow || style == StructureStyle::Flow;
+        self.open += usize::from(style == StructureStyle::Flow);
         let mut items: Vec<Node> = Vec::new();
         let mut whole = place;
         let mut cut_until = 0;
         loop {
             let (event, span) = self.event()?;
             if matches!(event, Event::SequenceEnd) {
+                self.open -= usize::from(style == StructureStyle::Flow);
                 whole.end = self.end(style, &span, items.last(), whole);
                 return Ok(Node { value: Value::List(items), place: whole });
             }
@@ -199,6 +203,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, style: StructureStyle, place: Place, within: Within<'_>) -> Result<Node, Stop> {
         let flow = within.flow || style == StructureStyle::Flow;
+        self.open += usize::from(style == StructureStyle::Flow);
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut merged = Vec::new();
         let mut whole = place;
@@ -207,6 +212,7 @@ impl<'a> Reader<'a> {
         loop {
             let (event, span) = self.event()?;
             if matches!(event, Event::MappingEnd) {
+                self.open -= usize::from(style == StructureStyle::Flow);
                 whole.end = self.end(style, &span, entries.last().map(|(_, node)| node), whole);
                 break;
             }
@@ -251,7 +257,7 @@ impl<'a> Reader<'a> {
             }
             Event::Scalar(..) => self.stop(place, "a key takes no YAML tag; quote it"),
             _ => {
-                self.faults.push(quoting::syntax(self.file, place.start as usize, "a key must be text"));
+                self.faults.push(quoting::syntax(self.file, place.start as usize, self.open, "a key must be text"));
                 Err(Stop::Said)
             }
         }

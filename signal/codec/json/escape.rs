@@ -1,26 +1,24 @@
 //! The escapes in a JSON string, both ways.
 
-use super::reader::{Read, Wrong};
 use std::fmt::Write as _;
 
-/// A string's characters, from what stands between its quotes at `offset`.
-pub(super) fn unescape(raw: &str, offset: usize) -> Read<String> {
+/// A string's characters, from what stands between its quotes. An escape that JSON does not have stays as it is.
+pub(super) fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let escape = &rest[at..];
-        let (character, length) =
-            escaped(escape).ok_or_else(|| Wrong { offset: offset + raw.len() - escape.len(), what: "JSON has no such escape".into() })?;
+        let (plain, escape) = rest.split_at(at);
+        let (character, length) = escaped(escape).unwrap_or(('\\', 1));
+        out.push_str(plain);
         out.push(character);
         rest = &escape[length..];
     }
     out.push_str(rest);
-    Ok(out)
+    out
 }
 
 /// The character that the escape at the start stands for, and the escape's length.
-fn escaped(escape: &str) -> Option<(char, usize)> {
+pub(super) fn escaped(escape: &str) -> Option<(char, usize)> {
     let simple = match escape.as_bytes().get(1)? {
         b'u' => return Some(unicode(escape, hex4(escape, 2)?)),
         b'n' => '\n',

@@ -1,7 +1,7 @@
 //! A pull reader of one JSON text (RFC 8259). Not serde_json, because here a fault needs its byte offset, a 64-bit number its digits, a lone surrogate
 //! a replacement, and values may nest deeper than serde_json's 128 brackets. Recursion is the caller's; `skip` has none.
 
-use super::escape::unescape;
+use super::escape::{escaped, unescape};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub(crate) struct Wrong {
     pub(crate) what: Cow<'static, str>,
 }
 
-pub(super) type Read<T> = Result<T, Wrong>;
+type Read<T> = Result<T, Wrong>;
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Reader<'a> {
@@ -89,9 +89,8 @@ impl<'a> Reader<'a> {
 
     /// Takes a string. A surrogate without its other half becomes U+FFFD.
     pub(crate) fn string(&mut self) -> Read<Cow<'a, str>> {
-        let start = self.offset();
         let raw = self.raw_string()?;
-        if raw.contains('\\') { unescape(raw, start + 1).map(Cow::Owned) } else { Ok(Cow::Borrowed(raw)) }
+        Ok(if raw.contains('\\') { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
     }
 
     /// Takes a string and gives what stands between its quotes, escapes and all.
@@ -106,14 +105,16 @@ impl<'a> Reader<'a> {
             at += bytes[at..].iter().position(|c| matches!(c, b'"' | b'\\' | 0..=0x1f)).unwrap_or(bytes.len() - at);
             match bytes.get(at) {
                 Some(b'"') => break,
-                Some(b'\\') if at + 1 < bytes.len() => at += 2,
-                Some(b'\\') | None => return Err(self.wrong("this string does not end")),
+                Some(b'\\') => match self.text.get(at..).and_then(escaped) {
+                    Some((_, length)) => at += length,
+                    None => return Err(Wrong { offset: at, what: "JSON has no such escape".into() }),
+                },
+                None => return Err(self.wrong("this string does not end")),
                 Some(_) => return Err(Wrong { offset: at, what: "a control character in a string has to be escaped".into() }),
             }
         }
         self.at = at + 1;
-        // An escaped character may be longer than a byte; `at` still ends on one, since it stopped at a quote.
-        Ok(self.text.get(start..at).unwrap_or_default())
+        Ok(&self.text[start..at])
     }
 
     /// Takes an opening bracket.

@@ -175,6 +175,7 @@ fn mistakes_are_told_with_their_place() {
         (r#""name":"a" "kind":1"#, "", 11, "expected `,` or `}`, found a string"),
         (r#""name":"\x""#, ".name", 8, "JSON has no such escape"),
         ("\"name\":\"a\nb\"", ".name", 9, "a control character in a string has to be escaped"),
+        (r#""new":["\u12"]"#, "", 8, "JSON has no such escape"),
         (r#""kind":01"#, ".kind", 7, "this is no JSON number"),
         (r#""name":"#, ".name", 7, "expected a string, found '}'"),
     ] {

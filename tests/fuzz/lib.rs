@@ -1,0 +1,89 @@
+//! What must hold for any input. The targets only name the input's type, so each property can be tried in a debugger with one call.
+
+use bytes::Bytes;
+use prost::Message;
+use signal::{
+    Ack, Batch, Chunk, Limits, Ordinals, Signal, SpanId, Time, TraceId, check,
+    codec::{
+        json,
+        line::{Joiner, LINE_BYTES_MAX, LineLogs},
+    },
+    ids,
+    view::Item,
+};
+
+/// Prost stops at 100 messages within messages, and a map's level takes three.
+fn limits() -> Limits {
+    Limits { nesting_max: 24, ..Limits::default() }
+}
+
+/// Bytes that `check` takes: prost takes them, checking them again changes nothing, the views see every record that was counted, and their JSON reads back as itself.
+pub fn what_is_checked_is_read<Request: Message + Default>(signal: Signal, raw: &[u8]) {
+    let Ok((checked, counts)) = check(signal, Bytes::copy_from_slice(raw), &limits()) else { return };
+    let decoded = Request::decode(checked.bytes().clone());
+    assert!(decoded.is_ok(), "prost refuses checked bytes: {:?}", decoded.err());
+    let again = check(signal, checked.bytes().clone(), &limits());
+    assert!(
+        again.is_ok_and(|(same, count)| same == checked && count.records == counts.records && count.rejected == 0),
+        "checking again differs"
+    );
+    let text = json::of_protobuf(signal, &checked);
+    json_comes_back(signal, &text);
+    let chunk = Chunk::new(checked, counts.records, None, Ordinals::From(0), Time(0));
+    let batch = Batch::new(signal, chunk, Ack::none());
+    assert_eq!(batch.records().count(), counts.records, "the views see other records than were counted");
+    for record in batch.records() {
+        let attributes = record.attributes().iter().chain(record.resource.attributes().iter()).chain(record.scope.attributes().iter());
+        attributes.for_each(|(_, value)| drop(value.display()));
+        if let Item::Log(log) = record.item {
+            assert!(ids::find(&log).is_none_or(|found| found.trace != TraceId::default()));
+        }
+    }
+}
+
+/// JSON that we wrote: reading it and writing it again gives the same text.
+fn json_comes_back(signal: Signal, text: &str) {
+    let bytes = json::to_protobuf(signal, text.as_bytes()).expect("what we wrote ourselves is read");
+    let (checked, _) = check(signal, bytes, &limits()).expect("what was checked before is taken");
+    assert_eq!(json::of_protobuf(signal, &checked), text);
+}
+
+/// Any text as OTLP/JSON: what is taken is JSON by serde_json's measure too, and reads back as itself once it was checked.
+pub fn json_is_json(signal: Signal, text: &[u8]) {
+    match json::to_protobuf(signal, text) {
+        Ok(bytes) => {
+            let read = serde_json::from_slice::<serde::de::IgnoredAny>(text);
+            assert!(read.is_ok(), "taken, but no JSON: {read:?}");
+            if let Ok((checked, _)) = check(signal, bytes, &limits()) {
+                json_comes_back(signal, &json::of_protobuf(signal, &checked));
+            }
+        }
+        Err(wrong) => assert!(wrong.offset <= text.len() && !wrong.path.is_empty() && !wrong.what.is_empty(), "{wrong}"),
+    }
+}
+
+/// Ids in any text: what is found is an id.
+pub fn found_ids_are_ids(text: &str) {
+    if let Some(found) = ids::find_in_text(text) {
+        assert_ne!(found.trace, TraceId::default());
+        assert_ne!(found.span, Some(SpanId::default()));
+    }
+}
+
+/// Any output of a process: joining loses no line, every record is one that `check` takes, and none is longer than allowed.
+pub fn lines_become_records(output: &str) {
+    let mut joiner = Joiner::new();
+    let mut records: Vec<_> = output.split('\n').filter_map(|line| joiner.push(line, Time(1))).collect();
+    records.extend(joiner.flush());
+    let lines = |text: &str| {
+        text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()).filter(|line| !line.trim_start().is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(records.iter().flat_map(|record| lines(&record.text)).collect::<Vec<_>>(), lines(output));
+    let mut logs = LineLogs::new(vec![("service.name".to_owned(), "fuzz".into())]);
+    records.iter().for_each(|record| logs.push(&record.text, record.first, "stdout"));
+    assert!(logs.bytes() <= logs.len() * LINE_BYTES_MAX);
+    let records = logs.len();
+    let Some(request) = logs.take() else { return };
+    let (_, counts) = check(Signal::Logs, request, &Limits::default()).expect("our own request is well formed");
+    assert_eq!((counts.records, counts.rejected), (records, 0), "{:?}", counts.why);
+}

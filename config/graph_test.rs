@@ -178,3 +178,65 @@ fn a_file_that_is_not_there_is_one_line() {
         "error: cannot read /nowhere/p.yaml: there is no such file\n\nerror: 1 error\n"
     );
 }
+
+#[derive(Debug, serde::Deserialize)]
+#[expect(dead_code, reason = "read, and only its faults are looked at")]
+struct Close {
+    idle: Option<crate::Period>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[expect(dead_code, reason = "read, and only its faults are looked at")]
+struct Rule {
+    name: String,
+    when: Option<crate::Placed<String>>,
+    keep: crate::Share,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[expect(dead_code, reason = "read, and only its faults are looked at")]
+struct Part {
+    close: Option<Close>,
+    rules: Option<Vec<Rule>>,
+}
+
+#[test]
+fn a_file_with_mistakes_of_every_kind_tells_all_of_them_at_once() {
+    let yaml = "\
+recievers: {}
+sources: { otlp: {} }
+processors:
+  traces: { type: correlate, inputs: otlp, close: { idle: 5 } }
+  kept:
+    type: sample
+    input: [traces]
+    rules:
+      - { name: a, when: !exists(.x), keep: 10% }
+      - { name: b, keep: 10 }
+";
+    let (graph, mut faults) = graph(yaml);
+    for node in graph.nodes() {
+        faults.extend(crate::read::<Part>(&node.body).err().unwrap_or_default());
+    }
+    let shown = show::text(&graph.document.source, &faults, Colour::Never);
+    let said: Vec<&str> =
+        shown.lines().filter(|line| line.contains("error: ") || line.contains("--> ") || line.contains("help: ")).collect();
+    assert_eq!(
+        said,
+        [
+            "error: unknown key `recievers`",
+            "  --> pipeline.yaml:1:1",
+            "   = help: it is called `sources` here",
+            "error: `idle: 5` needs a unit; did you mean `5s`?",
+            "  --> pipeline.yaml:4:59",
+            "error: unknown key `input`",
+            "  --> pipeline.yaml:7:5",
+            "   = help: did you mean `inputs`?",
+            "error: `!` starts a YAML tag, so this condition is empty; quote it: when: '!exists(.x)'",
+            "  --> pipeline.yaml:9:26",
+            "error: `keep: 10` needs a unit; did you mean `10%`?",
+            "  --> pipeline.yaml:10:26",
+            "error: 5 errors",
+        ]
+    );
+}

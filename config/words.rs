@@ -74,6 +74,11 @@ pub fn advice(word: &str, known: &[&str]) -> Option<String> {
     if let Some(near) = nearest(word, known.iter().copied()) {
         return Some(format!("did you mean `{near}`?"));
     }
+    // A slip in a word of another tool.
+    let slip = FOREIGN.iter().find(|(foreign, _)| foreign.len() > 5 && folded.len() < 32 && strsim::osa_distance(foreign, &folded) <= 2);
+    if let Some(ours) = slip.and_then(|(foreign, _)| ours(foreign, known)) {
+        return Some(format!("it is called `{ours}` here"));
+    }
     match known {
         [] => None,
         [one] => Some(format!("the only word here is `{one}`")),

@@ -1,12 +1,12 @@
 //! A config struct that can become a running part: all that a component offers. Parsing, checking, reference, schema and conformance test follow from it.
 
-use crate::{Pool, limits::Memory};
+use crate::{Clock, Pool, limits::Memory};
 use config::{Fault, Place};
 use journal::{Blocking, Disk};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use signal::Kinds;
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 /// What a config struct implements to be a source, a processor or a sink.
 pub trait Component: DeserializeOwned + JsonSchema + Send + Sync + 'static {
@@ -81,8 +81,6 @@ pub struct BuildContext<'a> {
     pub takes: Kinds,
     /// The folder of the pipeline file: relative paths start there.
     pub folder: &'a Path,
-    /// Bytes that open traces may hold together: the window's share of the memory budget.
-    pub window_bytes_max: u64,
     /// What outlives a reload.
     pub pool: &'a Pool,
     /// The disk, which a test can make fail.
@@ -91,6 +89,8 @@ pub struct BuildContext<'a> {
     pub blocking: &'a Blocking,
     /// How much memory it may plan with.
     pub memory: Memory,
+    /// The pipeline's clock, for a sink's own timers; a processor takes its time from `Out::now`.
+    pub clock: &'a Clock,
 }
 
 impl BuildContext<'_> {
@@ -108,4 +108,33 @@ pub struct Opened {
     pub does: &'static str,
     /// The rest of the line.
     pub what: String,
+    /// The address, where it is a listener that others may be pointed to.
+    pub address: Option<(Speaks, SocketAddr)>,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// OTLP over HTTP, protobuf and JSON.
+    OtlpHttp,
+}
+
+impl Opened {
+    /// Something that is no listener.
+    #[must_use]
+    pub fn new(does: &'static str, what: impl Into<String>) -> Opened {
+        Opened { does, what: what.into(), address: None }
+    }
+
+    /// A listener.
+    #[must_use]
+    pub fn listener(speaks: Speaks, address: SocketAddr) -> Opened {
+        let protocol = match speaks {
+            Speaks::OtlpGrpc => "OTLP/gRPC",
+            Speaks::OtlpHttp => "OTLP/HTTP",
+        };
+        Opened { does: "listens", what: format!("{protocol} on {address}"), address: Some((speaks, address)) }
+    }
 }

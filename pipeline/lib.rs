@@ -17,7 +17,7 @@ pub mod testing;
 
 pub use catalog::{Entry, Kind, Spec};
 pub use clock::Clock;
-pub use component::{BuildContext, Component, Keyed, Opened, Shape};
+pub use component::{BuildContext, Component, Keyed, Opened, Shape, Speaks};
 pub use intake::{Accepted, Admission, Busy, From, Intake, Refused};
 pub use ledger::Snapshot;
 pub use limits::Memory;

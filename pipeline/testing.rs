@@ -1,7 +1,7 @@
 //! Calls a processor alone, as a lane would: for the tests of processors, for conformance tests and for pipelines as stories.
 
 use crate::{
-    BuildContext, Component, Flush, Memory, Out, Pool, Processor, Reason,
+    BuildContext, Clock, Component, Flush, Memory, Out, Pool, Processor, Reason,
     ledger::{Fate, Posting, count, slot},
     out::Outputs,
 };
@@ -121,6 +121,7 @@ pub fn build_in<C: Component>(body: &str, takes: Kinds, folder: &Path, pool: &Po
         disk: &disk,
         blocking: &inline(),
         memory: Memory { window_bytes_max: 64 << 20, store_bytes_max: 64 << 20 },
+        clock: &Clock::at(Time(0)),
     };
     config::read::<C>(&document.root)?.build(&context)
 }

@@ -8,7 +8,20 @@ use std::{
 };
 
 const ROOMS: [&str; 14] = [
-    "config", "signal", "expression", "journal", "net", "pipeline", "sources", "processors", "store", "query", "alert", "sinks", "api", "cli",
+    "config",
+    "signal",
+    "expression",
+    "journal",
+    "net",
+    "pipeline",
+    "sources",
+    "processors",
+    "store",
+    "query",
+    "alert",
+    "sinks",
+    "api",
+    "cli",
 ];
 const LINES_MAX: usize = 500;
 const ARCHITECTURE_LINES_MAX: usize = 200;
@@ -88,10 +101,10 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn no_file_has_two_subjects_worth_of_lines() {
-    let long: Vec<_> =
-        rust_files().into_iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, n)| *n > LINES_MAX).collect();
+    let long: Vec<_> = rust_files().into_iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, n)| *n > LINES_MAX).collect();
     assert!(long.is_empty(), "over {LINES_MAX} lines: {long:#?}");
-    let pipeline: usize = rust_files().iter().filter(|(path, _)| path.starts_with("pipeline/") && !path.contains("test")).map(|(_, t)| code_lines(t)).sum();
+    let pipeline: usize =
+        rust_files().iter().filter(|(path, _)| path.starts_with("pipeline/") && !path.contains("test")).map(|(_, t)| code_lines(t)).sum();
     assert!(pipeline <= PIPELINE_LINES_MAX, "pipeline/ has {pipeline} lines of code");
     let architecture = text("ARCHITECTURE.md").lines().count();
     assert!(architecture <= ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md has {architecture} lines");
@@ -104,7 +117,14 @@ fn code_lines(text: &str) -> usize {
 
 #[test]
 fn nothing_is_left_to_do_and_no_lint_is_waved_through() {
-    let words = [concat!("to", "do!("), concat!("unimple", "mented!("), concat!("#[all", "ow("), concat!("#![all", "ow("), concat!("TO", "DO"), concat!("FIX", "ME")];
+    let words = [
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("#[all", "ow("),
+        concat!("#![all", "ow("),
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+    ];
     let mut found = Vec::new();
     for (path, text) in rust_files() {
         for (number, line) in text.lines().enumerate() {
@@ -127,7 +147,8 @@ fn only_the_disk_and_what_the_user_wrote_touch_files() {
     let mut found = Vec::new();
     for (path, text) in rust_files() {
         let room = path.split('/').next().unwrap_or_default();
-        let excepted = ["journal/disk.rs", "config/document.rs"].contains(&path.as_str()) || !ROOMS.contains(&room) || path.contains("test");
+        let excepted =
+            ["journal/disk.rs", "config/document.rs"].contains(&path.as_str()) || !ROOMS.contains(&room) || path.contains("test");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         if !excepted && code.contains("std::fs") {
             found.push(path);
@@ -154,7 +175,9 @@ fn every_package_has_a_licence_that_deny_toml_allows() {
     for package in packages {
         let licence = package["license"].as_str().unwrap_or("none").replace('/', " OR ");
         let fine = |one: &str| one.replace(['(', ')'], "").split(" AND ").all(|l| allowed.contains(l.trim()));
-        if !licence.split(" OR ").any(fine) && !licence.replace(['(', ')'], "").split([' ']).filter(|w| !["OR", "AND"].contains(w)).all(|l| allowed.contains(l)) {
+        if !licence.split(" OR ").any(fine)
+            && !licence.replace(['(', ')'], "").split([' ']).filter(|w| !["OR", "AND"].contains(w)).all(|l| allowed.contains(l))
+        {
             wrong.push(format!("{}: {licence}", package["name"]));
         }
     }
@@ -166,15 +189,24 @@ fn every_package_has_a_licence_that_deny_toml_allows() {
 #[test]
 fn no_package_has_an_open_advisory() {
     let least = [
-        ("bytes", "1.11.1"), ("h2", "0.4.16"), ("tonic", "0.12.3"), ("lru", "0.18.2"), ("time", "0.3.47"), ("memmap2", "0.9.11"),
-        ("crossbeam-channel", "0.5.15"), ("rustls", "0.23.18"), ("rustls-webpki", "0.103.13"), ("tracing-subscriber", "0.3.20"),
+        ("bytes", "1.11.1"),
+        ("h2", "0.4.16"),
+        ("tonic", "0.12.3"),
+        ("lru", "0.18.2"),
+        ("time", "0.3.47"),
+        ("memmap2", "0.9.11"),
+        ("crossbeam-channel", "0.5.15"),
+        ("rustls", "0.23.18"),
+        ("rustls-webpki", "0.103.13"),
+        ("tracing-subscriber", "0.3.20"),
     ];
     let banned = ["serde_yml", "bincode", "yaml-rust", "rustls-pemfile", "atty", "aws-lc-sys", "openssl-sys"];
     let lock = text("Cargo.lock");
     let number = |version: &str| version.split(['.', '-', '+']).map(|n| n.parse::<u64>().unwrap_or(0)).take(3).collect::<Vec<_>>();
     let mut wrong = Vec::new();
     for package in lock.split("[[package]]").skip(1) {
-        let field = |name: &str| package.lines().find_map(|l| l.strip_prefix(&format!("{name} = \""))?.strip_suffix('"')).unwrap_or_default();
+        let field =
+            |name: &str| package.lines().find_map(|l| l.strip_prefix(&format!("{name} = \""))?.strip_suffix('"')).unwrap_or_default();
         let (name, version) = (field("name"), field("version"));
         let old = least.iter().any(|(n, least)| *n == name && number(version) < number(least));
         if old || banned.contains(&name) {

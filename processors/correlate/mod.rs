@@ -91,7 +91,7 @@ impl Component for Correlate {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
-        let limit = usize::try_from(self.limit.map_or(context.window_bytes_max, |limit| limit.0)).unwrap_or(usize::MAX);
+        let limit = self.limit.map_or(context.memory.window_bytes_max, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX));
         Ok(Box::new(Correlating {
             window: Window::new(self.close, self.caps, limit),
             closed: Closed::new(self.remember.0),

@@ -1,0 +1,83 @@
+//! How many within a sliding window, counted in panes: a window of 60 panes forgets in steps of a sixtieth.
+
+use serde::{Deserialize, Serialize};
+use signal::Time;
+use std::{collections::VecDeque, time::Duration};
+
+const PANES: u32 = 60;
+
+/// Counts of one key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Panes {
+    panes: VecDeque<(u64, u64)>,
+    sum: u64,
+}
+
+impl Panes {
+    /// Counts something that happened at `at`; what is older than the window is not counted.
+    pub fn add(&mut self, at: Time, now: Time, window: Duration) {
+        self.forget(now, window);
+        let pane = number(at, window);
+        if pane + u64::from(PANES) <= number(now, window) {
+            return;
+        }
+        match self.panes.iter_mut().rev().find(|(n, _)| *n == pane) {
+            Some((_, count)) => *count += 1,
+            None => {
+                let place = self.panes.iter().rposition(|(n, _)| *n < pane).map_or(0, |i| i + 1);
+                self.panes.insert(place, (pane, 1));
+            }
+        }
+        self.sum += 1;
+    }
+
+    /// How many there were within the window.
+    pub fn count(&mut self, now: Time, window: Duration) -> u64 {
+        self.forget(now, window);
+        self.sum
+    }
+
+    fn forget(&mut self, now: Time, window: Duration) {
+        let current = number(now, window);
+        while let Some((pane, count)) = self.panes.front().copied().filter(|(pane, _)| pane + u64::from(PANES) <= current) {
+            let _ = pane;
+            self.sum -= count;
+            self.panes.pop_front();
+        }
+    }
+}
+
+fn number(at: Time, window: Duration) -> u64 {
+    let length = u64::try_from((window / PANES).as_nanos()).unwrap_or(u64::MAX).max(1);
+    at.0 / length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_forgets_pane_by_pane() {
+        let second = |n: u64| Time(n * 1_000_000_000);
+        let window = Duration::from_secs(60);
+        let mut panes = Panes::default();
+        for at in 0..30 {
+            panes.add(second(at), second(at), window);
+        }
+        assert_eq!(panes.count(second(30), window), 30);
+        assert_eq!(panes.count(second(70), window), 19);
+        assert_eq!(panes.count(second(500), window), 0);
+    }
+
+    #[test]
+    fn late_ones_count_while_the_window_is_open() {
+        let second = |n: u64| Time(n * 1_000_000_000);
+        let window = Duration::from_secs(60);
+        let mut panes = Panes::default();
+        panes.add(second(100), second(100), window);
+        panes.add(second(50), second(100), window);
+        panes.add(second(10), second(100), window);
+        assert_eq!(panes.count(second(100), window), 2);
+        assert_eq!(panes.count(second(115), window), 1);
+    }
+}

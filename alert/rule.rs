@@ -1,0 +1,218 @@
+//! Rules as written: Prometheus' rule file with `when` (a condition on the stream) in the place of `expr`.
+
+use config::{Document, Fault, Period, Placed};
+use expression::{Condition, Field, Getter, Predicate};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use signal::Kinds;
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use crate::template::Template;
+
+/// A rule file, with Prometheus' nesting.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct RuleFile {
+    /// Groups of rules; a group's labels go to all its rules.
+    groups: Vec<Group>,
+}
+
+/// Rules that stand together.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+struct Group {
+    /// Its name.
+    name: Placed<String>,
+    /// Labels for every alert of the group.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    /// How often rules with `expr` would be evaluated; rules with `when` are evaluated as records come in, so that it has no effect on them.
+    #[expect(dead_code, reason = "read so that a Prometheus file loads; stream rules do not poll")]
+    interval: Option<Period>,
+    /// Its rules.
+    rules: Vec<Written>,
+}
+
+/// What a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// Closed traces.
+    Traces,
+    /// Spans one by one.
+    Spans,
+    /// Log records.
+    Logs,
+    /// Metric data points.
+    Metrics,
+}
+
+impl Subject {
+    /// The kind of record it looks at.
+    #[must_use]
+    pub const fn kinds(self) -> Kinds {
+        match self {
+            Subject::Traces => Kinds::TRACES,
+            Subject::Spans => Kinds::SPANS,
+            Subject::Logs => Kinds::LOGS,
+            Subject::Metrics => Kinds::METRICS,
+        }
+    }
+}
+
+/// One rule as written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub(crate) struct Written {
+    /// The alert's name: its label `alertname`.
+    pub(crate) alert: Option<Placed<String>>,
+    /// The name of a recorded series; refused until PromQL is there.
+    pub(crate) record: Option<Placed<String>>,
+    /// A PromQL expression; refused until PromQL is there.
+    pub(crate) expr: Option<Placed<String>>,
+    /// What is looked at; by default whatever of traces, spans, logs or metrics comes in.
+    pub(crate) of: Option<Placed<Subject>>,
+    /// What a record or closed trace must meet to be counted.
+    pub(crate) when: Option<Condition>,
+    /// How far back is counted.
+    #[serde(default = "one_minute")]
+    pub(crate) window: Period,
+    /// How many within the window make the rule hold.
+    #[serde(default = "once")]
+    pub(crate) count: u64,
+    /// Fields by whose values is counted apart; each becomes a label.
+    #[serde(default)]
+    pub(crate) by: Vec<Field>,
+    /// How long the rule has to hold before the alert fires; until then it is pending.
+    #[serde(default, rename = "for")]
+    pub(crate) hold: Period,
+    /// How long the alert goes on firing after the rule no longer holds.
+    #[serde(default)]
+    pub(crate) keep_firing_for: Period,
+    /// Labels for routing, such as `severity: page`; may hold templates.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, Placed<String>>,
+    /// Texts for people; may hold `{{ $labels.x }}` and `{{ $value }}`.
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, Placed<String>>,
+}
+
+fn one_minute() -> Period {
+    Period(Duration::from_secs(60))
+}
+
+const fn once() -> u64 {
+    1
+}
+
+/// A rule that can be asked.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The alert's name.
+    pub name: Arc<str>,
+    /// The group it stands in.
+    pub group: Arc<str>,
+    pub(crate) when: Predicate,
+    pub(crate) kinds: Kinds,
+    pub(crate) window: Duration,
+    pub(crate) count: u64,
+    pub(crate) by: Vec<(String, Getter)>,
+    pub(crate) hold: Duration,
+    pub(crate) keep_firing_for: Duration,
+    pub(crate) labels: BTreeMap<String, Template>,
+    pub(crate) annotations: BTreeMap<String, Template>,
+}
+
+impl Rule {
+    /// As written, without the template's values: for lists of rules.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("{} or more within {:?}", self.count, self.window)
+    }
+}
+
+/// Reads a rule file for an edge that carries `takes`. Faults name the rule file.
+pub fn load(path: &Path, takes: Kinds) -> Result<Vec<Rule>, Vec<Fault>> {
+    let in_file = |source, faults: Vec<Fault>| faults.into_iter().map(|f| f.within(&source)).collect::<Vec<_>>();
+    let document = Document::load(path).map_err(|(source, faults)| in_file(source, faults))?;
+    read(&document, takes).map_err(|faults| in_file(Arc::clone(&document.source), faults))
+}
+
+/// Reads rules from a document that was parsed.
+pub fn read(document: &Document, takes: Kinds) -> Result<Vec<Rule>, Vec<Fault>> {
+    let file: RuleFile = config::read(&document.root)?;
+    let mut rules = Vec::new();
+    let mut faults = Vec::new();
+    for group in &file.groups {
+        for written in &group.rules {
+            match written.ready(&group.name, &group.labels, takes) {
+                Ok(rule) => rules.push(rule),
+                Err(found) => faults.extend(found),
+            }
+        }
+    }
+    if faults.is_empty() { Ok(rules) } else { Err(faults) }
+}
+
+impl Written {
+    /// The rule compiled, or all that is wrong with it.
+    pub(crate) fn ready(&self, group: &Placed<String>, group_labels: &BTreeMap<String, String>, takes: Kinds) -> Result<Rule, Vec<Fault>> {
+        let (name, when) = self.named(group)?;
+        let mut faults = Vec::new();
+        let kinds = self.kinds(takes).unwrap_or_else(|fault| {
+            faults.push(fault);
+            Kinds::NONE
+        });
+        if kinds.is_none() {
+            return Err(faults);
+        }
+        let mut keep = |found: Vec<Fault>| faults.extend(found);
+        let when = when.compile(kinds).map_err(&mut keep).ok();
+        let by = self.by.iter().filter_map(|f| Some((f.label(), f.compile(kinds).map_err(&mut keep).ok()?))).collect();
+        let mut templates = |texts: &BTreeMap<String, Placed<String>>| -> BTreeMap<String, Template> {
+            texts.iter().filter_map(|(k, t)| Some((k.clone(), Template::parse(t).map_err(|f| keep(vec![f])).ok()?))).collect()
+        };
+        let mut labels: BTreeMap<_, _> = group_labels.iter().map(|(k, v)| (k.clone(), Template::literal(v))).collect();
+        labels.extend(templates(&self.labels));
+        let annotations = templates(&self.annotations);
+        let (Some(when), true) = (when, faults.is_empty()) else { return Err(faults) };
+        Ok(Rule {
+            name: name.as_str().into(),
+            group: group.as_str().into(),
+            when,
+            kinds,
+            window: self.window.0.max(Duration::from_secs(1)),
+            count: self.count.max(1),
+            by,
+            hold: self.hold.0,
+            keep_firing_for: self.keep_firing_for.0,
+            labels,
+            annotations,
+        })
+    }
+
+    fn named(&self, group: &Placed<String>) -> Result<(&Placed<String>, &Condition), Vec<Fault>> {
+        if let Some(record) = &self.record {
+            let what = format!("`{}` records a series, which needs PromQL; this version has none yet", **record);
+            return Err(vec![record.fault(what).help("leave recording rules with Prometheus for now")]);
+        }
+        let Some(name) = &self.alert else { return Err(vec![group.fault(format!("a rule of group `{}` has no `alert:`", **group))]) };
+        match (&self.expr, &self.when) {
+            (Some(expr), _) => Err(vec![
+                expr.fault(format!("rule `{}` has an `expr`, which needs PromQL; this version has none yet", **name))
+                    .help("write a condition on the stream instead, as in when: .error"),
+            ]),
+            (None, None) => Err(vec![name.fault(format!("rule `{}` has no `when`", **name)).help("as in when: .error")]),
+            (None, Some(when)) => Ok((name, when)),
+        }
+    }
+
+    fn kinds(&self, takes: Kinds) -> Result<Kinds, Fault> {
+        // Closed traces also bring their spans and logs, one by one.
+        let takes = if takes.has(Kinds::TRACES) { takes.and(Kinds::SPANS).and(Kinds::LOGS) } else { takes };
+        let Some(of) = &self.of else { return Ok(if takes.has(Kinds::TRACES) { Kinds::TRACES } else { takes }) };
+        let wanted = of.kinds();
+        if takes.has(wanted) {
+            return Ok(wanted);
+        }
+        let help = if wanted == Kinds::TRACES { "read a node after `correlate`" } else { "read a node that carries them" };
+        Err(of.fault(format!("no {wanted:?} come in here, so that the rule can never hold")).help(help))
+    }
+}

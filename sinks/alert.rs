@@ -1,0 +1,191 @@
+//! Speaks up: asks its rules of everything that comes in, and tells whoever is to be told when an alert fires and when it is resolved.
+
+use alert::{Alert as Told, Book, Evaluator, Rule, builtin, notify, rule};
+use config::{Fault, Placed};
+use futures::future::BoxFuture;
+use net::Url;
+use parking_lot::Mutex;
+use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Refusal, Shape, Sink, SinkError, Stop};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use signal::Kinds;
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+use crate::alert_notify::Receivers;
+
+/// Watches what flows and tells when a rule begins to hold and when it no longer does. Read a node before `sample`, so that every record counts.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Alert {
+    /// Rule files in Prometheus' form with `when` in the place of `expr`, or names of built-in rules: error_trace, slow_trace, error_log_burst. By default all built-in ones.
+    rules: Option<Vec<Placed<String>>>,
+    /// Who is told; nobody is not allowed.
+    notify: Notify,
+}
+
+/// Who is told.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Notify {
+    /// A URL that takes Alertmanager's webhook JSON.
+    webhook: Option<Placed<String>>,
+    /// The terminal.
+    console: Option<Console>,
+    /// Where people reach the admin port, for links.
+    #[serde(default = "admin_url")]
+    url: String,
+}
+
+/// The terminal; takes nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Console {}
+
+fn admin_url() -> String {
+    "http://127.0.0.1:4319".to_owned()
+}
+
+/// How often states are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Notices that wait for a slow receiver; beyond it the newest is dropped and logged.
+const NOTICES_MAX: usize = 256;
+
+impl Component for Alert {
+    type Runs = dyn Sink;
+    const TYPE: &'static str = "alert";
+    const EXAMPLE: &'static str = "{ rules: [error_log_burst], notify: { console: {} } }";
+
+    fn shape(&self, takes: Kinds) -> Shape {
+        Shape { acts_on: takes, ..Shape::passing(Kinds::NONE) }
+    }
+
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let rules = self.rules(context).unwrap_or_else(|found| {
+            faults.extend(found);
+            Vec::new()
+        });
+        let receivers = Receivers::new(context.name, self.notify.webhook.as_ref(), self.notify.console.is_some(), &self.notify.url);
+        match receivers {
+            Ok(receivers) if receivers.is_none() => faults.extend(context.fault(format!("`{}` would tell nobody; set notify.console or notify.webhook", context.name))),
+            Ok(receivers) if faults.is_empty() => return Ok(Box::new(Alerting::new(rules, receivers, context))),
+            Ok(_) => {}
+            Err(fault) => faults.push(fault),
+        }
+        Err(faults)
+    }
+}
+
+impl Alert {
+    fn rules(&self, context: &BuildContext<'_>) -> Result<Vec<Rule>, Vec<Fault>> {
+        let Some(written) = &self.rules else { return builtin::rules(&builtin::NAMES, context.takes) };
+        let mut rules = Vec::new();
+        let mut faults = Vec::new();
+        for word in written {
+            let read = match word.as_str() {
+                name if builtin::NAMES.contains(&name) => builtin::rules(&[name], context.takes),
+                file if looks_like_a_file(file) => files(word, context).and_then(|paths| {
+                    let loaded: Result<Vec<_>, _> = paths.iter().map(|path| rule::load(path, context.takes)).collect();
+                    Ok(loaded?.into_iter().flatten().collect())
+                }),
+                other => {
+                    let fault = word.fault(format!("no built-in rule is called `{other}`"));
+                    let help = builtin::nearest_name(other).map_or("a file ends in .yaml".to_owned(), |near| format!("did you mean `{near}`?"));
+                    Err(vec![fault.help(help)])
+                }
+            };
+            match read {
+                Ok(read) => rules.extend(read),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if faults.is_empty() { Ok(rules) } else { Err(faults) }
+    }
+}
+
+fn looks_like_a_file(word: &str) -> bool {
+    [".yaml", ".yml"].iter().any(|end| word.ends_with(end))
+}
+
+/// The files that a word names; `*` stands for any part of a file's name.
+fn files(word: &Placed<String>, context: &BuildContext<'_>) -> Result<Vec<std::path::PathBuf>, Vec<Fault>> {
+    let path = context.folder.join(word.as_str());
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some((before, after)) = name.split_once('*') else { return Ok(vec![path]) };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let fault = |what: String| vec![word.fault(what)];
+    let listed = context.disk.list(folder).map_err(|error| fault(format!("{}: {error}", folder.display())))?;
+    let matching = listed.into_iter().filter(|f| !f.directory && f.name.len() + 1 >= name.len() && f.name.starts_with(before) && f.name.ends_with(after));
+    let found: Vec<_> = matching.map(|file| file.path).collect();
+    if found.is_empty() { Err(fault(format!("no file matches {}", path.display()))) } else { Ok(found) }
+}
+
+struct Alerting {
+    evaluator: Mutex<Evaluator>,
+    book: Arc<Book>,
+    receivers: Receivers,
+    clock: Clock,
+    rules: usize,
+}
+
+impl Alerting {
+    fn new(rules: Vec<Rule>, receivers: Receivers, context: &BuildContext<'_>) -> Alerting {
+        let book = context.pool.get_or(context.name, || Ok::<_, std::convert::Infallible>(Arc::new(Book::default())));
+        let Ok(book) = book;
+        Alerting { rules: rules.len(), evaluator: Mutex::new(Evaluator::new(rules)), book, receivers, clock: context.clock.clone() }
+    }
+
+    /// Looks at every state once and returns what has to be told.
+    fn tick(&self) -> Vec<notify::Notice> {
+        let now = self.clock.now();
+        let (changed, active) = {
+            let mut evaluator = self.evaluator.lock();
+            (evaluator.tick(now), evaluator.active(now))
+        };
+        let changed: Vec<Told> = changed.into_iter().map(|seen| Told::of(seen, now)).collect();
+        self.book.write(active.into_iter().map(|seen| Told::of(seen, now)).collect(), &changed);
+        notify::notices(&changed)
+    }
+
+    async fn watch(&self, stop: Stop, notices: mpsc::Sender<notify::Notice>) {
+        loop {
+            let stopped = tokio::select! {
+                () = stop.asked() => true,
+                () = tokio::time::sleep(TICK) => false,
+            };
+            for notice in self.tick() {
+                if let Err(error) = notices.try_send(notice) {
+                    tracing::error!(%error, "a notification is dropped: the receiver has been slow for long");
+                }
+            }
+            if stopped {
+                return;
+            }
+        }
+    }
+}
+
+impl Sink for Alerting {
+    fn open(&self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
+        Box::pin(async { Ok(vec![Opened::new("tells", format!("{} of {} rules", self.receivers.said(), self.rules))]) })
+    }
+
+    fn deliver<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async {
+            self.evaluator.lock().observe(&parcel.flow, self.clock.now());
+            Ok(())
+        })
+    }
+
+    fn run(&self, stop: Stop) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(async move {
+            let (send, mut receive) = mpsc::channel(NOTICES_MAX);
+            // The sender goes with `watch`, so that the last notice is told before this returns.
+            let tell = async {
+                while let Some(notice) = receive.recv().await {
+                    self.receivers.tell(&notice).await;
+                }
+            };
+            futures::future::join(self.watch(stop, send), tell).await;
+            Ok(())
+        })
+    }
+}

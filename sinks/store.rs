@@ -1,0 +1,150 @@
+//! The built-in store: durable in its own log when `deliver` returns, and visible to queries at the same moment.
+
+use config::{Bytes, Fault, Period, Place};
+use futures::future::BoxFuture;
+use journal::{Blocking, Disk};
+use parking_lot::Mutex;
+use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Pool, Refusal, Shape, Sink, SinkError, Stop, Why};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use signal::Kinds;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// Keeps spans, logs, metrics and trace summaries in Parquet files with a Delta-compatible commit log, which other engines read as they lie.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Store {
+    /// The folder; made if it is not there. Relative paths start at the pipeline file.
+    path: String,
+    /// How long rows are kept. Whole files go, once their newest row is older.
+    #[serde(default = "seven_days")]
+    retain: Period,
+    /// How long a row waits in memory before it goes into a file. It is durable and visible before that.
+    #[serde(default = "five_minutes")]
+    flush_after: Period,
+    /// What the store's own log may take of the disk, for rows that are in no file yet.
+    #[serde(default = "one_gibibyte")]
+    log_limit: Bytes,
+}
+
+const fn seven_days() -> Period {
+    Period(Duration::from_secs(7 * 24 * 3600))
+}
+
+const fn five_minutes() -> Period {
+    Period(Duration::from_secs(300))
+}
+
+const fn one_gibibyte() -> Bytes {
+    Bytes(1 << 30)
+}
+
+/// How often upkeep looks for what is due.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+impl Component for Store {
+    type Runs = dyn Sink;
+    const TYPE: &'static str = "store";
+    const EXAMPLE: &'static str = "{ path: data/store, retain: 7d }";
+
+    fn shape(&self, _takes: Kinds) -> Shape {
+        Shape { acts_on: Kinds::ALL, gives: Kinds::NONE, durable: true, ..Shape::passing(Kinds::NONE) }
+    }
+
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
+        let options = store::Options {
+            retain: self.retain.0,
+            flush_bytes_max: context.memory.store_bytes_max / 2,
+            flush_after: self.flush_after.0,
+            log_limit: self.log_limit.0,
+            ..store::Options::at(context.folder.join(&self.path))
+        };
+        Ok(Box::new(Storing {
+            options,
+            retain: self.retain,
+            place: context.place,
+            pool: context.pool.clone(),
+            disk: Arc::clone(context.disk),
+            blocking: Arc::clone(context.blocking),
+            clock: context.clock.clone(),
+            store: Mutex::new(None),
+        }))
+    }
+}
+
+struct Storing {
+    options: store::Options,
+    retain: Period,
+    place: Place,
+    pool: Pool,
+    disk: Arc<dyn Disk>,
+    blocking: Blocking,
+    clock: Clock,
+    store: Mutex<Option<Arc<store::Store>>>,
+}
+
+impl Storing {
+    fn store(&self) -> Option<Arc<store::Store>> {
+        self.store.lock().clone()
+    }
+
+    fn path(&self) -> &PathBuf {
+        &self.options.path
+    }
+}
+
+impl Sink for Storing {
+    fn open(&self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
+        Box::pin(async {
+            let key = self.path().display().to_string();
+            let make = || store::Store::open(self.options.clone(), Arc::clone(&self.disk), Arc::clone(&self.blocking));
+            let opened = self.pool.get_or(&key, make).map_err(|error| vec![Fault::at(self.place, error.to_string())])?;
+            *self.store.lock() = Some(opened);
+            Ok(vec![Opened::new("stores", format!("everything in {key}, for {}", self.retain))])
+        })
+    }
+
+    fn deliver<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async {
+            let Some(store) = self.store() else { return Err(later("the store is not open")) };
+            match store.append(&parcel.flow).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(later(&error.to_string())),
+            }
+        })
+    }
+
+    fn run(&self, stop: Stop) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(async move {
+            loop {
+                let stopped = tokio::select! {
+                    () = stop.asked() => true,
+                    () = tokio::time::sleep(UPKEEP) => false,
+                };
+                if let Some(store) = self.store() {
+                    self.upkeep(store, stopped).await.map_err(SinkError)?;
+                }
+                if stopped {
+                    return Ok(());
+                }
+            }
+        })
+    }
+}
+
+impl Storing {
+    /// A round of upkeep where blocking is allowed; at the end also what is still in memory goes into files.
+    async fn upkeep(&self, store: Arc<store::Store>, last: bool) -> Result<(), String> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let now = self.clock.now();
+        (self.blocking)(Box::new(move || {
+            let done = store.maintain(now).and_then(|_| if last { store.flush() } else { Ok(()) });
+            // Whoever waited may be gone at the end of the drain; the work is done all the same.
+            let _gone = tell.send(done.map_err(|error| error.to_string()));
+        }));
+        told.await.unwrap_or_else(|_| Err("upkeep was cut short".to_owned()))
+    }
+}
+
+fn later(why: &str) -> Refusal {
+    Refusal::Later { after: None, why: Why(why.to_owned()) }
+}

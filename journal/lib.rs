@@ -11,6 +11,7 @@ mod opening;
 mod queue;
 mod reader;
 pub mod record;
+mod recovery;
 mod saving;
 mod scan;
 pub mod simulated;

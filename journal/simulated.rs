@@ -143,7 +143,7 @@ impl SimulatedDisk {
         self.0.lock().used()
     }
 
-    /// Changes what lies in a file, durably and behind everybody's back.
+    /// Changes what lies in a file, behind everybody's back; what was synced of it is changed durably.
     pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut inner = self.0.lock();
         let file = inner.names.get(path).copied();

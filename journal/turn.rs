@@ -1,13 +1,13 @@
 //! The one who writes: at most one turn runs at a time, where blocking is allowed. It writes what is queued, syncs, tells, saves cursors, frees segments,
 //! and goes when nobody waits. The order of its calls to the disk is what survives a crash (FORMAT.md).
 
-use crate::disk::File;
+use crate::disk::{Disk, File};
 use crate::error::Error;
 use crate::queue::{Begin, Group};
 use crate::stamp::{self, Of, STAMP_BYTES};
 use crate::state::{Segment, Shared};
 use bytes::Bytes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -36,6 +36,33 @@ pub(crate) struct Current {
     unsynced: u64,
     /// Behind the last number written.
     end: u64,
+}
+
+impl Current {
+    fn begin(disk: &dyn Disk, dir: &Path, id: u32, base: u64) -> Result<Current, Error> {
+        let path = dir.join(stamp::segment_name(base));
+        let file = disk.create(&path).map_err(|error| Error::disk("create", &path, error))?;
+        if let Err(error) = file.append(&[Bytes::copy_from_slice(&stamp::encode(Of::Segment, id, base))]) {
+            // An empty file does no harm where it cannot be removed either.
+            drop(disk.remove(&path));
+            return Err(Error::disk("write", &path, error));
+        }
+        Ok(Current { file, path, base, written: STAMP_BYTES as u64, durable: 0, unsynced: base, end: base })
+    }
+
+    /// A new segment whose name is on disk.
+    pub(crate) fn begin_durable(disk: &dyn Disk, dir: &Path, id: u32, base: u64) -> Result<Current, Error> {
+        let mut current = Current::begin(disk, dir, id, base)?;
+        let synced = current.file.sync().and_then(|()| disk.sync_dir(dir));
+        synced.map_err(|error| Error::disk("sync", &current.path, error))?;
+        current.durable = current.written;
+        Ok(current)
+    }
+
+    /// What readers may see of it.
+    pub(crate) fn segment(&self) -> Segment {
+        Segment { base: self.base, path: self.path.clone(), bytes: self.durable }
+    }
 }
 
 /// What one round did, to be told at once.
@@ -140,15 +167,9 @@ impl Turn {
     }
 
     pub(crate) fn new_segment(&mut self, base: u64) -> Result<Current, Error> {
-        let path = self.shared.dir.join(stamp::segment_name(base));
-        let file = self.shared.disk.create(&path).map_err(|error| Error::disk("create", &path, error))?;
-        let stamp = stamp::encode(Of::Segment, self.shared.id, base);
-        if let Err(error) = file.append(&[Bytes::copy_from_slice(&stamp)]) {
-            self.writer.orphans.push((path.clone(), 0));
-            return Err(Error::disk("write", &path, error));
-        }
+        let current = Current::begin(&*self.shared.disk, &self.shared.dir, self.shared.id, base)?;
         self.round.bytes += STAMP_BYTES as i128;
-        Ok(Current { file, path, base, written: STAMP_BYTES as u64, durable: 0, unsynced: base, end: base })
+        Ok(current)
     }
 
     /// Makes what the current segment holds durable. If that fails the segment is never written again.
@@ -162,7 +183,7 @@ impl Turn {
             Ok(()) => {
                 current.durable = current.written;
                 current.unsynced = current.end;
-                self.round.durable.push(Segment { base: current.base, path: current.path.clone(), bytes: current.durable });
+                self.round.durable.push(current.segment());
             }
             Err(error) => {
                 let error = Error::disk("sync", &current.path, error);

@@ -86,10 +86,16 @@ impl Content {
         self.cached = self.durable.clone();
     }
 
+    /// Changes the cache, and the platter where it holds the same bytes.
     pub(super) fn damage(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
-        self.sync(false);
-        change(&mut self.durable);
-        self.cached = self.durable.clone();
+        let before = self.cached.clone();
+        change(&mut self.cached);
+        self.durable.truncate(self.cached.len());
+        for ((durable, before), after) in self.durable.iter_mut().zip(before).zip(&self.cached) {
+            if before != *after {
+                *durable = *after;
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     coding,
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Body, Frame};
 use std::{
     convert::Infallible,
@@ -135,6 +135,17 @@ pub(crate) fn prefix_of(length: usize, coding: Coding) -> Bytes {
 pub struct Reply {
     message: Option<Bytes>,
     trailers: Option<HeaderMap>,
+}
+
+impl Reply {
+    /// An answer in plain text, for who does not speak gRPC at all.
+    #[must_use]
+    pub fn plain(status: StatusCode, text: String) -> Response<Reply> {
+        let mut response = Response::new(Reply { message: Some(text.into()), trailers: None });
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response
+    }
 }
 
 impl Body for Reply {

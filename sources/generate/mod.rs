@@ -1,0 +1,126 @@
+//! A small shop that makes telemetry as four services would: frontend, checkout, payment, inventory. The same seed and clock make the same shop.
+
+mod journey;
+mod numbers;
+mod random;
+mod service;
+mod shop;
+
+use config::{Fault, Placed, Share};
+use futures::future::{BoxFuture, Either, select};
+use pipeline::{BuildContext, Component, From, Intake, Opened, Refused, Shape, Source, SourceContext, SourceError, Stop};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use shop::{Export, Plan, Shop};
+use signal::Kinds;
+use std::{pin::pin, time::Duration};
+use tokio::time::sleep;
+
+/// Makes the telemetry of a small shop, for a first look and for tests: traces through four services with their logs and metrics, some failing, some slow.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(default)]
+pub struct Generate {
+    /// Visits a second, each one trace of four to nine spans; 1 to 10000, by default 10.
+    traces_per_second: Placed<u32>,
+    /// Share of visits whose payment is declined, by default `5%`.
+    errors: Placed<Share>,
+    /// Share of visits that wait for a lock in the inventory, by default `5%`.
+    slow: Placed<Share>,
+    /// Where chance starts, by default 1.
+    seed: u64,
+    /// After so many visits it makes no more; without it, it goes on.
+    traces_max: Option<u64>,
+}
+
+impl Default for Generate {
+    fn default() -> Generate {
+        let share = |share| Placed::nowhere(Share(share));
+        Generate { traces_per_second: Placed::nowhere(10), errors: share(0.05), slow: share(0.05), seed: 1, traces_max: None }
+    }
+}
+
+impl Component for Generate {
+    type Runs = dyn Source;
+    const TYPE: &'static str = "generate";
+    const EXAMPLE: &'static str = "traces_per_second: 50\nerrors: 5%\nslow: 5%\nseed: 7\n";
+
+    fn shape(&self, takes: Kinds) -> Shape {
+        Shape { gives: Kinds::RECORDS, ..Shape::passing(takes) }
+    }
+
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
+        let mut faults = Vec::new();
+        if !(1..=10_000).contains(&*self.traces_per_second) {
+            faults.push(self.traces_per_second.fault("`traces_per_second` must be 1 to 10000"));
+        }
+        if self.errors.0 + self.slow.0 > 1.0 {
+            faults.push(self.slow.fault("`errors` and `slow` are more than 100% together"));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let plan = Plan {
+            traces_per_second: *self.traces_per_second,
+            errors: self.errors.0,
+            slow: self.slow.0,
+            seed: self.seed,
+            traces_max: self.traces_max.unwrap_or(u64::MAX),
+        };
+        Ok(Box::new(Generating { plan }))
+    }
+}
+
+struct Generating {
+    plan: Plan,
+}
+
+/// Between two looks at the clock.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Source for Generating {
+    fn open(&mut self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
+        let what = format!("a shop with {} visits a second", self.plan.traces_per_second);
+        Box::pin(async { Ok(vec![Opened { does: "generates", what }]) })
+    }
+
+    fn run(self: Box<Self>, context: SourceContext) -> BoxFuture<'static, Result<(), SourceError>> {
+        Box::pin(async move {
+            let SourceContext { intake, stop, clock } = context;
+            let mut shop = Shop::open(self.plan, clock.now());
+            while !stop.is_asked() {
+                for export in shop.tick(clock.now()) {
+                    send(&intake, &stop, export).await?;
+                }
+                // Whichever ends first, `stop` is looked at next.
+                let _first = select(pin!(sleep(TICK)), pin!(stop.asked())).await;
+            }
+            // Visits that were begun are told to their end, so that no trace is left in halves.
+            for export in shop.close() {
+                send(&intake, &stop, export).await?;
+            }
+            tracing::info!(traces = shop.visits(), "the shop has closed");
+            Ok(())
+        })
+    }
+}
+
+/// Hands a request in, again and again while the intake is busy; a shop that is told to stop tries once.
+async fn send(intake: &Intake, stop: &Stop, export: Export) -> Result<(), SourceError> {
+    loop {
+        let refused = match intake.admit(export.request.len()) {
+            Ok(room) => intake.accept(export.signal, export.request.clone(), room, From::Here, None).await.err(),
+            Err(busy) => Some(Refused::Busy(busy)),
+        };
+        let after = match refused {
+            None | Some(Refused::Closing) => return Ok(()),
+            Some(Refused::Malformed(malformed)) => return Err(SourceError(format!("the shop made a wrong request: {malformed}"))),
+            Some(Refused::Busy(busy)) => busy.after,
+            Some(Refused::Unavailable { after, .. }) => after,
+        };
+        match select(pin!(sleep(after)), pin!(stop.asked())).await {
+            Either::Left(_) => {}
+            Either::Right(_) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What both doors do with a request, whatever it came in.
+
+use super::trouble::Trouble;
+use bytes::Bytes;
+use net::{
+    Peer,
+    body::{Limits, NoRoom},
+};
+use pipeline::{Accepted, Admission, From, Intake};
+use signal::{Signal, codec::json};
+use std::{sync::Arc, time::Duration};
+
+/// The intake, and what may come through it. Clones share it.
+#[derive(Clone)]
+pub(super) struct Inlet {
+    intake: Intake,
+    pub(super) limits: Arc<Limits>,
+}
+
+/// What a request is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Protobuf,
+    Json,
+}
+
+/// Bytes that were set aside for one request.
+pub(super) struct Room(Admission);
+
+impl Room {
+    /// Sets more aside.
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        self.0.grow(bytes).map_err(|busy| NoRoom { after: busy.after, what: busy.what })
+    }
+}
+
+impl Inlet {
+    pub(super) fn new(intake: Intake, limits: Arc<Limits>) -> Inlet {
+        Inlet { intake, limits }
+    }
+
+    /// Nothing is set aside yet; an intake that is full says so before anything is read.
+    pub(super) fn room(&self) -> Result<Room, Trouble> {
+        Ok(Room(self.intake.admit(0)?))
+    }
+
+    /// Hands an inflated request to the intake.
+    pub(super) async fn take(
+        &self,
+        signal: Signal,
+        encoding: Encoding,
+        request: Bytes,
+        mut room: Room,
+        peer: Option<Peer>,
+        within: Option<Duration>,
+    ) -> Result<Accepted, Trouble> {
+        let request = match encoding {
+            Encoding::Protobuf => request,
+            Encoding::Json => {
+                room.grow(request.len()).map_err(net::body::ReadError::NoRoom)?;
+                json::to_protobuf(signal, &request)?
+            }
+        };
+        let from = peer.map_or(From::Here, |Peer(address)| From::Peer(address));
+        Ok(self.intake.accept(signal, request, room.0, from, within).await?)
+    }
+}

@@ -1,0 +1,193 @@
+//! OTLP over gRPC and HTTP. Both doors do the same with a request: admit its bytes, read, inflate, make protobuf of JSON, hand it to the intake (FLOW 1).
+
+mod grpc;
+mod http;
+mod inlet;
+mod trouble;
+
+use config::{Bytes, Fault, Place, Placed};
+use futures::future::{BoxFuture, join};
+use inlet::Inlet;
+use net::{Listener, body, serve};
+use pipeline::{BuildContext, Component, Opened, Pool, Shape, Source, SourceContext, SourceError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use signal::Kinds;
+use std::sync::Arc;
+
+const GRPC: &str = "127.0.0.1:4317";
+const HTTP: &str = "127.0.0.1:4318";
+/// In place of an address: this door stays shut.
+const OFF: &str = "off";
+
+/// Takes OTLP from SDKs, Collectors and agents: over gRPC, and over HTTP in protobuf and in JSON, each as it is or compressed with gzip, deflate or zstd.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct Otlp {
+    /// OTLP/gRPC.
+    #[serde(default)]
+    grpc: Grpc,
+    /// OTLP/HTTP.
+    #[serde(default)]
+    http: Http,
+    /// What one client may ask for.
+    #[serde(default)]
+    limits: Limits,
+}
+
+/// OTLP/gRPC.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Grpc {
+    /// `HOST:PORT`, by default `127.0.0.1:4317`; `off` for none.
+    listen: Option<Placed<String>>,
+}
+
+/// OTLP/HTTP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Http {
+    /// `HOST:PORT`, by default `127.0.0.1:4318`; `off` for none.
+    listen: Option<Placed<String>>,
+    /// Which web pages may send.
+    #[serde(default)]
+    cors: Cors,
+}
+
+/// Cross-origin requests, for telemetry from browsers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Cors {
+    /// Origins such as `https://shop.example.com`, or `*` for all; none by default.
+    #[serde(default)]
+    origins: Vec<Placed<String>>,
+}
+
+/// What one client may ask for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(default)]
+struct Limits {
+    /// Bytes of a request as it comes over the wire, by default `16MiB`.
+    request: Bytes,
+    /// Bytes of a request once inflated, by default `64MiB`.
+    inflated: Bytes,
+    /// Open connections of each of the two, by default 12000.
+    connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let (body, serve) = (body::Limits::default(), serve::Limits::default());
+        let bytes = |max: usize| Bytes(u64::try_from(max).unwrap_or(u64::MAX));
+        Limits { request: bytes(body.wire_bytes_max), inflated: bytes(body.plain_bytes_max), connections: serve.connections_max }
+    }
+}
+
+impl Component for Otlp {
+    type Runs = dyn Source;
+    const TYPE: &'static str = "otlp";
+    const EXAMPLE: &'static str =
+        "grpc: { listen: 127.0.0.1:0 }\nhttp: { listen: 127.0.0.1:0, cors: { origins: ['https://shop.example.com'] } }\n";
+
+    fn shape(&self, takes: Kinds) -> Shape {
+        Shape { gives: Kinds::RECORDS, ..Shape::passing(takes) }
+    }
+
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
+        let cors = http::cors(&self.http.cors.origins)?;
+        let door = |listen: &Option<Placed<String>>, usual: &str, key: &str| {
+            let address = listen.as_ref().map_or(usual, |address| address.as_str()).to_owned();
+            let place = listen.as_ref().map_or(context.place, Placed::place);
+            let key = format!("sources.{}.{key}.listen", context.name);
+            (address != OFF).then_some(Door { address, place, key, pool: context.pool.clone(), listener: None })
+        };
+        let (grpc, http) = (door(&self.grpc.listen, GRPC, "grpc"), door(&self.http.listen, HTTP, "http"));
+        if grpc.is_none() && http.is_none() {
+            return Err(context.fault(format!("`{}` has both `grpc` and `http` off, so nothing can come in", context.name)));
+        }
+        let bytes = |bytes: Bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX);
+        let body = body::Limits {
+            wire_bytes_max: bytes(self.limits.request),
+            plain_bytes_max: bytes(self.limits.inflated),
+            ..body::Limits::default()
+        };
+        let serve = serve::Limits { connections_max: self.limits.connections.max(1), ..serve::Limits::default() };
+        Ok(Box::new(Server { grpc, http, cors, body: Arc::new(body), serve }))
+    }
+}
+
+struct Server {
+    grpc: Option<Door>,
+    http: Option<Door>,
+    cors: Option<tower_http::cors::CorsLayer>,
+    body: Arc<body::Limits>,
+    serve: serve::Limits,
+}
+
+/// An address to listen on.
+struct Door {
+    address: String,
+    place: Place,
+    /// Where the address is set, for whoever finds it taken.
+    key: String,
+    pool: Pool,
+    listener: Option<Arc<Listener>>,
+}
+
+impl Door {
+    /// Binds the address, or takes the listener that an older graph has there.
+    async fn open(&mut self) -> Result<Arc<Listener>, Fault> {
+        // Port 0 is another port every time.
+        let shared = !self.address.ends_with(":0");
+        let listener = match self.pool.get::<Listener>(&self.address).filter(|_| shared) {
+            Some(listener) => listener,
+            None => {
+                let bound = net::listen(&self.address).await;
+                let bound = Arc::new(bound.map_err(|error| Fault::at(self.place, format!("{error}; set {}", self.key)))?);
+                if shared {
+                    let put = self.pool.get_or(&self.address, || Ok::<_, std::convert::Infallible>(Arc::clone(&bound)));
+                    put.unwrap_or_else(|never| match never {})
+                } else {
+                    bound
+                }
+            }
+        };
+        self.listener = Some(Arc::clone(&listener));
+        Ok(listener)
+    }
+}
+
+impl Source for Server {
+    fn open(&mut self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
+        Box::pin(async {
+            let (mut opened, mut faults) = (Vec::new(), Vec::new());
+            for (name, door) in [("OTLP/gRPC", &mut self.grpc), ("OTLP/HTTP", &mut self.http)] {
+                let Some(door) = door else { continue };
+                match door.open().await {
+                    Ok(listener) => opened.push(Opened { does: "listens", what: format!("{name} on {}", listener.address()) }),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+            if faults.is_empty() { Ok(opened) } else { Err(faults) }
+        })
+    }
+
+    fn run(self: Box<Self>, context: SourceContext) -> BoxFuture<'static, Result<(), SourceError>> {
+        Box::pin(async move {
+            let Server { grpc, http, cors, body, serve: limits } = *self;
+            let listener = |door: Option<Door>| door.and_then(|door| door.listener);
+            let (grpc, http) = (listener(grpc), listener(http));
+            let place = |listener: &Option<Arc<Listener>>| listener.as_ref().map(|listener| listener.address());
+            let (grpc_at, http_at) = (place(&grpc), place(&http));
+            let inlet = Inlet::new(context.intake, body);
+            let over_grpc = async {
+                let Some(listener) = grpc else { return };
+                net::serve(&listener, grpc::Service::new(inlet.clone(), http_at), limits.clone(), context.stop.asked()).await;
+            };
+            let over_http = async {
+                let Some(listener) = http else { return };
+                let service = http::service(inlet.clone(), grpc_at, cors);
+                net::serve(&listener, service, limits.clone(), context.stop.asked()).await;
+            };
+            join(over_grpc, over_http).await;
+            Ok(())
+        })
+    }
+}

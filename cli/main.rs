@@ -1,1 +1,54 @@
-fn main() {}
+//! THE DOOR: one file per command. Holds no logic of its own: it reads words, asks the rooms, and prints.
+
+mod args;
+mod ask;
+mod catalog;
+mod check;
+mod demo;
+mod graph;
+mod health;
+mod load;
+mod print;
+mod query;
+mod run;
+mod schema;
+mod status;
+mod why;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    init_log(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::error(&format!("the runtime does not start: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Run(words) => run::run(words).await,
+            Command::Demo(words) => demo::run(words).await,
+            Command::Check(words) => check::run(&words),
+            Command::Graph(words) => graph::run(&words),
+            Command::Schema(words) => schema::run(&words),
+            Command::Why(words) => why::run(words).await,
+            Command::Status(words) => status::run(words).await,
+            Command::Query(words) => query::run(words).await,
+            Command::Health(words) => health::run(words).await,
+        }
+    })
+}
+
+fn init_log(arguments: &Arguments) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match arguments.log_format {
+        args::LogFormat::Text => log.with_ansi(print::colour() == config::show::Colour::Always).init(),
+        args::LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,228 @@
+//! The words of the command line. Their doc comments are the help.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Receives telemetry, joins traces with their logs, samples, stores, alerts. Nothing acknowledged is lost.
+///
+/// The first thing to try:
+///
+///     kansoku demo                   a small shop, its traces and logs, an alert
+///     kansoku run -- CMD             start CMD with its telemetry coming in here
+///     kansoku why last               which request failed, where, and what did the log say
+///
+/// Exit codes: 0 well, 1 the answer is no (something was lost, nothing was found), 2 a mistake in the words or the file.
+#[derive(Parser, Debug)]
+#[command(name = "kansoku", version, verbatim_doc_comment, max_term_width = 120)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What is logged to stderr: `warn`, `info`, `debug`, or per part as `pipeline=debug,warn`.
+    #[arg(long, global = true, env = "KANSOKU_LOG", default_value = "warn", value_name = "LEVEL")]
+    pub(crate) log: String,
+    /// How it is logged.
+    #[arg(long, global = true, env = "KANSOKU_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Every command.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a pipeline, and optionally a program whose telemetry it takes in.
+    Run(RunWords),
+    /// Run the preset with a small shop that makes telemetry.
+    Demo(DemoWords),
+    /// Say all that is wrong with a pipeline file, and start nothing.
+    Check(CheckWords),
+    /// Draw a pipeline file.
+    Graph(GraphWords),
+    /// Tell why a request failed: the failing path with its logs in place, the rule that kept it, and what is missing.
+    Why(WhyWords),
+    /// Is anything being lost? Exit code 1 if so.
+    Status(AskWords),
+    /// Look into the store of a running kansoku.
+    Query(QueryWords),
+    /// Exit code 0 once every listener is open: for exec probes.
+    Health(AskWords),
+    /// Print the JSON schema of pipeline files, for editors.
+    Schema(SchemaWords),
+}
+
+/// Words of `run`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  kansoku run                          the sidecar preset, state in the user's state folder\n  kansoku run pipeline.yaml\n  kansoku run -- python app.py         telemetry and output of the program come in here")]
+pub(crate) struct RunWords {
+    /// The pipeline file; without one it is the sidecar preset.
+    pub(crate) file: Option<PathBuf>,
+    /// Keep nothing on disk: for a read-only root. What was acknowledged and not yet delivered is lost with the process.
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// Where the preset keeps its journal and store.
+    #[arg(long, env = "KANSOKU_STATE", value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+    /// A program to start with OTLP export to this process in its environment. Its stdout and stderr come in as logs; its exit code becomes ours.
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+/// Words of `demo`.
+#[derive(Args, Debug)]
+pub(crate) struct DemoWords {
+    /// End after this long, as in `60s`; without it, at Ctrl-C.
+    #[arg(long = "for", value_name = "PERIOD", value_parser = period)]
+    pub(crate) length: Option<std::time::Duration>,
+    /// Keep nothing on disk.
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// Where the demo keeps its journal and store.
+    #[arg(long, env = "KANSOKU_STATE", value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// Words of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckWords {
+    /// The pipeline file.
+    pub(crate) file: PathBuf,
+    /// One JSON array of faults instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Warnings are errors.
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+/// Words of `graph`.
+#[derive(Args, Debug)]
+pub(crate) struct GraphWords {
+    /// The pipeline file; without one it is the sidecar preset.
+    pub(crate) file: Option<PathBuf>,
+    /// The language of the drawing.
+    #[arg(long, default_value = "mermaid")]
+    pub(crate) format: GraphFormat,
+}
+
+/// The language of a drawing.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Mermaid, as GitHub shows it.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+}
+
+/// Words of `schema`.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaWords {}
+
+/// Where a running kansoku is asked.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct At {
+    /// The admin address of the running kansoku.
+    #[arg(long, env = "KANSOKU_URL", default_value = "http://127.0.0.1:4319", value_name = "URL")]
+    pub(crate) at: String,
+    /// The admin token, where one is set.
+    #[arg(long, env = "KANSOKU_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+}
+
+/// Words of the commands that only ask.
+#[derive(Args, Debug)]
+pub(crate) struct AskWords {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Words of `why`.
+#[derive(Args, Debug)]
+pub(crate) struct WhyWords {
+    /// A trace id or its first digits, or `last`: the latest trace with an error, else the latest.
+    #[arg(default_value = "last")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Words of `query`.
+#[derive(Args, Debug)]
+pub(crate) struct QueryWords {
+    /// What to look for.
+    #[command(subcommand)]
+    pub(crate) what: QueryWhat,
+}
+
+/// What `query` looks for.
+#[derive(Subcommand, Debug)]
+pub(crate) enum QueryWhat {
+    /// One trace: its spans as a tree with their logs in place.
+    Trace {
+        /// Its id or the first digits.
+        id: String,
+        #[command(flatten)]
+        at: At,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Traces, newest first.
+    Traces(SearchWords),
+    /// Log records, newest last.
+    Logs(SearchWords),
+}
+
+/// Filters of `query traces` and `query logs`; all of them have to hold.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SearchWords {
+    /// Only of this service.
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// Traces: `error` or `ok`. Logs: this level and above, such as `warn`.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only with this text in the message or the span's name.
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// Only at least this long, as in `250ms`.
+    #[arg(long, value_name = "PERIOD", value_parser = period)]
+    pub(crate) min_duration: Option<std::time::Duration>,
+    /// Only at most this long.
+    #[arg(long, value_name = "PERIOD", value_parser = period)]
+    pub(crate) max_duration: Option<std::time::Duration>,
+    /// Only as far back as this.
+    #[arg(long, default_value = "1h", value_name = "PERIOD", value_parser = period)]
+    pub(crate) since: std::time::Duration,
+    /// Only with this attribute, as in `http.route=/pay`; may be given more than once.
+    #[arg(long = "attribute", value_name = "KEY=VALUE")]
+    pub(crate) attributes: Vec<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// Go on as they come in.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn period(text: &str) -> Result<std::time::Duration, String> {
+    config::Period::parse(text).map(|period| period.0)
+}

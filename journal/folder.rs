@@ -3,6 +3,7 @@
 use crate::cursors::{self, Saved};
 use crate::disk::Disk;
 use crate::error::{Damaged, Error};
+use crate::reserve::RESERVE;
 use crate::scan::{Expected, Scan};
 use crate::stamp::{self, FORMAT_VERSION, Of, STAMP_BYTES, Stamp};
 use std::io;
@@ -32,6 +33,8 @@ pub(crate) struct Folder {
     pub(crate) segments: Vec<Listed>,
     /// `None` when there is no cursor file.
     pub(crate) cursors: Option<Saved>,
+    /// Whether space is kept.
+    pub(crate) reserve: bool,
     pub(crate) half_made: Vec<PathBuf>,
     pub(crate) damaged: Vec<Damaged>,
 }
@@ -39,12 +42,22 @@ pub(crate) struct Folder {
 impl Folder {
     /// Reads names, stamps and cursors. Fails on a directory that cannot be read and on an unknown version, never on damage.
     pub(crate) fn survey(disk: &dyn Disk, dir: &Path) -> Result<Folder, Error> {
-        let mut folder = Folder { id: None, meta: false, segments: Vec::new(), cursors: None, half_made: Vec::new(), damaged: Vec::new() };
+        let mut folder = Folder {
+            id: None,
+            meta: false,
+            segments: Vec::new(),
+            cursors: None,
+            reserve: false,
+            half_made: Vec::new(),
+            damaged: Vec::new(),
+        };
         for found in disk.list(dir).map_err(|error| Error::disk("list", dir, error))? {
             if let Some(base) = stamp::segment_base(&found.name) {
                 folder.segments.push(Listed { base, path: found.path, bytes: found.bytes });
             } else if found.name.ends_with(HALF_MADE) {
                 folder.half_made.push(found.path);
+            } else if found.name == RESERVE {
+                folder.reserve = true;
             }
         }
         folder.read_id(disk, dir)?;

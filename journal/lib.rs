@@ -12,6 +12,7 @@ mod queue;
 mod reader;
 pub mod record;
 mod recovery;
+mod reserve;
 mod saving;
 mod scan;
 pub mod simulated;

@@ -16,9 +16,6 @@ use tokio::sync::watch;
 pub(crate) const WRITE_BEHIND_BYTES: u64 = 1 << 20;
 /// Queued bytes at which a record is refused: the disk stands still.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
-/// How long records are refused after a failed write before one is let through to try again.
-const RETRY_GAP: Duration = Duration::from_millis(100);
-
 /// Runs a closure where blocking is allowed; `pipeline` hands in `spawn_blocking`, tests run it inline.
 pub type Blocking = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
@@ -88,13 +85,13 @@ impl Log {
             self.admit(state, header.kind, bytes)?;
             let sequence = state.next;
             let head = record::encode(self.shared.id, sequence, header, length, sum);
-            state.queue.push(sequence, &head, payload, bytes);
+            state.queue.push(sequence, &head, payload, bytes, header.kind);
             state.bytes += bytes;
             state.next += 1;
             Ok(sequence)
         };
-        // A full log may be waiting for cursors whose saving failed before.
-        self.shared.change(take, |state| state.queue.bytes() >= WRITE_BEHIND_BYTES || state.unsaved())
+        // A log that refuses may be waiting for cursors whose saving failed before, or for space.
+        self.shared.change(take, |state| state.queue.bytes() >= WRITE_BEHIND_BYTES || state.unsaved() || state.restorable())
     }
 
     fn admit(&self, state: &State, kind: Kind, bytes: u64) -> Result<(), Refused> {
@@ -105,8 +102,8 @@ impl Log {
         if state.queue.bytes() + bytes > QUEUE_BYTES_MAX.max(bytes) {
             return Err(Error::Behind { path: self.shared.dir.clone(), bytes: state.queue.bytes() }.into());
         }
-        match &state.refusing {
-            Some((error, since)) if kind == Kind::Data && since.elapsed() < RETRY_GAP => Err(error.clone().into()),
+        match state.refused() {
+            Some(error) if kind == Kind::Data => Err(error.clone().into()),
             _ => Ok(()),
         }
     }

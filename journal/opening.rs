@@ -5,6 +5,7 @@ use crate::error::{Damaged, Error};
 use crate::folder::{CURSORS, Folder, LOCK, Listed, META};
 use crate::queue::Queue;
 use crate::recovery::{self, Recovered};
+use crate::reserve::Reserve;
 use crate::saving::{passed, replace};
 use crate::stamp::{self, Of};
 use crate::state::{Failures, Segment, Shared, State};
@@ -66,6 +67,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         writer: None,
         failures: Failures::default(),
         refusing: None,
+        reserve: if folder.reserve { Reserve::Held } else { Reserve::Unneeded },
         trouble: None,
     };
     // Only cursors that are on disk free anything.

@@ -1,6 +1,6 @@
 //! Records that were taken and wait to be written, already cut into the segments they will lie in. Pure; small payloads are copied together so that a write has few parts.
 
-use crate::record::HEADER_BYTES;
+use crate::record::{HEADER_BYTES, Kind};
 use crate::stamp::STAMP_BYTES;
 use bytes::{Bytes, BytesMut};
 
@@ -25,6 +25,8 @@ pub(crate) struct Group {
     pub(crate) end: u64,
     pub(crate) parts: Vec<Bytes>,
     pub(crate) bytes: u64,
+    /// It holds decisions or marks, without which what waits cannot leave.
+    pub(crate) urgent: bool,
     copied: BytesMut,
 }
 
@@ -62,7 +64,7 @@ impl Queue {
     }
 
     /// Adds one record of `bytes` in all.
-    pub(crate) fn push(&mut self, sequence: u64, head: &[u8; HEADER_BYTES], payload: &[Bytes], bytes: u64) {
+    pub(crate) fn push(&mut self, sequence: u64, head: &[u8; HEADER_BYTES], payload: &[Bytes], bytes: u64, kind: Kind) {
         let begin = if self.planned > STAMP_BYTES as u64 && self.planned + bytes > self.segment_bytes_max {
             self.planned = STAMP_BYTES as u64;
             Begin::NewSegment
@@ -70,7 +72,15 @@ impl Queue {
             Begin::Here
         };
         if begin == Begin::NewSegment || self.groups.is_empty() {
-            self.groups.push(Group { begin, first: sequence, end: sequence, parts: Vec::new(), bytes: 0, copied: BytesMut::new() });
+            self.groups.push(Group {
+                begin,
+                first: sequence,
+                end: sequence,
+                parts: Vec::new(),
+                bytes: 0,
+                urgent: false,
+                copied: BytesMut::new(),
+            });
         }
         self.planned += bytes;
         self.bytes += bytes;
@@ -78,6 +88,7 @@ impl Queue {
             group.copied.extend_from_slice(head);
             payload.iter().for_each(|part| group.push(part));
             group.end = sequence + 1;
+            group.urgent |= kind != Kind::Data;
             group.bytes += bytes;
         }
     }

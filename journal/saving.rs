@@ -123,7 +123,12 @@ pub(crate) fn replace(disk: &dyn Disk, dir: &Path, name: &str, content: Bytes) -
     let half_made = dir.join(format!("{name}{HALF_MADE}"));
     match disk.remove(&half_made) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => disk.write_new(&half_made, &[content])?,
+        _ => {}
+    }
+    if let Err(error) = disk.write_new(&half_made, &[content]) {
+        // On a full disk half of it would keep space from others.
+        drop(disk.remove(&half_made));
+        return Err(error);
     }
     disk.rename(&half_made, &dir.join(name))?;
     disk.sync_dir(dir)

@@ -3,6 +3,7 @@
 use crate::cursors::Marks;
 use crate::error::Error;
 use crate::queue::Queue;
+use crate::reserve::Reserve;
 use crate::turn::{Turn, Writer};
 use crate::{Blocking, Disk, Lock, Options};
 use parking_lot::Mutex;
@@ -49,6 +50,7 @@ pub(crate) struct State {
     pub(crate) failures: Failures,
     /// The last write failed, then: refuse instead of queueing more for the same fate.
     pub(crate) refusing: Option<(Error, Instant)>,
+    pub(crate) reserve: Reserve,
     /// Why cursors could not be saved, until somebody was told.
     pub(crate) trouble: Option<Error>,
 }

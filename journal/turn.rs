@@ -4,6 +4,7 @@
 use crate::disk::{Disk, File};
 use crate::error::Error;
 use crate::queue::{Begin, Group};
+use crate::reserve::Reserve;
 use crate::stamp::{self, Of, STAMP_BYTES};
 use crate::state::{Segment, Shared};
 use bytes::Bytes;
@@ -107,6 +108,14 @@ impl Turn {
                 self.sync();
                 self.tell(through);
             }
+            let decisions = groups.iter().any(|group| group.urgent);
+            let needed = {
+                let state = self.shared.state.lock();
+                state.restorable() || (decisions && state.reserve == Reserve::Unneeded)
+            };
+            if needed {
+                self.keep_reserve();
+            }
             self.settle(tickets);
             self.shared.flushed.send_replace(tickets);
             if self.give_back(through, tickets) {
@@ -134,36 +143,44 @@ impl Turn {
     }
 
     fn write(&mut self, group: &Group) {
-        if group.begin == Begin::NewSegment || self.writer.current.is_none() {
-            self.sync();
-            self.writer.current = None;
-            match self.new_segment(group.first) {
-                Ok(current) => self.writer.current = Some(current),
-                Err(error) => return self.failed(group, error),
-            }
+        let mut written = self.try_write(group);
+        if let Err(error) = &written
+            && error.is_disk_full()
+            && group.urgent
+            && self.spend(error)
+        {
+            written = self.try_write(group);
         }
-        let Some(current) = &mut self.writer.current else { return };
-        match current.file.append(&group.parts) {
-            Ok(()) => {
-                current.written += group.bytes;
-                current.end = group.end;
-            }
-            Err(error) => {
-                // Any part of the group may lie there. On a full disk the file is otherwise well; after any other error it is left as it is.
-                let cut = current.file.cut(current.written);
-                let error_shown = Error::disk("write", &current.path, error);
-                if cut.is_err() || !error_shown.is_disk_full() {
-                    self.sync();
-                    self.writer.current = None;
-                }
-                self.failed(group, error_shown);
-            }
+        if let Err(error) = written {
+            self.round.bytes -= i128::from(group.bytes);
+            self.round.failed.push((group.first, group.end, error));
         }
     }
 
-    fn failed(&mut self, group: &Group, error: Error) {
-        self.round.bytes -= i128::from(group.bytes);
-        self.round.failed.push((group.first, group.end, error));
+    fn try_write(&mut self, group: &Group) -> Result<(), Error> {
+        let begin = match &self.writer.current {
+            Some(current) => group.begin == Begin::NewSegment && current.base != group.first,
+            None => true,
+        };
+        if begin {
+            self.sync();
+            self.writer.current = None;
+            self.writer.current = Some(self.new_segment(group.first)?);
+        }
+        let Some(current) = &mut self.writer.current else { return Ok(()) };
+        let Err(error) = current.file.append(&group.parts) else {
+            current.written += group.bytes;
+            current.end = group.end;
+            return Ok(());
+        };
+        // Any part of the group may lie there. On a full disk the file is otherwise well; after any other error it is left as it is.
+        let cut = current.file.cut(current.written);
+        let error = Error::disk("write", &current.path, error);
+        if cut.is_err() || !error.is_disk_full() {
+            self.sync();
+            self.writer.current = None;
+        }
+        Err(error)
     }
 
     pub(crate) fn new_segment(&mut self, base: u64) -> Result<Current, Error> {
@@ -208,7 +225,11 @@ impl Turn {
         failed.sort_by_key(|(first, ..)| *first);
         let mut state = self.shared.state.lock();
         state.bytes = u64::try_from(i128::from(state.bytes) + round.bytes).unwrap_or(0);
-        state.refusing = failed.last().map(|(_, _, error)| (error.clone(), Instant::now()));
+        match failed.last() {
+            Some((_, _, error)) => state.refusing = Some((error.clone(), Instant::now())),
+            None if state.reserve == Reserve::Spent => {}
+            None => state.refusing = None,
+        }
         failed.into_iter().for_each(|(first, end, error)| state.failures.add(first, end, error));
         for segment in round.durable {
             match state.segments.back_mut().filter(|last| last.base == segment.base) {

@@ -48,6 +48,32 @@ fn a_log_on_a_full_disk_still_drains_and_gives_its_space_back() {
 }
 
 #[test]
+fn on_a_disk_that_others_filled_decisions_go_on_from_a_reserve_and_data_waits_until_it_is_back() {
+    let disk = SimulatedDisk::new();
+    let (log, _) = open(&disk, SMALL).unwrap();
+    let decide = |n| {
+        let sequence = log.append(header(Kind::Decision), &payload(n, 500)).unwrap();
+        now(log.committed(sequence))
+    };
+    decide(0).unwrap();
+    append_committed(&log, 1, 1000).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    assert!(append_committed(&log, 2, 1000).is_err());
+    for n in 3..23 {
+        decide(n).unwrap();
+        std::thread::sleep(Duration::from_millis(if n % 10 == 0 { 101 } else { 0 }));
+        let Err(Refused::Failed(error)) = append(&log, n, 100) else { panic!("data took the space of decisions") };
+        assert!(error.is_disk_full(), "{error}");
+    }
+    let room = disk.used() + (1 << 20);
+    disk.set_capacity(Some(room));
+    std::thread::sleep(Duration::from_millis(101));
+    assert!(append(&log, 30, 100).is_err(), "the first one finds out");
+    append_committed(&log, 31, 100).unwrap();
+    assert_eq!(numbers(&log, 0).len(), 23);
+}
+
+#[test]
 fn after_a_failed_sync_the_records_are_refused_and_the_file_is_never_written_again() {
     let disk = SimulatedDisk::new();
     let (log, _) = open(&disk, Options { segment_bytes_max: 1 << 20, ..SMALL }).unwrap();

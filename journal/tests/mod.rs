@@ -8,6 +8,7 @@ mod group;
 mod model;
 mod oracle;
 mod reading;
+mod versions;
 
 use crate::simulated::SimulatedDisk;
 use crate::{Blocking, Entry, Error, Header, Kind, Log, Opened, Options, Reader, Refused};

@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 enum Step {
     Append { bytes: usize },
     Commit,
+    Mark,
     Settle { behind: u64 },
     Flush,
     Read,
@@ -25,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => prop_oneof![8usize..200, 8usize..3000, 4000usize..9000].prop_map(|bytes| Step::Append { bytes }),
         6 => Just(Step::Commit),
+        1 => Just(Step::Mark),
         3 => (0u64..20).prop_map(|behind| Step::Settle { behind }),
         1 => Just(Step::Flush),
         2 => Just(Step::Read),
@@ -54,6 +56,7 @@ fn run(steps: Vec<Step>) {
         match step {
             Step::Append { bytes } => waiting.extend(oracle.append(&log, bytes)),
             Step::Commit => waiting.drain(..).for_each(|sequence| oracle.commit(&log, sequence)),
+            Step::Mark => oracle.mark(&log),
             Step::Settle { behind } => oracle.settle(&log, log.synced().saturating_sub(behind)),
             Step::Flush => oracle.flush(&log),
             Step::Read => oracle.judge(&log, &format!("step {at}")),

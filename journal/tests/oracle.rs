@@ -41,6 +41,13 @@ impl Oracle {
         }
     }
 
+    /// A record that is not data, and of which only its effects on others are judged.
+    pub(super) fn mark(&mut self, log: &Log) {
+        if let Ok(sequence) = log.append(header(Kind::Mark), &payload(0, 100)) {
+            drop(now(log.committed(sequence)));
+        }
+    }
+
     pub(super) fn settle(&mut self, log: &Log, through: u64) {
         // Only what was seen can be settled.
         let through = through.min(self.seen.keys().next_back().map_or(0, |last| last + 1));
@@ -63,7 +70,7 @@ impl Oracle {
         if let Some(id) = self.id {
             assert_eq!(log.id(), id, "{context}");
         }
-        let mut reader = log.reader(0);
+        let mut reader = log.reader(0).only(Kind::Data);
         let entries = read_all(&mut reader);
         let mut present = BTreeSet::new();
         for Entry { sequence, header: read, payload } in &entries {

@@ -1,5 +1,9 @@
 //! What must hold for any input. The targets only name the input's type, so each property can be tried in a debugger with one call.
 
+mod yaml;
+
+pub use yaml::a_pipeline_is_read_or_refused;
+
 use bytes::Bytes;
 use prost::Message;
 use signal::{

@@ -1,16 +1,67 @@
 //! Admission, check, journal, answer: what stands between a source and the lanes (FLOW 1).
 
+use crate::{
+    Clock, Reason,
+    ledger::{Account, Fate, Posting, slot},
+    limits::{Budget, Share},
+    repeats::{Body, Known, Repeats},
+    settings::Acknowledge,
+    tail::{Handed, Standing, Tail, Waiter},
+};
 use bytes::Bytes;
-use signal::{Malformed, Signal};
-use std::{net::SocketAddr, time::Duration};
+use parking_lot::Mutex;
+use signal::{Checked, Counts, Limits, Malformed, Outcome, Signal, check};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+/// What a client that names no limit waits at the most, and how long before its limit it gets its answer.
+const WAIT_MAX: Duration = Duration::from_secs(8);
+const BEFORE_LIMIT: Duration = Duration::from_millis(500);
+/// What a refused client is told to wait.
+const AFTER: Duration = Duration::from_secs(1);
 
 /// Takes requests of one source in. Clones share it.
 #[derive(Clone)]
-pub struct Intake {}
+pub struct Intake(Arc<Gate>);
 
 /// Bytes of the memory budget that were set aside before a body was read; given back when dropped.
 #[derive(Debug)]
-pub struct Admission {}
+pub struct Admission {
+    share: Arc<Share>,
+    bytes: usize,
+}
+
+/// What the intake of one source is made of.
+pub(crate) struct Gate {
+    /// The source's node in the plan.
+    pub(crate) source: usize,
+    pub(crate) account: Arc<Account>,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) budget: Budget,
+    pub(crate) clock: Clock,
+    pub(crate) way: Way,
+    pub(crate) closed: Arc<AtomicBool>,
+    pub(crate) repeats: Arc<Mutex<Repeats>>,
+    pub(crate) limits: Limits,
+}
+
+/// Where a request goes once it is checked.
+pub(crate) enum Way {
+    /// Into the journal, from which one lane reads.
+    Journal(Arc<Tail>),
+    /// To the lane of its connection.
+    Lanes(Vec<mpsc::Sender<Handed>>),
+}
 
 /// Where a request came from; with the hash of its body it tells a repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,11 +110,30 @@ pub enum Refused {
     Closing,
 }
 
+/// A request that was checked.
+struct Request {
+    signal: Signal,
+    checked: Checked,
+    counts: Counts,
+    admission: Admission,
+    body: Option<Body>,
+    lane: usize,
+    wait: Duration,
+}
+
 impl Intake {
+    pub(crate) fn new(gate: Gate) -> Intake {
+        Intake(Arc::new(gate))
+    }
+
     /// Sets bytes aside before a body is read. Never waits.
     pub fn admit(&self, bytes: usize) -> Result<Admission, Busy> {
-        let _ = bytes;
-        todo!()
+        if let Some(what) = self.0.budget.pressed() {
+            return Err(Busy { after: AFTER, what: what.to_owned() });
+        }
+        let mut admission = Admission { share: Arc::clone(&self.0.budget.intake), bytes: 0 };
+        admission.grow(bytes)?;
+        Ok(admission)
     }
 
     /// Checks a protobuf request, journals it and returns when the source's promise (`acknowledge:`) is met. `within` is what the client will wait at the most.
@@ -78,15 +148,222 @@ impl Intake {
         from: From,
         within: Option<Duration>,
     ) -> Result<Accepted, Refused> {
-        let _ = (signal, raw, admission, from, within);
-        todo!()
+        if self.0.closed.load(Ordering::Acquire) {
+            return Err(Refused::Closing);
+        }
+        let body = from.body(signal, &raw);
+        let (checked, counts) = check(signal, raw, &self.0.limits).map_err(|malformed| self.0.malformed(signal, malformed))?;
+        let accepted = Accepted { records: counts.records, rejected: counts.rejected, why: counts.why.clone() };
+        let mut admission = admission;
+        admission.settle_at(checked.bytes().len());
+        let wait = within.map_or(WAIT_MAX, |within| within.saturating_sub(BEFORE_LIMIT).min(WAIT_MAX));
+        let request = Request { signal, checked, counts, admission, body, lane: from.lane(), wait };
+        let note = match &self.0.way {
+            _ if request.counts.records == 0 => {
+                self.0.post(&request, Posting::default());
+                None
+            }
+            Way::Journal(tail) => self.0.through_journal(tail, request).await?,
+            Way::Lanes(lanes) => self.0.to_lane(lanes, request).await?,
+        };
+        Ok(Accepted { why: accepted.why.or(note), ..accepted })
+    }
+}
+
+impl Gate {
+    fn malformed(&self, signal: Signal, malformed: Malformed) -> Refused {
+        let mut one = [0; 3];
+        one[slot(signal)] = 1;
+        let mut posting = Posting::taking(one);
+        posting.end_all(Fate::Rejected, Reason::MALFORMED, one);
+        self.account.post(&posting);
+        Refused::Malformed(malformed)
+    }
+
+    /// Counts a request as taken in, and what `check` cut out of it as rejected.
+    fn post(&self, request: &Request, mut posting: Posting) {
+        let at = slot(request.signal);
+        posting.taken[at] += (request.counts.records + request.counts.rejected) as u64;
+        posting.end(Fate::Rejected, request.signal, Reason::REFUSED, request.counts.rejected as u64);
+        self.account.post(&posting);
+    }
+
+    fn post_repeat(&self, request: &Request) {
+        let mut posting = Posting::default();
+        posting.end(Fate::Discarded, request.signal, Reason::REPEAT, request.counts.records as u64);
+        self.post(request, posting);
+    }
+
+    fn post_held(&self, request: &Request) {
+        let mut posting = Posting::default();
+        posting.held[slot(request.signal)] = i64::try_from(request.counts.records).unwrap_or(i64::MAX);
+        self.post(request, posting);
+    }
+
+    /// Appends, waits for the disk, and for the sinks where that was asked for. Returns what the client should be told besides yes.
+    async fn through_journal(&self, tail: &Tail, mut request: Request) -> Result<Option<String>, Refused> {
+        let (waiter, answer) = self.waiter(&request);
+        let (sequence, answer) = {
+            // Held over the append, so that of two equal requests one sees the other.
+            let mut repeats = self.repeats.lock();
+            match request.body.and_then(|body| repeats.find(body, self.clock.now())) {
+                Some(Known::OnItsWay) => return Err(on_its_way()),
+                Some(Known::Delivered) => {
+                    self.post_repeat(&request);
+                    return Ok(None);
+                }
+                Some(Known::Journal(sequence)) => {
+                    self.post_repeat(&request);
+                    (sequence, None)
+                }
+                None => {
+                    let handed = self.hand(&mut request, waiter);
+                    let sequence = tail.append(handed, || self.post_held(&request)).map_err(refused)?;
+                    if let Some(body) = request.body {
+                        let known = if answer.is_some() { Known::OnItsWay } else { Known::Journal(sequence) };
+                        repeats.remember(body, known, self.clock.now());
+                    }
+                    (sequence, answer)
+                }
+            }
+        };
+        if self.acknowledge != Acknowledge::Memory {
+            let failed = |error: journal::Error| Refused::Unavailable { after: AFTER, what: error.to_string() };
+            tail.committed(sequence).await.inspect_err(|_| self.forget(request.body)).map_err(failed)?;
+        }
+        self.wait(answer, request.wait).await
+    }
+
+    async fn to_lane(&self, lanes: &[mpsc::Sender<Handed>], mut request: Request) -> Result<Option<String>, Refused> {
+        if let Some(known) = request.body.and_then(|body| self.repeats.lock().find(body, self.clock.now())) {
+            if known == Known::OnItsWay {
+                return Err(on_its_way());
+            }
+            self.post_repeat(&request);
+            return Ok(None);
+        }
+        let Some(lane) = lanes.get(request.lane % lanes.len().max(1)) else { return Err(Refused::Closing) };
+        let room = match timeout(request.wait, lane.reserve()).await {
+            Ok(Ok(room)) => room,
+            Ok(Err(_)) => return Err(Refused::Closing),
+            Err(_) => return Err(Refused::Busy(Busy { after: AFTER, what: "the lanes are full: a sink is slow".to_owned() })),
+        };
+        let (waiter, answer) = self.waiter(&request);
+        if let Some(body) = request.body {
+            let known = if answer.is_some() { Known::OnItsWay } else { Known::Delivered };
+            self.repeats.lock().remember(body, known, self.clock.now());
+        }
+        self.post_held(&request);
+        room.send(self.hand(&mut request, waiter));
+        self.wait(answer, request.wait).await
+    }
+
+    fn hand(&self, request: &mut Request, waiter: Option<Waiter>) -> Handed {
+        Handed {
+            source: self.source,
+            signal: request.signal,
+            checked: request.checked.clone(),
+            records: request.counts.records,
+            arrived: self.clock.now(),
+            position: None,
+            standing: Standing::Held,
+            waiter,
+            admission: Some(Admission { share: Arc::clone(&request.admission.share), bytes: std::mem::take(&mut request.admission.bytes) }),
+        }
+    }
+
+    fn waiter(&self, request: &Request) -> (Option<Waiter>, Option<oneshot::Receiver<Outcome>>) {
+        if self.acknowledge != Acknowledge::Delivered {
+            return (None, None);
+        }
+        let (tell, answer) = oneshot::channel();
+        let repeats = request.body.map(|body| (Arc::clone(&self.repeats), body));
+        (Some(Waiter::new(tell, repeats, self.clock.clone())), Some(answer))
+    }
+
+    fn forget(&self, body: Option<Body>) {
+        if let Some(body) = body {
+            self.repeats.lock().forget(body);
+        }
+    }
+
+    /// Waits until every sink has it, as long as the client does.
+    async fn wait(&self, answer: Option<oneshot::Receiver<Outcome>>, wait: Duration) -> Result<Option<String>, Refused> {
+        let Some(answer) = answer else { return Ok(None) };
+        match timeout(wait, answer).await {
+            Ok(Ok(Outcome::Delivered)) => Ok(None),
+            Ok(Ok(Outcome::Rejected)) => Ok(Some("a sink refused part of it for good; `kansoku status` names the sink".to_owned())),
+            Ok(Ok(Outcome::Lost | Outcome::Returned) | Err(_)) => {
+                Err(Refused::Unavailable { after: AFTER, what: "it did not reach every sink".to_owned() })
+            }
+            Err(_) => Err(Refused::Unavailable { after: AFTER, what: "a sink did not answer in time".to_owned() }),
+        }
+    }
+}
+
+fn on_its_way() -> Refused {
+    Refused::Unavailable { after: AFTER, what: "the same request came before and is still on its way to a sink".to_owned() }
+}
+
+fn refused(refused: journal::Refused) -> Refused {
+    let what = refused.to_string();
+    match refused {
+        journal::Refused::Full { .. } | journal::Refused::Failed(journal::Error::Behind { .. }) => {
+            Refused::Busy(Busy { after: AFTER, what })
+        }
+        journal::Refused::TooLarge { .. } => Refused::Malformed(Malformed { path: "request".to_owned(), offset: 0, what }),
+        journal::Refused::Failed(error) if error.is_disk_full() => Refused::Busy(Busy { after: AFTER, what }),
+        journal::Refused::Failed(_) => Refused::Unavailable { after: AFTER, what },
+    }
+}
+
+impl From {
+    /// What tells a repeat; a retry may come from another port.
+    fn body(self, signal: Signal, raw: &[u8]) -> Option<Body> {
+        match self {
+            From::Peer(peer) => Some(Body::of(peer.ip(), signal, raw)),
+            From::Here => None,
+        }
+    }
+
+    /// A number that stays the same for a connection.
+    fn lane(self) -> usize {
+        match self {
+            From::Peer(peer) => usize::from(peer.port()),
+            From::Here => 0,
+        }
     }
 }
 
 impl Admission {
     /// Sets more aside as a body turns out larger (decompression); on failure nothing more is held and the request must be refused.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Busy> {
-        let _ = bytes;
-        todo!()
+        if !self.share.take(bytes) {
+            return Err(Busy { after: AFTER, what: "the memory set aside for requests is in use; see `memory:`".to_owned() });
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Bytes set aside.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// From now on exactly this much is there, as it turned out.
+    fn settle_at(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            self.share.force(bytes - self.bytes);
+        } else {
+            self.share.give_back(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.share.give_back(self.bytes);
     }
 }

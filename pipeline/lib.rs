@@ -1,28 +1,53 @@
 //! HOW IT FLOWS: the traits of every part, the plan made from the graph, and the only code that spawns.
 //! Knows no concrete component. Start reading at `component.rs`, then `lane.rs`.
 
+mod assemble;
+mod backoff;
 pub mod catalog;
 pub mod clock;
 pub mod component;
+pub mod delivery;
 pub mod intake;
+mod lane;
 pub mod ledger;
 mod limits;
+mod lives;
+mod meter;
 mod out;
+pub mod plan;
 pub mod pool;
 pub mod processor;
+pub mod queue;
 pub mod reason;
+mod repeats;
+mod replay;
+pub mod running;
+pub mod settings;
+mod settling;
 pub mod sink;
 pub mod source;
+mod start;
+pub mod status;
+mod stream;
+mod tail;
 pub mod testing;
+#[cfg(test)]
+mod tests;
+pub mod world;
 
+pub use assemble::Assembled;
 pub use catalog::{Entry, Kind, Spec};
 pub use clock::Clock;
 pub use component::{BuildContext, Component, Keyed, Opened, Shape, Speaks};
 pub use intake::{Accepted, Admission, Busy, From, Intake, Refused};
 pub use ledger::Snapshot;
 pub use limits::Memory;
+pub use plan::Plan;
 pub use pool::Pool;
 pub use processor::{Flush, Held, Out, Processor};
 pub use reason::Reason;
+pub use running::{Drained, Running, View};
 pub use sink::{Parcel, Refusal, Sink, Why};
 pub use source::{Source, SourceContext, SourceError, Stop};
+pub use status::Status;
+pub use world::World;

@@ -79,10 +79,6 @@ impl Budget {
         }
     }
 
-    pub(crate) fn memory(&self, lanes: usize) -> Memory {
-        Memory { window_bytes_max: self.window.bytes_max / lanes.max(1), store_bytes_max: self.store_bytes_max }
-    }
-
     /// Why nothing more should be taken in, if so: the window holds well over its share.
     pub(crate) fn pressed(&self) -> Option<&'static str> {
         (self.window.used() > self.window.bytes_max.saturating_add(self.window.bytes_max / 4)).then_some("the trace window is full")
@@ -109,8 +105,8 @@ fn total(meminfo: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    struct Files(&'static [(&'static str, &'static str)]);
-    impl Environment for Files {
+    struct Files<'a>(&'a [(&'a str, &'a str)]);
+    impl Environment for Files<'_> {
         fn variable(&self, _: &str) -> Option<String> {
             None
         }

@@ -24,10 +24,22 @@ enum To<'a> {
 }
 
 /// What leaves the chain in one go: flows for sink edges, and the decisions that must be on disk before them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) flows: Vec<(usize, Flow)>,
     pub(crate) decisions: Vec<Decision>,
+    /// What a panic makes of the records that a stage has.
+    pub(crate) fall: (Fate, Reason),
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Outbox {
+        Outbox { flows: Vec::new(), decisions: Vec::new(), fall: (Fate::Lost, Reason::PANICKED) }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.flows.len() >= OUTBOX_FLOWS_MAX
+    }
 }
 
 /// A processor in its chain.
@@ -131,7 +143,7 @@ impl<'a> Out<'a> {
     #[must_use]
     pub fn full(&self) -> bool {
         match &self.to {
-            To::Lane { outbox, .. } => outbox.flows.len() >= OUTBOX_FLOWS_MAX,
+            To::Lane { outbox, .. } => outbox.is_full(),
             To::Collected { sent, flows_max, .. } => sent.len() >= *flows_max,
         }
     }
@@ -147,7 +159,10 @@ impl<'a> Out<'a> {
                 sent.push((port.map(str::to_owned), flow));
             }
             To::Lane { first, right, outbox } => match self.outputs.route(port) {
-                Some(route) => route.send(flow, self.posting, &mut Chain { first: *first, stages: right, now: self.now, outbox }),
+                Some(route) => {
+                    route.count(&flow, self.posting);
+                    route.send(flow, &mut Chain { first: *first, stages: right, now: self.now, outbox });
+                }
                 None => self.posting.end_all(Fate::Discarded, Reason::NO_READER, count(&flow)),
             },
         }
@@ -172,9 +187,9 @@ pub(crate) struct Chain<'a> {
 }
 
 impl Route {
-    /// Sends a flow to every reader, each with its copy of the promise, and counts it once: as out, or as discarded where nobody reads that signal.
-    pub(crate) fn send(&self, flow: Flow, posting: &mut Posting, chain: &mut Chain<'_>) {
-        let records = count(&flow);
+    /// Counts a flow once, however many read it: as out, or as discarded where nobody reads that signal.
+    pub(crate) fn count(&self, flow: &Flow, posting: &mut Posting) {
+        let records = count(flow);
         for signal in Signal::ALL {
             let at = slot(signal);
             if self.targets.iter().any(|target| target.only.is_none_or(|only| only == signal)) {
@@ -183,6 +198,10 @@ impl Route {
                 posting.end(Fate::Discarded, signal, Reason::NO_READER, records[at]);
             }
         }
+    }
+
+    /// Sends a flow to every reader, each with its copy of the promise.
+    pub(crate) fn send(&self, flow: Flow, chain: &mut Chain<'_>) {
         let Some((last, others)) = self.targets.split_last() else { return };
         for target in others {
             if target.reads(&flow) {
@@ -214,18 +233,19 @@ impl Chain<'_> {
             return;
         };
         let Stage { part, account, outputs, held } = this;
-        let mut call = Call { account, held, posting: Posting::taking(taken), ended: false };
+        let mut call = Call { account, held, posting: Posting::taking(taken), fall: self.outbox.fall, ended: false };
         let to = To::Lane { first: stage + 1, right, outbox: self.outbox };
         step(part.as_mut(), &mut Out { now: self.now, posting: &mut call.posting, outputs, to });
         call.end(part.held().per_signal());
     }
 }
 
-/// One call of a stage. When a panic unwinds through it, what it had is `lost{panicked}`.
+/// One call of a stage. When a panic unwinds through it, what it had is ended as `fall` says.
 struct Call<'a> {
     account: &'a Account,
     held: &'a mut PerSignal<u64>,
     posting: Posting,
+    fall: (Fate, Reason),
     ended: bool,
 }
 
@@ -234,15 +254,15 @@ impl Call<'_> {
         self.ended = true;
         self.posting.hold(*self.held, held);
         *self.held = held;
-        self.close(Reason::UNACCOUNTED);
+        self.close(Fate::Lost, Reason::UNACCOUNTED);
     }
 
-    fn close(&mut self, why: Reason) {
+    fn close(&mut self, fate: Fate, why: Reason) {
         let missing = self.posting.difference();
         for signal in Signal::ALL {
             let at = slot(signal);
             match u64::try_from(missing[at]) {
-                Ok(lost) => self.posting.end(Fate::Lost, signal, why, lost),
+                Ok(missing) => self.posting.end(fate, signal, why, missing),
                 Err(_) => self.posting.made[at] += missing[at].unsigned_abs(),
             }
             if missing[at] != 0 && why == Reason::UNACCOUNTED {
@@ -258,7 +278,7 @@ impl Drop for Call<'_> {
         if !self.ended {
             self.posting.hold(*self.held, [0; 3]);
             *self.held = [0; 3];
-            self.close(Reason::PANICKED);
+            self.close(self.fall.0, self.fall.1);
         }
     }
 }

@@ -1,0 +1,136 @@
+//! From a plan to parts: who calls whom in a lane, which edge leads to which queue. Nothing is opened and nothing runs yet.
+
+use crate::{
+    Kind, Plan, Sink, Source, Spec, World,
+    lane::Line,
+    ledger::{Account, Ledger},
+    limits::Budget,
+    out::{Outputs, Place, Route, Stage, Target},
+    plan::PlannedNode,
+};
+use config::Fault;
+use std::{collections::HashMap, sync::Arc};
+
+/// A plan with which parts can be made as often as needed: a lane that fell and a source that ended get new ones.
+pub(crate) struct Blueprint {
+    pub(crate) plan: Plan,
+    pub(crate) world: World,
+    pub(crate) budget: Budget,
+    /// By node of the plan.
+    pub(crate) ledger: Ledger,
+    /// By node of the plan.
+    outputs: Vec<Arc<Outputs>>,
+}
+
+/// Every part of a pipeline, made once and not yet opened.
+pub struct Assembled {
+    pub(crate) blueprint: Arc<Blueprint>,
+    /// By node of the plan.
+    pub(crate) sources: Vec<(usize, Box<dyn Source>)>,
+    /// By node of the plan, in the order of edges.
+    pub(crate) sinks: Vec<(usize, Arc<dyn Sink>)>,
+    pub(crate) lines: Vec<Line>,
+}
+
+impl Plan {
+    /// Builds every part. Opens nothing and starts nothing.
+    ///
+    /// # Errors
+    /// Every fault of every part at once; also where a node of the plan could not be read.
+    pub fn assemble(self, world: &World) -> Result<Assembled, Vec<Fault>> {
+        let budget = self.budget();
+        let ledger = Ledger(self.nodes.iter().map(|node| Account::new(&node.name, node.kind)).collect());
+        let outputs = (0..self.nodes.len()).map(|node| Arc::new(outputs(&self, node))).collect();
+        let blueprint = Arc::new(Blueprint { plan: self, world: world.clone(), budget, ledger, outputs });
+        let (mut sources, mut sinks, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, node) in blueprint.plan.nodes.iter().enumerate() {
+            match node.kind {
+                Kind::Source => match blueprint.source(at) {
+                    Ok(part) => sources.push((at, part)),
+                    Err(found) => faults.extend(found),
+                },
+                Kind::Processor => {}
+                Kind::Sink => match blueprint.sink(node) {
+                    Ok(part) => sinks.push((at, Arc::from(part))),
+                    Err(found) => faults.extend(found),
+                },
+            }
+        }
+        let mut lines = Vec::new();
+        for _ in 0..blueprint.plan.lanes() {
+            match blueprint.line() {
+                Ok(line) => lines.push(line),
+                Err(found) => {
+                    faults.extend(found);
+                    break;
+                }
+            }
+        }
+        if faults.is_empty() { Ok(Assembled { blueprint, sources, sinks, lines }) } else { Err(faults) }
+    }
+}
+
+impl Blueprint {
+    pub(crate) fn source(&self, at: usize) -> Result<Box<dyn Source>, Vec<Fault>> {
+        let node = &self.plan.nodes[at];
+        match &node.spec {
+            Some(Spec::Source(recipe)) => recipe.build(&self.plan.context(node, &self.world, &self.budget)),
+            _ => Err(unread(node)),
+        }
+    }
+
+    fn sink(&self, node: &PlannedNode) -> Result<Box<dyn Sink>, Vec<Fault>> {
+        match &node.spec {
+            Some(Spec::Sink(recipe)) => recipe.build(&self.plan.context(node, &self.world, &self.budget)),
+            _ => Err(unread(node)),
+        }
+    }
+
+    /// The parts of one lane.
+    pub(crate) fn line(&self) -> Result<Line, Vec<Fault>> {
+        let (mut stages, mut faults, mut sources) = (Vec::new(), Vec::new(), HashMap::new());
+        for (at, node) in self.plan.nodes.iter().enumerate() {
+            let (account, outputs) = (Arc::clone(&self.ledger.0[at]), Arc::clone(&self.outputs[at]));
+            match (&node.spec, node.kind) {
+                (_, Kind::Source) => drop(sources.insert(at, (account, outputs))),
+                (_, Kind::Sink) => {}
+                (Some(Spec::Processor(recipe)), Kind::Processor) => {
+                    match recipe.build(&self.plan.context(node, &self.world, &self.budget)) {
+                        Ok(part) => stages.push(Stage { part, account, outputs, held: [0; 3] }),
+                        Err(found) => faults.extend(found),
+                    }
+                }
+                (_, Kind::Processor) => faults.extend(unread(node)),
+            }
+        }
+        if faults.is_empty() { Ok(Line { stages, sources }) } else { Err(faults) }
+    }
+}
+
+fn unread(node: &PlannedNode) -> Vec<Fault> {
+    vec![Fault::at(node.place, format!("`{}` could not be read", node.name))]
+}
+
+/// Who reads a node: stages are numbered among processors and edges among sinks, both in the order of the plan.
+fn outputs(plan: &Plan, node: usize) -> Outputs {
+    let first = |kind: Kind| plan.nodes.iter().take_while(|node| node.kind < kind).count();
+    let (first_stage, first_edge) = (first(Kind::Processor), first(Kind::Sink));
+    let mut outputs = Outputs { main: Route::default(), ports: Vec::new() };
+    outputs.ports.extend(plan.nodes[node].ports.iter().map(|port| (port.clone(), Route::default())));
+    for edge in plan.edges.iter().filter(|edge| edge.from_node == node) {
+        let to = match plan.nodes[edge.to_node].kind {
+            Kind::Sink => Place::Edge(edge.to_node - first_edge),
+            Kind::Source | Kind::Processor => Place::Stage(edge.to_node - first_stage),
+        };
+        let target = Target { to, only: edge.signal };
+        match &edge.port {
+            None => outputs.main.targets.push(target),
+            Some(name) => {
+                if let Some((_, route)) = outputs.ports.iter_mut().find(|(port, _)| port == name) {
+                    route.targets.push(target);
+                }
+            }
+        }
+    }
+    outputs
+}

@@ -1,0 +1,101 @@
+//! The tasks of a pipeline: a lane, a source or the work of a sink that ends before it should is begun again with backoff, and said.
+
+use crate::{
+    Intake, Sink, Source, SourceContext, Stop,
+    assemble::Blueprint,
+    backoff::Backoff,
+    lane::{Finish, Lane, Line, Surroundings},
+    replay::{Remembered, remember},
+    settling::{CURSOR, Settling},
+    stream::Stream,
+};
+use config::Fault;
+use futures::FutureExt;
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use tokio::time::sleep;
+
+/// Lives of a lane, until one reads its stream to the end.
+pub(crate) async fn lane(
+    blueprint: Arc<Blueprint>,
+    line: Line,
+    mut stream: Stream,
+    around: Arc<Surroundings>,
+    mut remembered: Arc<Remembered>,
+    mut finish: Finish,
+) {
+    let (mut backoff, mut falls, mut line) = (Backoff::new("lane"), HashMap::new(), Some(line));
+    loop {
+        let Some(mut parts) = line.take().or_else(|| again(&blueprint)) else { return };
+        remembered.decisions.iter().for_each(|decision| parts.recall(decision));
+        let settling = Settling::new(around.journal.clone());
+        *around.settling.lock() = Some(Arc::clone(&settling));
+        let life = async {
+            let mut lane = Lane::new(parts, &around, settling, &mut falls);
+            lane.run(&mut stream, &mut finish).await
+        };
+        if let Ok(Ok(())) = AssertUnwindSafe(life).catch_unwind().await {
+            return;
+        }
+        tracing::error!("a processor panicked: this is a defect; its lane begins again");
+        sleep(backoff.next()).await;
+        if let Some(log) = &around.journal {
+            stream.again(log.cursor(CURSOR));
+            match remember(log, &blueprint.world).await {
+                Ok(now) => remembered = Arc::new(now),
+                Err(error) => tracing::error!(%error, "cannot read the decisions back"),
+            }
+        }
+    }
+}
+
+fn again(blueprint: &Blueprint) -> Option<Line> {
+    // What was built before is built again; a fault would have shown then.
+    blueprint.line().inspect_err(|faults| tracing::error!(why = ?whats(faults), "a lane cannot be built again")).ok()
+}
+
+fn whats(faults: &[Fault]) -> Vec<&str> {
+    faults.iter().map(|fault| fault.what.as_str()).collect()
+}
+
+/// Runs of a source, until it is told to stop.
+pub(crate) async fn source(blueprint: Arc<Blueprint>, at: usize, first: Box<dyn Source>, intake: Intake, stop: Stop) {
+    let name = &blueprint.plan.nodes[at].name;
+    let (mut backoff, mut part) = (Backoff::new(name), Some(first));
+    while !stop.is_asked() {
+        if let Some(part) = part.take() {
+            let context = SourceContext { intake: intake.clone(), stop: stop.clone(), clock: blueprint.world.clock.clone() };
+            match AssertUnwindSafe(part.run(context)).catch_unwind().await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => tracing::error!(node = name, %error, "the source ended and begins again"),
+                Err(_panic) => tracing::error!(node = name, "the source panicked: this is a defect; it begins again"),
+            }
+        }
+        tokio::select! {
+            () = sleep(backoff.next()) => {}
+            () = stop.asked() => return,
+        }
+        match blueprint.source(at) {
+            Ok(mut built) => match built.open().await {
+                Ok(_) => part = Some(built),
+                Err(faults) => tracing::error!(node = name, why = ?whats(&faults), "the source cannot be opened again"),
+            },
+            Err(faults) => tracing::error!(node = name, why = ?whats(&faults), "the source cannot be built again"),
+        }
+    }
+}
+
+/// Runs of a sink's own work, until it is told to stop.
+pub(crate) async fn sink(name: String, part: Arc<dyn Sink>, stop: Stop) {
+    let mut backoff = Backoff::new(&name);
+    loop {
+        match AssertUnwindSafe(part.run(stop.clone())).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(node = name, %error, "the sink's own work ended and begins again"),
+            Err(_panic) => tracing::error!(node = name, "the sink's own work panicked: this is a defect; it begins again"),
+        }
+        tokio::select! {
+            () = sleep(backoff.next()) => {}
+            () = stop.asked() => return,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the graph means: every node read, every edge with what it carries, every fault and warning. Starts nothing.
+//! A node that cannot be read stays in the plan, so that the rest is still checked.
+
+mod carry;
+mod link;
+mod lookup;
+mod promise;
+
+use crate::{
+    BuildContext, Entry, Keyed, Kind, Shape, Spec, World,
+    limits::{Budget, Memory},
+    settings::Acknowledge,
+    settings::Settings,
+};
+use config::{Fault, Graph, Level, NamedNode, Place, graph::OnFull};
+use serde::{Serialize, Serializer};
+use signal::{Kinds, Signal};
+
+/// A graph that was understood as far as possible. `kansoku graph` serialises it.
+#[derive(Serialize)]
+pub struct Plan {
+    /// Sources, then processors in an order in which each comes after all it reads, then sinks.
+    pub nodes: Vec<PlannedNode>,
+    /// Who reads whom.
+    pub edges: Vec<Edge>,
+    /// What the runner itself is told.
+    #[serde(skip)]
+    pub settings: Settings,
+}
+
+/// A node of the plan.
+#[derive(Serialize)]
+pub struct PlannedNode {
+    /// Its key in the graph.
+    pub name: String,
+    /// Which map it stands in.
+    pub kind: Kind,
+    /// The word after `type:`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// What comes in.
+    #[serde(serialize_with = "words")]
+    pub takes: Kinds,
+    /// What it sends to whoever reads it.
+    #[serde(serialize_with = "words")]
+    pub gives: Kinds,
+    /// Its outputs besides the main one.
+    pub ports: Vec<String>,
+    /// Whether it keeps records past the call.
+    pub holds: bool,
+    /// What a source's yes means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<Acknowledge>,
+    #[serde(skip)]
+    pub(crate) place: Place,
+    #[serde(skip)]
+    pub(crate) shape: Shape,
+    #[serde(skip)]
+    pub(crate) spec: Option<Spec>,
+    #[serde(skip)]
+    pub(crate) on_full: OnFull,
+    /// Something it rests on could not be read, so nothing can be said of what it carries.
+    #[serde(skip)]
+    doubtful: bool,
+    #[serde(skip)]
+    promise: Option<(Acknowledge, Place)>,
+}
+
+/// One node reads another.
+#[derive(Clone, Debug, Serialize)]
+pub struct Edge {
+    /// The name of the node that is read.
+    pub from: String,
+    /// The output that is read, if one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// The one signal that is read, if one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Signal>,
+    /// The name of the reader.
+    pub to: String,
+    /// What it carries.
+    #[serde(serialize_with = "words")]
+    pub carries: Kinds,
+    #[serde(skip)]
+    pub(crate) from_node: usize,
+    #[serde(skip)]
+    pub(crate) to_node: usize,
+    #[serde(skip)]
+    pub(crate) place: Place,
+}
+
+fn words<S: Serializer>(kinds: &Kinds, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(kind_words(*kinds))
+}
+
+/// `spans`, `logs`, `metrics`, `closed traces`: as told in faults and by `kansoku graph`.
+#[must_use]
+pub fn kind_words(kinds: Kinds) -> Vec<&'static str> {
+    let all = [(Kinds::SPANS, "spans"), (Kinds::LOGS, "logs"), (Kinds::METRICS, "metrics"), (Kinds::TRACES, "closed traces")];
+    all.into_iter().filter(|(kind, _)| kinds.has(*kind)).map(|(_, word)| word).collect()
+}
+
+impl Plan {
+    /// Gives a graph its meaning with the components of `catalogue`. Expressions and the like are checked by [`Plan::check`].
+    #[must_use]
+    pub fn of(graph: &Graph, catalogue: &[&[Entry]]) -> (Plan, Vec<Fault>) {
+        let (settings, mut faults) = Settings::of(graph);
+        let maps = [(Kind::Source, &graph.sources), (Kind::Processor, &graph.processors), (Kind::Sink, &graph.sinks)];
+        let written: Vec<(Kind, &NamedNode)> =
+            maps.into_iter().flat_map(|(kind, nodes)| nodes.iter().map(move |node| (kind, node))).collect();
+        if graph.sources.is_empty() {
+            faults.push(Fault::at(graph.document.root.place, "there are no `sources:`, so nothing would ever come in"));
+        }
+        let order = link::order(&written, &graph.unreadable, &mut faults);
+        let mut plan = Plan { nodes: Vec::new(), edges: Vec::new(), settings };
+        for at in order {
+            let (kind, node) = written[at];
+            let planned = lookup::node(kind, node, catalogue, &mut faults);
+            plan.place(planned, node, &mut faults);
+        }
+        plan.warn(&mut faults);
+        promise::settle(&mut plan, &mut faults);
+        faults.sort_by_key(|fault| (fault.level, fault.place));
+        (plan, faults)
+    }
+
+    /// Puts a node behind all that it reads, and looks at what its edges carry.
+    fn place(&mut self, mut planned: PlannedNode, node: &NamedNode, faults: &mut Vec<Fault>) {
+        let to_node = self.nodes.len();
+        for input in &node.inputs {
+            match link::resolve(self, input, &node.name) {
+                Ok(Some(edge)) => {
+                    planned.doubtful |= self.nodes[edge.from_node].doubtful;
+                    planned.takes = planned.takes.and(edge.carries);
+                    self.edges.push(Edge { to_node, ..edge });
+                }
+                Ok(None) => planned.doubtful = true,
+                Err(fault) => {
+                    planned.doubtful = true;
+                    faults.push(fault);
+                }
+            }
+        }
+        if planned.doubtful && planned.kind != Kind::Source {
+            planned.takes = Kinds::ALL;
+        }
+        carry::shape(&mut planned);
+        carry::check(self, to_node, &planned, node, faults);
+        self.nodes.push(planned);
+    }
+
+    /// Builds every part once and lets it go: what shows only then (an expression that does not compile) and what parts warn of. Opens nothing.
+    #[must_use]
+    pub fn check(&self, world: &World) -> Vec<Fault> {
+        let budget = self.budget();
+        let mut faults = Vec::new();
+        for node in &self.nodes {
+            let context = self.context(node, world, &budget);
+            match &node.spec {
+                Some(Spec::Source(recipe)) => faults.extend(check_one(recipe.build(&context), || recipe.warnings(&context))),
+                Some(Spec::Processor(recipe)) => faults.extend(check_one(recipe.build(&context), || recipe.warnings(&context))),
+                Some(Spec::Sink(recipe)) => faults.extend(check_one(recipe.build(&context), || recipe.warnings(&context))),
+                None => {}
+            }
+        }
+        faults
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::of(self.settings.memory.unwrap_or_else(|| crate::limits::default_bytes(&config::document::Real)))
+    }
+
+    pub(crate) fn context<'a>(&self, node: &'a PlannedNode, world: &'a World, budget: &Budget) -> BuildContext<'a> {
+        BuildContext {
+            name: &node.name,
+            place: node.place,
+            takes: node.takes,
+            folder: &world.folder,
+            pool: &world.pool,
+            disk: &world.disk,
+            blocking: &world.blocking,
+            memory: Memory { window_bytes_max: budget.window.bytes_max / self.lanes(), store_bytes_max: budget.store_bytes_max },
+            clock: &world.clock,
+        }
+    }
+
+    /// How many lanes run: one per core where any record may go to any of them. A node that holds or is keyed needs all of its key in one lane,
+    /// and a journal is read in order by one reader, so both get one lane.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        let spreads = |node: &PlannedNode| node.shape.keyed == Keyed::No && !node.shape.holds;
+        let any = self.settings.journal.is_none() && self.nodes.iter().filter(|node| node.kind == Kind::Processor).all(spreads);
+        if any { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+    }
+
+    /// Whether a plan with these faults may run.
+    #[must_use]
+    pub fn may_run(faults: &[Fault]) -> bool {
+        faults.iter().all(|fault| fault.level == Level::Warning)
+    }
+
+    fn warn(&self, faults: &mut Vec<Fault>) {
+        for (at, node) in self.nodes.iter().enumerate() {
+            if node.kind != Kind::Sink && !self.edges.iter().any(|edge| edge.from_node == at) {
+                let what = format!("nobody reads `{}`: what it gives is discarded", node.name);
+                faults.push(Fault::warning(node.place, what).help(format!("name it in the `inputs` of a sink: inputs: [{}]", node.name)));
+            }
+            if node.holds && self.settings.journal.is_none() {
+                let what = format!("`{}` holds records in memory and there is no `journal:`, so a crash loses what it holds", node.name);
+                faults.push(Fault::warning(node.place, what).help("journal: { path: data/journal }"));
+            }
+        }
+        carry::warn_of_twice(self, faults);
+    }
+}
+
+fn check_one<T>(built: Result<T, Vec<Fault>>, warnings: impl FnOnce() -> Vec<Fault>) -> Vec<Fault> {
+    match built {
+        Ok(_) => warnings(),
+        Err(faults) => faults,
+    }
+}

@@ -1,0 +1,67 @@
+//! What a start learns from the journal before it reads it: the decisions made (FLOW 5), and the downtimes, which do not count.
+
+use crate::{World, stream::Shifts};
+use journal::{Header, Kind, Log, Reader};
+use signal::{Decision, Time};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What earlier processes left.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) shifts: Shifts,
+    /// The number after the last record of an earlier process.
+    pub(crate) next: u64,
+}
+
+/// Reads what is kept of the journal once, and marks this start in it.
+pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered, journal::Error> {
+    let next = log.next();
+    let reader = log.reader(log.first());
+    let (tell, heard) = oneshot::channel();
+    (world.blocking)(Box::new(move || {
+        // An error means that the start was given up.
+        let _unheard = tell.send(read(reader, next));
+    }));
+    let Ok(read) = heard.await else { return Ok(Remembered { next, ..Remembered::default() }) };
+    let Left { decisions, mut gaps, last } = read?;
+    let now = world.clock.now();
+    if let Some(last) = last {
+        gaps.push((next, now.since(last)));
+    }
+    let header = Header { kind: Kind::Mark, source: 0, signal: 0, items: 0, arrived: now.0 };
+    // A journal that is full or fails takes no mark; it is only missed at the start after the next.
+    if let Err(error) = log.append(header, &[]) {
+        tracing::warn!(%error, "cannot mark the start in the journal");
+    }
+    let shifts = Shifts(gaps);
+    let decisions = decisions.into_iter().map(|(sequence, decision)| Decision { at: shifts.shifted(sequence, decision.at), ..decision });
+    Ok(Remembered { decisions: decisions.collect(), shifts, next })
+}
+
+/// What was read.
+struct Left {
+    decisions: Vec<(u64, Decision)>,
+    /// Before each start: its number, and how long nothing had come.
+    gaps: Vec<(u64, std::time::Duration)>,
+    /// The last stamp.
+    last: Option<Time>,
+}
+
+fn read(mut reader: Reader, next: u64) -> Result<Left, journal::Error> {
+    let mut left = Left { decisions: Vec::new(), gaps: Vec::new(), last: None };
+    while let Some(entry) = reader.next()?.filter(|entry| entry.sequence < next) {
+        let stamp = Time(entry.header.arrived);
+        match entry.header.kind {
+            Kind::Data => {}
+            Kind::Decision => match serde_json::from_slice::<Vec<Decision>>(&entry.payload) {
+                Ok(decisions) => left.decisions.extend(decisions.into_iter().map(|decision| (entry.sequence, decision))),
+                Err(error) => tracing::error!(sequence = entry.sequence, %error, "a decision in the journal cannot be read"),
+            },
+            Kind::Mark => left.gaps.extend(left.last.map(|last| (entry.sequence, stamp.since(last)))),
+        }
+        left.last = Some(left.last.map_or(stamp, |last| last.max(stamp)));
+    }
+    Ok(left)
+}

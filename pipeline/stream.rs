@@ -1,0 +1,265 @@
+//! What a lane reads: a channel from the intakes, or the journal from memory and disk in order. Owned by the lane's task, and outlives a lane that falls.
+
+use crate::{
+    Clock, Reason,
+    ledger::{Fate, slot},
+    tail::{Handed, Next, Standing, Stretch, Tail, Whence},
+};
+use journal::{Blocking, Entry, Kind, Reader};
+use signal::{Limits, Signal, Time, check};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+/// Bytes read back at once.
+const READ_BYTES: usize = 1 << 20;
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+pub(crate) enum Stream {
+    Channel { from: mpsc::Receiver<Handed>, front: Option<Handed>, clock: Clock },
+    Journal(Box<Reading>),
+}
+
+/// A place in the journal.
+pub(crate) struct Reading {
+    pub(crate) tail: Arc<Tail>,
+    blocking: Blocking,
+    stretch: Option<Stretch>,
+    reader: Option<Reader>,
+    ready: VecDeque<Entry>,
+    /// The last record that was given to a lane.
+    given: Option<u64>,
+    shifts: Shifts,
+}
+
+/// Downtime does not count (FLOW 5): by how much the stamps of records before a start are moved.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shifts(pub(crate) Vec<(u64, Duration)>);
+
+impl Shifts {
+    pub(crate) fn shifted(&self, sequence: u64, stamp: Time) -> Time {
+        self.0.iter().filter(|(start, _)| *start > sequence).fold(stamp, |time, (_, gap)| time.plus(*gap))
+    }
+}
+
+impl Stream {
+    /// The wall's time when there is nothing to read; the stream is at its end.
+    pub(crate) fn idle(&mut self) -> Option<Time> {
+        match self {
+            Stream::Channel { from, front, clock } => {
+                if front.is_none() {
+                    *front = from.try_recv().ok();
+                }
+                front.is_none().then(|| clock.now())
+            }
+            Stream::Journal(reading) => {
+                if reading.stretch.is_some() {
+                    None
+                } else {
+                    reading.tail.idle()
+                }
+            }
+        }
+    }
+
+    /// Returns when there is something to read, or nothing ever will be.
+    ///
+    /// # Cancel safety
+    /// Safe: what came is kept for `next`.
+    pub(crate) async fn news(&mut self) {
+        match self {
+            Stream::Channel { from, front, .. } => {
+                if front.is_none() {
+                    *front = from.recv().await;
+                }
+            }
+            Stream::Journal(reading) => reading.tail.news().await,
+        }
+    }
+
+    /// What comes next; none where that turned out to be nothing.
+    pub(crate) async fn next(&mut self) -> Option<Handed> {
+        match self {
+            Stream::Channel { from, front, .. } => front.take().or_else(|| from.try_recv().ok()),
+            Stream::Journal(reading) => reading.next().await,
+        }
+    }
+
+    /// Takes nothing new from now on; what is there can still be read.
+    pub(crate) fn close(&mut self) {
+        match self {
+            Stream::Channel { from, .. } => from.close(),
+            Stream::Journal(reading) => reading.tail.close(),
+        }
+    }
+
+    /// Begins again at the journal's cursor, for a lane that fell.
+    pub(crate) fn again(&mut self, cursor: u64) {
+        if let Stream::Journal(reading) = self {
+            reading.again(cursor);
+        }
+    }
+}
+
+impl Reading {
+    pub(crate) fn new(tail: Arc<Tail>, blocking: Blocking, shifts: Shifts) -> Reading {
+        Reading { tail, blocking, stretch: None, reader: None, ready: VecDeque::new(), given: None, shifts }
+    }
+
+    async fn next(&mut self) -> Option<Handed> {
+        if self.stretch.is_none() {
+            match self.tail.take()? {
+                Next::Memory(handed) => return self.once_committed(handed).await,
+                Next::Disk(stretch) => self.begin(stretch).await,
+            }
+        }
+        let (from, through) = self.stretch.as_ref().map(|stretch| (stretch.from, stretch.through))?;
+        if self.ready.is_empty() && self.read(from).await == Read::Failed {
+            sleep(READ_AGAIN_AFTER).await;
+            return None;
+        }
+        match self.ready.pop_front().filter(|entry| entry.sequence <= through) {
+            Some(entry) => self.handed(entry),
+            None => {
+                self.end_stretch();
+                None
+            }
+        }
+    }
+
+    async fn once_committed(&mut self, handed: Handed) -> Option<Handed> {
+        if let Some(position) = handed.position {
+            if self.tail.committed(position).await.is_err() {
+                self.tail.end(handed.source, handed.signal, handed.records as u64);
+                return None;
+            }
+            self.given = Some(position);
+        }
+        Some(handed)
+    }
+
+    async fn begin(&mut self, stretch: Stretch) {
+        // A reader sees only what is synced. Whether its last record made it shows when it is read.
+        let _error = self.tail.committed(stretch.through).await;
+        self.stretch = Some(stretch);
+    }
+
+    /// Reads the next records where blocking is allowed, from `from` on or after the last one given.
+    async fn read(&mut self, from: u64) -> Read {
+        let start = || self.tail.journal.reader(self.given.map_or(from, |given| from.max(given + 1))).only(Kind::Data);
+        let mut reader = self.reader.take().unwrap_or_else(start);
+        let (tell, heard) = oneshot::channel();
+        (self.blocking)(Box::new(move || {
+            let read = read_some(&mut reader);
+            // An error means that the lane is gone.
+            let _unheard = tell.send((reader, read));
+        }));
+        let Ok((mut reader, (entries, error))) = heard.await else { return Read::Failed };
+        for damaged in reader.take_damaged() {
+            tracing::error!(%damaged, "the journal is damaged here");
+        }
+        self.ready.extend(entries);
+        match error {
+            Some(error) => {
+                tracing::error!(%error, "cannot read the journal back");
+                if self.ready.is_empty() { Read::Failed } else { Read::Done }
+            }
+            None => {
+                self.reader = Some(reader);
+                Read::Done
+            }
+        }
+    }
+
+    fn end_stretch(&mut self) {
+        if let Some(Stretch { whence: Whence::Held(held), .. }) = self.stretch.take() {
+            self.tail.end_unread(&held);
+        }
+        self.reader = None;
+        self.ready.clear();
+    }
+
+    /// From a journal's record to a request, and what it is in the ledger. What cannot be read is rejected, what has no source any more discarded.
+    fn handed(&mut self, entry: Entry) -> Option<Handed> {
+        self.given = Some(entry.sequence);
+        let signal = *Signal::ALL.get(usize::from(entry.header.signal))?;
+        let sources = &self.tail.sources;
+        let known = sources.iter().find(|(id, _, _)| *id == entry.header.source);
+        let (_, source, account) = known.or_else(|| sources.first())?;
+        let checked = check(signal, entry.payload, &Limits::default());
+        let records = checked.as_ref().map_or(u64::from(entry.header.items), |(_, counts)| counts.records as u64);
+        let mut all = [0; 3];
+        all[slot(signal)] = records;
+        let standing = match self.stretch.as_mut().map(|stretch| &mut stretch.whence) {
+            Some(Whence::Held(held)) => {
+                if let Some(left) = held.get_mut(&(*source, signal)) {
+                    *left = left.saturating_sub(records);
+                }
+                self.tail.read(records);
+                Standing::Held
+            }
+            Some(Whence::All(standing)) => *standing,
+            None => Standing::Before,
+        };
+        let fate = match (&checked, known) {
+            (Err(_), _) => Some((Fate::Rejected, Reason::MALFORMED)),
+            (Ok(_), None) => Some((Fate::Discarded, Reason::NO_READER)),
+            (Ok(_), Some(_)) => None,
+        };
+        if let Some((fate, why)) = fate {
+            let mut posting = standing.leaving(all);
+            posting.end_all(fate, why, all);
+            account.post(&posting);
+        }
+        let (checked, counts) = checked.ok().filter(|_| fate.is_none())?;
+        let arrived = self.shifts.shifted(entry.sequence, Time(entry.header.arrived));
+        Some(Handed {
+            source: *source,
+            signal,
+            checked,
+            records: counts.records,
+            arrived,
+            position: Some(entry.sequence),
+            waiter: None,
+            admission: None,
+            standing,
+        })
+    }
+
+    fn again(&mut self, cursor: u64) {
+        let rest = self.stretch.take();
+        self.reader = None;
+        self.ready.clear();
+        let Some(given) = self.given.take() else {
+            rest.into_iter().for_each(|rest| self.tail.put_first(rest));
+            return;
+        };
+        if let Some(rest) = rest {
+            self.tail.put_first(Stretch { from: given + 1, ..rest });
+        }
+        self.tail.put_first(Stretch { from: cursor, through: given, whence: Whence::All(Standing::Again) });
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Read {
+    Done,
+    Failed,
+}
+
+fn read_some(reader: &mut Reader) -> (Vec<Entry>, Option<journal::Error>) {
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while bytes < READ_BYTES {
+        match reader.next() {
+            Ok(Some(entry)) => {
+                bytes += entry.payload.len() + journal::record::HEADER_BYTES;
+                entries.push(entry);
+            }
+            Ok(None) => break,
+            Err(error) => return (entries, Some(error)),
+        }
+    }
+    (entries, None)
+}

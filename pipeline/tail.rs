@@ -1,0 +1,289 @@
+//! The end of the journal, where intake and lane meet: what was appended waits here in memory while the intake share lasts, and is read back from disk
+//! beyond that, always in journal order (FLOW 2).
+
+use crate::{
+    Clock, Reason,
+    intake::Admission,
+    ledger::{Account, Fate, PerSignal, Posting, slot},
+    repeats::{Body, Known, Repeats},
+};
+use journal::{Header, Kind, Log};
+use parking_lot::Mutex;
+use signal::{Checked, Outcome, Signal, Time};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use tokio::sync::{Notify, oneshot};
+
+/// Bytes charged for an entry besides its request, so that many empty ones do not come free.
+const ENTRY_BYTES: usize = 256;
+
+/// A request on its way from intake to lane.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    /// The source's node in the plan.
+    pub(crate) source: usize,
+    pub(crate) signal: Signal,
+    pub(crate) checked: Checked,
+    pub(crate) records: usize,
+    pub(crate) arrived: Time,
+    /// Its place in the journal.
+    pub(crate) position: Option<u64>,
+    pub(crate) waiter: Option<Waiter>,
+    /// Given back when the lane takes it.
+    pub(crate) admission: Option<Admission>,
+    pub(crate) standing: Standing,
+}
+
+/// How a request stands in its source's account when the lane takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Held there.
+    Held,
+    /// An earlier process took it in; this one has not counted it.
+    Before,
+    /// It went out already, to a lane that fell.
+    Again,
+}
+
+impl Handed {
+    /// Its records leave its source.
+    pub(crate) fn leaving(&self) -> Posting {
+        let mut records = [0; 3];
+        records[slot(self.signal)] = self.records as u64;
+        self.standing.leaving(records)
+    }
+}
+
+impl Standing {
+    pub(crate) fn leaving(self, records: PerSignal<u64>) -> Posting {
+        let mut posting = Posting::default();
+        match self {
+            Standing::Held => posting.hold(records, [0; 3]),
+            Standing::Before => posting.taken = records,
+            Standing::Again => posting.made = records,
+        }
+        posting
+    }
+}
+
+/// Somebody who waits until every sink has it. Dropped unanswered, it hears that it was lost.
+pub(crate) struct Waiter {
+    tell: Option<oneshot::Sender<Outcome>>,
+    repeats: Option<(Arc<Mutex<Repeats>>, Body)>,
+    clock: Clock,
+}
+
+impl Waiter {
+    pub(crate) fn new(tell: oneshot::Sender<Outcome>, repeats: Option<(Arc<Mutex<Repeats>>, Body)>, clock: Clock) -> Waiter {
+        Waiter { tell: Some(tell), repeats, clock }
+    }
+
+    pub(crate) fn settle(mut self, outcome: Outcome) {
+        self.answer(outcome);
+    }
+
+    fn answer(&mut self, outcome: Outcome) {
+        let Some(tell) = self.tell.take() else { return };
+        if let Some((repeats, body)) = self.repeats.take() {
+            let mut repeats = repeats.lock();
+            repeats.forget(body);
+            if outcome <= Outcome::Rejected {
+                repeats.remember(body, Known::Delivered, self.clock.now());
+            }
+        }
+        // An error means that the client stopped waiting.
+        let _unheard = tell.send(outcome);
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.answer(Outcome::Lost);
+    }
+}
+
+impl std::fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waiter")
+    }
+}
+
+/// What comes next for the lane.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Still in memory.
+    Memory(Handed),
+    /// A stretch of the journal.
+    Disk(Stretch),
+}
+
+/// Records to be read back, both ends included.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    pub(crate) from: u64,
+    pub(crate) through: u64,
+    pub(crate) whence: Whence,
+}
+
+/// How the records of a stretch stand in the ledger.
+#[derive(Debug)]
+pub(crate) enum Whence {
+    /// All the same way.
+    All(Standing),
+    /// Held by their sources: so many records of each.
+    Held(BTreeMap<(usize, Signal), u64>),
+}
+
+/// Shared by the intakes of all sources and one lane.
+pub(crate) struct Tail {
+    pub(crate) journal: Arc<Log>,
+    clock: Clock,
+    /// The ids of sources in the journal and their nodes: a node's number changes with the file, its name does not.
+    pub(crate) sources: Vec<(u16, usize, Arc<Account>)>,
+    bytes_max: usize,
+    state: Mutex<State>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: VecDeque<Next>,
+    bytes: usize,
+    /// Records that wait, in memory and on disk.
+    records: u64,
+    closed: bool,
+}
+
+impl Tail {
+    /// `bytes_max` of the intake share may wait here in memory.
+    pub(crate) fn new(journal: Arc<Log>, clock: Clock, sources: Vec<(u16, usize, Arc<Account>)>, bytes_max: usize) -> Tail {
+        Tail { journal, clock, sources, bytes_max, state: Mutex::default(), news: Notify::new() }
+    }
+
+    /// Appends to the journal and hands on to the lane in one step, so that the lane's order is the journal's. Calls `post` once it is sure to be handed on.
+    pub(crate) fn append(&self, mut handed: Handed, post: impl FnOnce()) -> Result<u64, journal::Refused> {
+        let mut state = self.state.lock();
+        let bytes = handed.checked.bytes().len() + ENTRY_BYTES;
+        // Arrival stamps ascend in the journal because they are made under the lock.
+        handed.arrived = self.clock.now();
+        let header = Header {
+            kind: Kind::Data,
+            source: self.sources.iter().find(|(_, node, _)| *node == handed.source).map_or(0, |(id, _, _)| *id),
+            signal: u8::try_from(slot(handed.signal)).unwrap_or(0),
+            items: u32::try_from(handed.records).unwrap_or(u32::MAX),
+            arrived: handed.arrived.0,
+        };
+        let sequence = self.journal.append(header, std::slice::from_ref(handed.checked.bytes()))?;
+        post();
+        handed.position = Some(sequence);
+        state.records += handed.records as u64;
+        // Somebody waits for it, so it may not be parted from its waiter.
+        if handed.waiter.is_some() || state.bytes + bytes <= self.bytes_max {
+            state.bytes += bytes;
+            state.next.push_back(Next::Memory(handed));
+        } else {
+            state.leave_on_disk(sequence, &handed);
+        }
+        drop(state);
+        self.news.notify_one();
+        Ok(sequence)
+    }
+
+    /// Returns when the record is on disk, or never will be.
+    pub(crate) async fn committed(&self, sequence: u64) -> Result<(), journal::Error> {
+        self.journal.committed(sequence).await
+    }
+
+    /// Puts a stretch before everything else.
+    pub(crate) fn put_first(&self, stretch: Stretch) {
+        if stretch.from <= stretch.through {
+            self.state.lock().next.push_front(Next::Disk(stretch));
+            self.news.notify_one();
+        }
+    }
+
+    pub(crate) fn take(&self) -> Option<Next> {
+        let mut state = self.state.lock();
+        let next = state.next.pop_front()?;
+        if let Next::Memory(handed) = &next {
+            state.bytes = state.bytes.saturating_sub(handed.checked.bytes().len() + ENTRY_BYTES);
+            state.records = state.records.saturating_sub(handed.records as u64);
+        }
+        Some(next)
+    }
+
+    /// Counts records of a stretch as read.
+    pub(crate) fn read(&self, records: u64) {
+        let mut state = self.state.lock();
+        state.records = state.records.saturating_sub(records);
+    }
+
+    /// The wall's time if nothing waits: looked at under the lock, so that no record with an earlier stamp comes after it.
+    pub(crate) fn idle(&self) -> Option<Time> {
+        let state = self.state.lock();
+        state.next.is_empty().then(|| self.clock.now())
+    }
+
+    /// Returns when something waits or the tail is closed.
+    ///
+    /// # Cancel safety
+    /// Safe: it only looks.
+    pub(crate) async fn news(&self) {
+        loop {
+            let heard = self.news.notified();
+            {
+                let state = self.state.lock();
+                if !state.next.is_empty() || state.closed {
+                    return;
+                }
+            }
+            heard.await;
+        }
+    }
+
+    /// Nothing is appended from now on.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.news.notify_one();
+    }
+
+    /// Records taken in and not yet read by the lane.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.state.lock().records
+    }
+
+    /// Ends in the ledger what a stretch should have held and did not: the disk never took it, and its client was told so.
+    pub(crate) fn end_unread(&self, held: &BTreeMap<(usize, Signal), u64>) {
+        for ((source, signal), records) in held {
+            self.end(*source, *signal, *records);
+            self.read(*records);
+        }
+    }
+
+    /// The same for one request.
+    pub(crate) fn end(&self, source: usize, signal: Signal, records: u64) {
+        let Some((_, _, account)) = self.sources.iter().find(|(_, node, _)| *node == source) else { return };
+        let mut posting = Posting::default();
+        let mut gone = [0; 3];
+        gone[slot(signal)] = records;
+        posting.hold(gone, [0; 3]);
+        posting.end_all(Fate::Rejected, Reason::DISK, gone);
+        account.post(&posting);
+    }
+}
+
+impl State {
+    fn leave_on_disk(&mut self, sequence: u64, handed: &Handed) {
+        let key = (handed.source, handed.signal);
+        let records = handed.records as u64;
+        if let Some(Next::Disk(Stretch { through, whence: Whence::Held(held), .. })) = self.next.back_mut() {
+            *through = sequence;
+            *held.entry(key).or_default() += records;
+            return;
+        }
+        let whence = Whence::Held(BTreeMap::from([(key, records)]));
+        self.next.push_back(Next::Disk(Stretch { from: sequence, through: sequence, whence }));
+    }
+}

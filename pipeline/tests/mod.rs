@@ -1,0 +1,7 @@
+//! Whole pipelines of tiny parts, on tokio's virtual time.
+
+mod flow;
+mod journalled;
+mod parts;
+mod plans;
+mod random;

@@ -1,0 +1,1 @@
+//! What the plan says of graphs that are wrong or odd.

@@ -44,15 +44,16 @@ pub(crate) struct Broken {
 }
 
 /// The varint at `at` and the position behind it. At most ten bytes that hold 64 bits; need not be minimal.
-#[inline]
+#[inline(always)]
 pub(crate) fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Broken> {
-    match bytes.get(at) {
-        Some(&byte) if byte < 0x80 => Ok((u64::from(byte), at + 1)),
+    match bytes.get(at..) {
+        Some([byte @ ..0x80, ..]) => Ok((u64::from(*byte), at + 1)),
+        Some([low, high @ ..0x80, ..]) => Ok((u64::from(*low & 0x7f) | u64::from(*high) << 7, at + 2)),
         _ => long_varint(bytes, at),
     }
 }
 
-#[inline]
+#[inline(never)]
 fn long_varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Broken> {
     let mut value = 0;
     for (i, &byte) in bytes.get(at..).unwrap_or_default().iter().take(10).enumerate() {
@@ -69,7 +70,7 @@ fn long_varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Broken> {
 }
 
 /// The field whose tag is at `at`. Groups, field number zero and wire types 6 and 7 are refused.
-#[inline]
+#[inline(always)]
 pub(crate) fn field(bytes: &[u8], at: usize) -> Result<Field<'_>, Broken> {
     let (tag, after) = varint(bytes, at)?;
     let Ok(tag) = u32::try_from(tag) else { return Err(Broken { at, what: "a field number out of range" }) };
@@ -129,7 +130,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next length-delimited field of this number and its content; others are passed over.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_bytes(&mut self, number: u32) -> Option<(Field<'a>, &'a [u8])> {
         self.find_map(|field| match field.value {
             Wire::Bytes(content) if field.number == number => Some((field, content)),
@@ -141,7 +142,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Field<'a>> {
         if self.at >= self.bytes.len() {
             return None;

@@ -39,7 +39,7 @@ fn prost_reads(signal: Signal, raw: &[u8]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn random_bytes_never_panic(raw in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     SpanId, TraceId,
+    view::Pair,
     wire::{Broken, Field, Fields, Wire, field, varint},
 };
 use std::{borrow::Cow, ops::Range};
@@ -102,6 +103,7 @@ impl<'a> Pass<'a> {
                 }
             }
             match (known.shape, field.value) {
+                (Shape::Inner(_), Wire::Bytes(pair)) if known.times == Times::Attributes && self.is_usual(pair) => {}
                 (Shape::Inner(inner), Wire::Bytes(_)) => match self.inner(inner, &field, level) {
                     Err(fault) if message.role == Role::Group && fault.harm == Harm::Record => spoiled = spoiled.or(Some(fault)),
                     outcome => outcome?,
@@ -164,6 +166,19 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether a `KeyValue` is as encoders write it, with a scalar value, and well: what most attributes are, seen in one glance. All others go the long way.
+    #[inline]
+    fn is_usual(&self, bytes: &[u8]) -> bool {
+        let Some(pair) = Pair::usual(bytes) else { return false };
+        let value_is_well = match pair.value {
+            [0x0a, length @ ..0x80, text @ ..] => text.len() == usize::from(*length) && is_utf8(text),
+            [0x10 | 0x18, ..] => matches!(varint(pair.value, 1), Ok((_, end)) if end == pair.value.len()),
+            [0x21, double @ ..] => double.len() == 8,
+            _ => false,
+        };
+        value_is_well && pair.key.len() <= self.limits.key_bytes_max && is_utf8(pair.key)
+    }
+
     #[inline]
     fn scalar(&mut self, known: &Known, field: &Field<'_>) -> Outcome {
         match (known.shape, field.value) {
@@ -186,7 +201,12 @@ impl<'a> Pass<'a> {
 
 #[inline]
 fn utf8(field: &Field<'_>, text: &[u8]) -> Outcome {
-    if text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok() { Ok(()) } else { refuse(field.start, "text that is not UTF-8") }
+    if is_utf8(text) { Ok(()) } else { refuse(field.start, "text that is not UTF-8") }
+}
+
+#[inline]
+fn is_utf8(text: &[u8]) -> bool {
+    text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok()
 }
 
 fn packed_varints(field: &Field<'_>, packed: &[u8]) -> Outcome {

@@ -46,6 +46,9 @@ fn edit_chunk(signal: Signal, chunk: &mut Chunk, edit: &mut Edit, change: &mut i
         draft.left.keep(chunk);
         draft.group.shared.note(edit, &record);
         if edit.changes(&record.item) {
+            if draft.new.capacity() == 0 {
+                draft.new.reserve(raw.len().saturating_sub(frame.tag));
+            }
             let from = draft.new.len();
             edit.put_record(&mut draft.new, &record.item);
             draft.patches.push(Patch { start: frame.tag, end: frame.end, from, to: draft.new.len() });

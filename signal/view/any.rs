@@ -174,8 +174,19 @@ pub(crate) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
+    /// Reads it as encoders write it: the key, then the value, both shorter than 128 bytes. None for all others, which `of` reads as well.
+    #[inline]
+    pub(crate) fn usual(bytes: &'a [u8]) -> Option<Pair<'a>> {
+        let [0x0a, length @ ..0x80, rest @ ..] = bytes else { return None };
+        let (key, [0x12, length @ ..0x80, value @ ..]) = rest.split_at_checked(usize::from(*length))? else { return None };
+        (value.len() == usize::from(*length)).then_some(Pair { key, value })
+    }
+
     #[inline]
     pub(crate) fn of(bytes: &'a [u8]) -> Pair<'a> {
+        if let Some(pair) = Pair::usual(bytes) {
+            return pair;
+        }
         let mut pair = Pair::default();
         for field in Fields::of(bytes) {
             match (field.number, field.value) {

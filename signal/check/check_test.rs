@@ -1,8 +1,11 @@
 //! What `check` lets through, cuts and refuses.
 
 use super::*;
-use crate::arbitrary::{pair, spans};
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, KeyValueList, any_value::Value};
+use crate::{
+    arbitrary::{pair, spans},
+    wire::put_bytes,
+};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value};
 
 fn run(request: &ExportTraceServiceRequest, limits: &Limits) -> Result<(ExportTraceServiceRequest, Counts), Malformed> {
     let (checked, counts) = check(Signal::Traces, request.encode_to_vec().into(), limits)?;
@@ -116,9 +119,9 @@ fn what_is_given_in_pieces_is_put_together() {
         |attribute: KeyValue| opentelemetry_proto::tonic::resource::v1::Resource { attributes: vec![attribute], ..Default::default() };
     let mut group = request.resource_spans[0].encode_to_vec();
     let more = resource(pair("k8s.pod.name", "p")).encode_to_vec();
-    crate::wire::put_bytes(&mut group, 1, &more);
+    put_bytes(&mut group, 1, &more);
     let mut raw = Vec::new();
-    crate::wire::put_bytes(&mut raw, 1, &group);
+    put_bytes(&mut raw, 1, &group);
     let (checked, counts) = check(Signal::Traces, raw.clone().into(), &Limits::default()).unwrap();
     assert_eq!(counts.records, 1);
     assert_eq!(checked.0, ExportTraceServiceRequest::decode(raw.as_slice()).unwrap().encode_to_vec());
@@ -126,4 +129,43 @@ fn what_is_given_in_pieces_is_put_together() {
     let resource = walk.next().unwrap().resource;
     assert_eq!(resource.service(), "shop");
     assert_eq!(resource.attributes().get("k8s.pod.name").and_then(|v| v.text()), Some("p"));
+}
+
+#[test]
+fn of_a_oneof_given_twice_the_last_counts() {
+    let mut value = AnyValue { value: Some(Value::ArrayValue(ArrayValue { values: vec![AnyValue::default()] })) }.encode_to_vec();
+    value.extend(AnyValue { value: Some(Value::IntValue(5)) }.encode_to_vec());
+    value.extend(AnyValue { value: Some(Value::ArrayValue(ArrayValue::default())) }.encode_to_vec());
+    let mut pair = KeyValue { key: "k".into(), ..Default::default() }.encode_to_vec();
+    put_bytes(&mut pair, 2, &value);
+    let mut span = spans(2).resource_spans.remove(0).scope_spans.remove(0).spans.remove(0).encode_to_vec();
+    put_bytes(&mut span, 9, &pair);
+    let raw = [2, 2, 1].iter().fold(span, |inner, number| {
+        let mut outer = Vec::new();
+        put_bytes(&mut outer, *number, &inner);
+        outer
+    });
+    let (checked, _) = check(Signal::Traces, raw.into(), &Limits::default()).unwrap();
+    let record = crate::view::Walk::new(Signal::Traces, &checked.0).next().unwrap();
+    assert_eq!(record.attributes().get("k").unwrap().display(), "[]");
+}
+
+#[test]
+fn endless_nesting_is_cut_and_not_followed() {
+    let mut deep = Vec::new();
+    for _ in 0..5_000 {
+        let mut list = Vec::with_capacity(deep.len() + 5);
+        put_bytes(&mut list, 1, &deep);
+        deep.clear();
+        put_bytes(&mut deep, 5, &list);
+    }
+    let mut log = Vec::new();
+    put_bytes(&mut log, 5, &deep);
+    let raw = [2, 2, 1].iter().fold(log, |inner, number| {
+        let mut outer = Vec::new();
+        put_bytes(&mut outer, *number, &inner);
+        outer
+    });
+    let (checked, counts) = check(Signal::Logs, raw.into(), &Limits::default()).unwrap();
+    assert_eq!((checked.0.len(), counts.records, counts.rejected), (0, 0, 1));
 }

@@ -1,1 +1,21 @@
-//! stub
+//! WHAT IS ASKED OF IT: traces, logs, one trace with its logs, and why it failed, over the store's `Scan`.
+//! The types of the answers are the JSON that people and programs see; the command line reads them back. Every call blocks on the disk.
+
+mod error;
+mod filter;
+mod logs;
+mod spans;
+mod trace;
+mod traces;
+mod tree;
+mod when;
+mod why;
+
+pub use error::Error;
+pub use filter::{Attribute, Times};
+pub use logs::{LogLine, LogOrder, LogQuery, logs};
+pub use spans::{SpanEvent, SpanRow};
+pub use trace::{TraceRef, TraceView, trace};
+pub use traces::{ErrorSeen, Outcome, TraceQuery, TraceSummary, traces};
+pub use when::When;
+pub use why::{Kept, PathKind, PathStep, Why, why};

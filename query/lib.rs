@@ -19,3 +19,6 @@ pub use trace::{TraceRef, TraceView, trace};
 pub use traces::{ErrorSeen, Outcome, TraceQuery, TraceSummary, traces};
 pub use when::When;
 pub use why::{Kept, PathKind, PathStep, Why, why};
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,6 @@ pub use options::Options;
 pub use scan::{Filter, Order, Scalar, Scan, Scanned};
 pub use store::{Appended, Maintained, Stats, Store, TableStats};
 pub use table::Table;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! Tests of the room as a whole: what goes in comes out, once, wherever it lies and whatever ends in between.
+
+mod crash;
+mod fidelity;
+mod lifecycle;
+mod sample;
+mod scanning;

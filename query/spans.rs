@@ -83,7 +83,7 @@ impl SpanRow {
 
     /// When it ended, in nanoseconds.
     pub(crate) fn end(&self) -> u64 {
-        self.start.0.saturating_add((self.duration_ms.max(0.0) * 1e6) as u64)
+        self.start.plus_ms(self.duration_ms)
     }
 }
 

@@ -107,7 +107,7 @@ fn store(flows: Vec<Flow>) -> Arc<Store> {
     store
 }
 
-/// Trace 1 fails in `charge`, is retried and handled in `audit`; trace 2 is well and slow in `render`.
+/// Trace 1 fails in `bank`, and beside it in `audit`; trace 2 is well and slow in `render`.
 fn shop() -> Arc<Store> {
     let failing = {
         let mut all = spans("web", vec![span(1, 1, 0, "checkout", 0, 90, Some("500")), span(1, 4, 1, "audit", 1, 2, Some("ignored"))]);
@@ -138,7 +138,7 @@ fn a_failing_trace_is_explained_from_its_root_to_where_it_began() {
     let why = why(&store, &TraceRef::LastError).unwrap().unwrap();
     assert_eq!(why.path_kind, PathKind::Error);
     let names: Vec<&str> = why.path.iter().map(|s| s.name.as_str()).collect();
-    assert_eq!(names, ["checkout", "charge", "bank"], "`audit` failed first, but its parent went on");
+    assert_eq!(names, ["checkout", "charge", "bank"], "`audit` failed too, but the root of it lies deeper");
     assert_eq!(why.path[2].message.as_deref(), Some("card declined"));
     assert_eq!(why.path[2].logs[0].message, "bank says no");
     assert_eq!(why.trace.logs[0].message, "cart has 3 items", "a log without a span stands beside the tree");

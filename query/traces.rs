@@ -221,14 +221,13 @@ fn read(batch: &RecordBatch, row: usize) -> TraceSummary {
 impl TraceSummary {
     /// Takes in another part of the same trace.
     fn absorb(&mut self, other: TraceSummary) {
-        let end = |s: &TraceSummary| s.start.0 as f64 + s.duration_ms * 1e6;
-        let last = end(self).max(end(&other));
+        let last = self.start.plus_ms(self.duration_ms).max(other.start.plus_ms(other.duration_ms));
         if other.late_count == 0 {
             // The part that was closed says what the trace is.
             (self.closed_by, self.rule, self.kept_share) = (other.closed_by, other.rule, other.kept_share);
         }
         self.start = self.start.min(other.start);
-        self.duration_ms = (last - self.start.0 as f64) / 1e6;
+        self.duration_ms = last.saturating_sub(self.start.0) as f64 / 1e6;
         if other.status == Outcome::Error {
             self.status = Outcome::Error;
         }
@@ -248,7 +247,7 @@ impl TraceSummary {
     /// What spans alone tell of their trace.
     pub(crate) fn of_spans(trace_id: &str, spans: &[SpanRow]) -> TraceSummary {
         let start = spans.iter().map(|s| s.start).min().unwrap_or_default();
-        let end = spans.iter().map(|s| s.start.0 as f64 + s.duration_ms.max(0.0) * 1e6).fold(start.0 as f64, f64::max);
+        let end = spans.iter().map(SpanRow::end).max().unwrap_or(0);
         let root = spans.iter().find(|s| s.parent_span_id.is_none());
         let failed = spans.iter().filter(|s| s.status == "error");
         let first = failed.clone().min_by_key(|s| s.start);
@@ -261,7 +260,7 @@ impl TraceSummary {
         TraceSummary {
             trace_id: trace_id.to_owned(),
             start,
-            duration_ms: (end - start.0 as f64) / 1e6,
+            duration_ms: end.saturating_sub(start.0) as f64 / 1e6,
             status: if first.is_some() { Outcome::Error } else { Outcome::Ok },
             root_service: root.map(|r| r.service.clone()),
             root_name: root.map(|r| r.name.clone()),

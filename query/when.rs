@@ -19,6 +19,11 @@ impl fmt::Display for When {
 }
 
 impl When {
+    /// So many milliseconds later, in nanoseconds; a float would not hold the sum.
+    pub(crate) fn plus_ms(self, ms: f64) -> u64 {
+        self.0.saturating_add((ms.max(0.0) * 1e6).round() as u64)
+    }
+
     /// Reads RFC 3339 in UTC (`2026-11-21T10:00:00Z`, any digits of a second up to nine).
     #[must_use]
     pub fn read(text: &str) -> Option<When> {

@@ -28,7 +28,7 @@ pub struct Why {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PathKind {
-    /// The span that failed first.
+    /// The span in which the failure began: the deepest whose failure went up to the root, if one did.
     Error,
     /// No span failed: the span whose log reports the first error.
     ErrorLog,
@@ -118,9 +118,9 @@ fn explain(spans: &[SpanRow], parents: &[Option<usize>]) -> (PathKind, Option<us
             has_failed_child[parent] = true;
         }
     }
-    // Where the failure began: no child failed. A failure that reached the root counts before one that somebody handled; then the one that ended first.
+    // Where the failure began: no child failed. A failure that reached the root counts before one that somebody handled, a deeper one before a shallower; then the one that ended first.
     let origins = (0..spans.len()).filter(|n| failed(*n) && !has_failed_child[*n]);
-    if let Some(origin) = origins.min_by_key(|n| (!failed_up_to_root[*n], spans[*n].end(), Reverse(spans[*n].depth))) {
+    if let Some(origin) = origins.min_by_key(|n| (!failed_up_to_root[*n], Reverse(spans[*n].depth), spans[*n].end())) {
         return (PathKind::Error, Some(origin));
     }
     let first_error = |n: usize| spans[n].logs.iter().filter(|l| trace::is_error(l)).map(|l| l.time).min();

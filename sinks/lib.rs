@@ -1,1 +1,9 @@
-//! stub
+//! WHERE IT GOES: one file per target. A sink encodes and delivers one parcel or says why not; it queues nothing and tries nothing twice.
+
+pub mod debug;
+pub mod otlp;
+
+use pipeline::{Entry, catalog::sink};
+
+/// Every sink. Adding one is its file and its line here.
+pub const ALL: &[Entry] = &[sink::<debug::Debug>(), sink::<otlp::Otlp>()];

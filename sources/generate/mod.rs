@@ -81,7 +81,7 @@ const TICK: Duration = Duration::from_millis(50);
 impl Source for Generating {
     fn open(&mut self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
         let what = format!("a shop with {} visits a second", self.plan.traces_per_second);
-        Box::pin(async { Ok(vec![Opened { does: "generates", what }]) })
+        Box::pin(async { Ok(vec![Opened::new("generates", what)]) })
     }
 
     fn run(self: Box<Self>, context: SourceContext) -> BoxFuture<'static, Result<(), SourceError>> {

@@ -9,7 +9,7 @@ use config::{Bytes, Fault, Place, Placed};
 use futures::future::{BoxFuture, join};
 use inlet::Inlet;
 use net::{Listener, body, serve};
-use pipeline::{BuildContext, Component, Opened, Pool, Shape, Source, SourceContext, SourceError};
+use pipeline::{BuildContext, Component, Opened, Pool, Shape, Source, SourceContext, SourceError, Speaks};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
@@ -158,10 +158,10 @@ impl Source for Server {
     fn open(&mut self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
         Box::pin(async {
             let (mut opened, mut faults) = (Vec::new(), Vec::new());
-            for (name, door) in [("OTLP/gRPC", &mut self.grpc), ("OTLP/HTTP", &mut self.http)] {
+            for (speaks, door) in [(Speaks::OtlpGrpc, &mut self.grpc), (Speaks::OtlpHttp, &mut self.http)] {
                 let Some(door) = door else { continue };
                 match door.open().await {
-                    Ok(listener) => opened.push(Opened { does: "listens", what: format!("{name} on {}", listener.address()) }),
+                    Ok(listener) => opened.push(Opened::listener(speaks, listener.address())),
                     Err(fault) => faults.push(fault),
                 }
             }

@@ -38,13 +38,14 @@ impl Condition {
             return Err(vec![empty(&self.0)]);
         }
         let found = survey(&self.0, &statements, takes, Intent::Condition)?;
-        let tree = lower::condition(&self.0, statements)?;
+        let tree = lower::condition(&self.0, statements, found.levels)?;
         Ok(Predicate { tree: Arc::new(tree), concerns: found.fields_of.unwrap_or(takes) })
     }
 }
 
 pub(crate) fn empty(text: &Placed<String>) -> Fault {
-    text.fault("this condition is empty").help("write one in quotes, as in `when: '!exists(.x)'`; without quotes `!` starts a YAML tag and ` #` a comment")
+    text.fault("this condition is empty")
+        .help("write one in quotes, as in `when: '!exists(.x)'`; without quotes `!` starts a YAML tag and ` #` a comment")
 }
 
 /// A compiled condition. It has no state, so that one serves all lanes.
@@ -64,7 +65,7 @@ impl Predicate {
     /// Whether the record meets it. `now` is the lane's time, for `now()`.
     #[must_use]
     pub fn meets(&self, record: &Record<'_>, now: Time) -> bool {
-        self.tree.meets(&Subject::Record(*record), now)
+        self.tree.meets(&Subject::Record(record), now)
     }
 
     /// Whether the closed trace meets it.

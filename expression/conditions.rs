@@ -26,7 +26,8 @@ enum Only {
 }
 
 /// `traces` is the signal: its spans one by one, or closed traces where they flow.
-const KEYS: [(&str, Kinds); 4] = [("spans", Kinds::SPANS), ("logs", Kinds::LOGS), ("metrics", Kinds::METRICS), ("traces", Kinds::SPANS.and(Kinds::TRACES))];
+const KEYS: [(&str, Kinds); 4] =
+    [("spans", Kinds::SPANS), ("logs", Kinds::LOGS), ("metrics", Kinds::METRICS), ("traces", Kinds::SPANS.and(Kinds::TRACES))];
 
 impl Conditions {
     /// Compiles all of them; a signal without a condition, or with none of the condition's fields, is not asked.

@@ -41,14 +41,14 @@ impl Reader {
     }
 
     /// The value, if there is one.
-    pub(crate) fn read(&self, subject: &Subject<'_>) -> Option<Value> {
+    pub(crate) fn read(&self, subject: &Subject<'_, '_>) -> Option<Value> {
         let value = if self.path.keys.is_empty() { of_leaf(subject, self.path.entry.leaf)? } else { of_operand(self.path.read(subject))? };
         if self.rest.is_root() { Some(value) } else { value.get(&self.rest).cloned() }
     }
 }
 
 /// Every field the subject has, for a program that looks at `.` itself.
-pub(crate) fn whole(subject: &Subject<'_>) -> Value {
+pub(crate) fn whole(subject: &Subject<'_, '_>) -> Value {
     let mut all = Value::Object(std::collections::BTreeMap::new());
     for entry in FIELDS.iter().filter(|e| e.of.has(subject.kind()) && !e.name.starts_with("root.") && !e.name.starts_with("first_error.")) {
         if let Some(value) = of_leaf(subject, entry.leaf) {
@@ -59,7 +59,7 @@ pub(crate) fn whole(subject: &Subject<'_>) -> Value {
 }
 
 /// One leaf; fields that consist of others are put together.
-pub(crate) fn of_leaf(subject: &Subject<'_>, leaf: Leaf) -> Option<Value> {
+pub(crate) fn of_leaf(subject: &Subject<'_, '_>, leaf: Leaf) -> Option<Value> {
     let part = |name: &'static str, leaf| of_operand(subject.read(leaf)).map(|value| (KeyString::from(name), value));
     match (leaf, subject) {
         (Leaf::Root, _) if !subject.read(Leaf::Root).is_null() => Some(object([

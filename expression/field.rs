@@ -48,7 +48,9 @@ impl Field {
             .collect();
         match names.as_slice() {
             [first, rest @ ..] if !rest.is_empty() && matches!(first.as_str(), "attributes" | "resource") => rest.join("."),
-            [root, attributes, rest @ ..] if !rest.is_empty() && root == "root" && attributes == "attributes" => format!("root.{}", rest.join(".")),
+            [root, attributes, rest @ ..] if !rest.is_empty() && root == "root" && attributes == "attributes" => {
+                format!("root.{}", rest.join("."))
+            }
             all => all.join("."),
         }
     }
@@ -57,7 +59,8 @@ impl Field {
     pub fn compile(&self, takes: Kinds) -> Result<Getter, Vec<Fault>> {
         let takes = if takes.is_none() { Kinds::ALL } else { takes };
         let statements = parse::statements(&self.0)?;
-        let none = || vec![self.0.fault(format!("`{}` is no field; write one such as `.service` or `.attributes.\"http.route\"`", self.text()))];
+        let none =
+            || vec![self.0.fault(format!("`{}` is no field; write one such as `.service` or `.attributes.\"http.route\"`", self.text()))];
         let segments = segments(&statements).ok_or_else(none)?;
         survey(&self.0, &statements, takes, Intent::Condition)?;
         let path = Path::find(segments, takes).ok().filter(|split| split.rest.is_empty()).ok_or_else(none)?.path;
@@ -82,7 +85,7 @@ impl Getter {
     /// From a record: text as it is, numbers and booleans written out, ids in hex.
     #[must_use]
     pub fn get<'a>(&self, record: &Record<'a>) -> Option<Cow<'a, str>> {
-        self.path.read(&Subject::Record(*record)).into_text()
+        self.path.read(&Subject::Record(record)).into_text()
     }
 
     /// From a closed trace.

@@ -27,8 +27,8 @@ const OUTSIDE: &[&str] = &[
 pub(crate) const CLOCK: &str = "now";
 
 static OFFERED: LazyLock<Vec<Box<dyn Function>>> = LazyLock::new(|| {
-    let pure = |f: &Box<dyn Function>| f.identifier() != "now" && !OUTSIDE.contains(&f.identifier());
-    vrl::stdlib::all().into_iter().filter(pure).chain([Box::new(Now) as Box<dyn Function>]).collect()
+    let pure = |name: &str| name != "now" && !OUTSIDE.contains(&name);
+    vrl::stdlib::all().into_iter().filter(|f| pure(f.identifier())).chain([Box::new(Now) as Box<dyn Function>]).collect()
 });
 
 /// Those on offer.

@@ -21,3 +21,6 @@ pub use condition::{Condition, Predicate};
 pub use conditions::{Conditions, Predicates};
 pub use field::{Field, Getter};
 pub use script::{Program, Script};
+
+#[cfg(test)]
+mod test;

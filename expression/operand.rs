@@ -188,9 +188,7 @@ impl<'a> Operand<'a> {
         match self {
             Operand::List(Elements::Any(list)) => list.iter().any(|e| Operand::of_any(e).equals(item)),
             Operand::List(Elements::Names(names)) => item.as_text().is_some_and(|text| names.iter().any(|n| &**n == text)),
-            Operand::Made(value) => {
-                value.as_array().is_some_and(|list| list.iter().any(|e| Operand::of_vrl(e.clone()).equals(item)))
-            }
+            Operand::Made(value) => value.as_array().is_some_and(|list| list.iter().any(|e| Operand::of_vrl(e.clone()).equals(item))),
             _ => false,
         }
     }

@@ -9,8 +9,8 @@ use vrl::{
 
 /// How large an expression may be.
 pub(crate) const TEXT_BYTES_MAX: usize = 64 << 10;
-/// How many operators and brackets one statement may have; each may be a level of the tree.
-pub(crate) const OPERATORS_MAX: usize = 400;
+/// How many operators and brackets may follow each other in one statement; each may be a level of VRL's tree, whose parser and drop recurse.
+pub(crate) const OPERATORS_MAX: usize = 380;
 
 /// The statements of a program, or every syntax error in it.
 pub(crate) fn statements(text: &Placed<String>) -> Result<Vec<Node<Expr>>, Vec<Fault>> {
@@ -34,13 +34,7 @@ pub(crate) fn statements(text: &Placed<String>) -> Result<Vec<Node<Expr>>, Vec<F
 }
 
 fn diagnostic(error: &dyn DiagnosticMessage) -> Diagnostic {
-    Diagnostic {
-        severity: error.severity(),
-        code: error.code(),
-        message: error.message(),
-        labels: error.labels(),
-        notes: error.notes(),
-    }
+    Diagnostic { severity: error.severity(), code: error.code(), message: error.message(), labels: error.labels(), notes: error.notes() }
 }
 
 /// VRL's message with its first label's place and words; what it advises becomes the help.
@@ -73,35 +67,46 @@ pub(crate) fn within(text: &str, range: Range<usize>) -> Range<usize> {
     start..end
 }
 
+/// What stands open at one level of brackets.
+#[derive(Default)]
+struct Open {
+    /// `&&`, `||` and `else`, which chain to the left.
+    logical: usize,
+    /// Operators since the last of those; they bind closer, so a new chain starts with each.
+    other: usize,
+}
+
 /// Where a statement may be deeper than allowed. Counts what can make a level, in strings too, and starts anew at the end of a statement.
 fn too_deep(text: &str) -> Option<Range<usize>> {
-    let (mut open, mut level, mut total, mut continues) = (Vec::new(), 0_usize, 0_usize, false);
+    let (mut open, mut here, mut outside) = (Vec::new(), Open::default(), 0_usize);
+    let mut before = b' ';
+    let mut continues = false;
     let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
+    for (at, byte) in bytes.iter().copied().enumerate() {
         match byte {
             b'(' | b'[' | b'{' => {
-                open.push(level);
-                level = 1;
-                total += 1;
+                outside += here.logical + here.other + 1;
+                open.push(std::mem::take(&mut here));
             }
             b')' | b']' | b'}' => {
-                total -= level;
-                // What follows a bracket stands beside it; only an unmatched one has no level to go back to.
-                level = open.pop().unwrap_or_default();
+                here = open.pop().unwrap_or_default();
+                // Only an unmatched bracket finds nothing to go back to.
+                outside = outside.saturating_sub(here.logical + here.other + 1);
             }
-            b'\n' | b';' | b',' if !continues => total -= std::mem::take(&mut level),
-            _ if operates(*byte) || bytes[at..].starts_with(b"else") => {
-                level += 1;
-                total += 1;
-            }
+            b'\n' | b';' | b',' if !continues => here = Open::default(),
+            b'|' | b'&' | b'?' if before == byte => here = Open { logical: here.logical + 1, other: 0 },
+            b'e' if bytes[at..].starts_with(b"else") => here.logical += 1,
+            b'!' => here.other += 1,
+            _ if operates(byte) && !operates(before) => here.other += 1,
             _ => {}
         }
-        if total > OPERATORS_MAX {
+        if outside + here.logical + here.other > OPERATORS_MAX {
             return Some(at..at + 1);
         }
         if !byte.is_ascii_whitespace() {
-            continues = operates(*byte);
+            continues = operates(byte);
         }
+        before = byte;
     }
     None
 }

@@ -72,7 +72,7 @@ impl Path {
     }
 
     /// Reads it.
-    pub(crate) fn read<'a>(&self, subject: &Subject<'a>) -> Operand<'a> {
+    pub(crate) fn read<'a>(&self, subject: &Subject<'_, 'a>) -> Operand<'a> {
         let found = subject.read(self.entry.leaf);
         if self.keys.is_empty() {
             return found;

@@ -108,7 +108,7 @@ impl Program {
     }
 
     /// Its result; none if it failed.
-    pub(crate) fn run(&self, subject: &Subject<'_>, now: Time) -> Option<Value> {
+    pub(crate) fn run(&self, subject: &Subject<'_, '_>, now: Time) -> Option<Value> {
         let mut lazy = Lazy {
             subject,
             reads: &self.reads,
@@ -166,7 +166,7 @@ pub(crate) fn field_path(name: &str) -> OwnedValuePath {
 /// `target_get` hands out references, so each path has a slot that is filled once.
 #[derive(Debug)]
 struct Lazy<'p, 's> {
-    subject: &'p Subject<'s>,
+    subject: &'p Subject<'p, 's>,
     reads: &'p [(OwnedTargetPath, Option<Reader>)],
     slots: Vec<OnceCell<Option<Value>>>,
     now: Option<String>,

@@ -10,7 +10,7 @@ use crate::{
     functions, parse,
     program::{Declared, UTC, declared},
     subject::Subject,
-    survey::{Intent, survey},
+    survey::{Intent, LEVELS_MAX, survey},
 };
 use config::{Fault, Placed};
 use draft::Draft;
@@ -55,6 +55,9 @@ impl Script {
         let concerns = found.fields_of.unwrap_or(takes);
         if let Some(plain) = plain::all(&statements) {
             return Ok(Program { runs: Runs::Plain(plain), concerns });
+        }
+        if found.levels > LEVELS_MAX {
+            return Err(vec![self.0.fault(format!("this program is {} levels deep; {LEVELS_MAX} are allowed", found.levels))]);
         }
         let env = ExternalEnv::new_with_kind(declared(Declared::For(takes)), Kind::object(Collection::<Field>::empty()));
         match compile_with_external(&self.0, functions::all(), &env, CompileConfig::default()) {
@@ -118,7 +121,7 @@ impl Program {
             }
             Runs::Vrl(compiled) => compiled,
         };
-        let subject = Subject::Record(*record);
+        let subject = Subject::Record(record);
         let mut draft = Draft::new(&subject, &compiled.reads, compiled.asks_clock.then_some(now));
         // `Runtime::resolve` would ask for the whole record first.
         let ended = compiled.program.resolve(&mut Context::new(&mut draft, &mut compiled.state, &UTC));

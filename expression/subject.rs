@@ -11,14 +11,14 @@ use signal::{
 
 /// A record or a closed trace.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Subject<'a> {
+pub(crate) enum Subject<'p, 'a> {
     /// A span, a log record or a metric point.
-    Record(Record<'a>),
+    Record(&'p Record<'a>),
     /// A closed trace.
     Trace(&'a Trace),
 }
 
-impl<'a> Subject<'a> {
+impl<'a> Subject<'_, 'a> {
     /// Its kind.
     pub(crate) fn kind(&self) -> Kinds {
         match self {

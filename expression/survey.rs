@@ -12,7 +12,7 @@ use signal::Kinds;
 use std::ops::Range;
 use vrl::{
     diagnostic::Span,
-    parser::ast::{Assignment, AssignmentTarget, Container, Expr, FunctionCall, Node, Predicate, Query, QueryTarget, Unary},
+    parser::ast::{Assignment, AssignmentTarget, Container, Expr, FunctionCall, Node, Op, Opcode, Predicate, Query, QueryTarget, Unary},
     path::{OwnedSegment, PathPrefix},
 };
 
@@ -32,11 +32,16 @@ pub(crate) struct Survey {
     pub(crate) fields_of: Option<Kinds>,
     /// Whether it asks for the time.
     pub(crate) asks_clock: bool,
+    /// How deep its tree is as VRL sees it, where each `&&` and `||` is a level.
+    pub(crate) levels: usize,
 }
+
+/// How deep an expression may be nested; a chain of `&&` and `||` is one level to the matcher. VRL's compiler takes about 20 KiB of stack a level when built for debugging.
+pub(crate) const LEVELS_MAX: usize = 64;
 
 /// Walks the statements and notes every fault.
 pub(crate) fn survey(text: &Placed<String>, program: &[Node<Expr>], takes: Kinds, intent: Intent) -> Result<Survey, Vec<Fault>> {
-    let mut walk = Walk { text, takes, intent, found: Survey::default(), faults: Vec::new() };
+    let mut walk = Walk { text, takes, intent, level: 0, found: Survey::default(), faults: Vec::new() };
     for statement in program {
         walk.expr(statement.clone());
     }
@@ -44,16 +49,47 @@ pub(crate) fn survey(text: &Placed<String>, program: &[Node<Expr>], takes: Kinds
     if walk.faults.is_empty() { Ok(walk.found) } else { Err(walk.faults) }
 }
 
+/// The operands of a chain of `&&` and `||`, or the two of any other operator. VRL nests such a chain to the left; here it is taken apart without recursion.
+pub(crate) fn chain(op: Op) -> (Node<Expr>, Vec<(Opcode, Node<Expr>)>) {
+    let mut rest = Vec::new();
+    let mut op = op;
+    loop {
+        let Op(left, code, right) = op;
+        let logical = |code: &Node<Opcode>| matches!(code.inner(), Opcode::And | Opcode::Or);
+        let chained = logical(&code) && matches!(left.inner(), Expr::Op(inner) if logical(&inner.inner().1));
+        rest.push((*code.inner(), *right));
+        match (*left).into_spanned() {
+            (_, Expr::Op(inner), _) if chained => op = inner.into_inner(),
+            (start, left, end) => {
+                rest.reverse();
+                return (Node::new(Span::new(start, end), left), rest);
+            }
+        }
+    }
+}
+
 struct Walk<'t> {
     text: &'t Placed<String>,
     takes: Kinds,
     intent: Intent,
+    level: usize,
     found: Survey,
     faults: Vec<Fault>,
 }
 
 impl Walk<'_> {
     fn expr(&mut self, node: Node<Expr>) {
+        if self.level == LEVELS_MAX {
+            self.fault(node.span().range(), format!("this is nested deeper than {LEVELS_MAX} levels"));
+            return;
+        }
+        self.level += 1;
+        self.found.levels = self.found.levels.max(self.level);
+        self.within(node);
+        self.level -= 1;
+    }
+
+    fn within(&mut self, node: Node<Expr>) {
         match node.into_inner() {
             Expr::Literal(_) | Expr::Variable(_) | Expr::Break(_) => {}
             Expr::Container(container) => self.container(container.into_inner()),
@@ -67,9 +103,10 @@ impl Walk<'_> {
                 self.all(node.else_node.into_iter().flat_map(|b| b.into_inner().into_inner()));
             }
             Expr::Op(op) => {
-                let op = op.into_inner();
-                self.expr(*op.0);
-                self.expr(*op.2);
+                let (first, rest) = chain(op.into_inner());
+                self.found.levels = self.found.levels.max(self.level + rest.len());
+                self.expr(first);
+                self.all(rest.into_iter().map(|(_, operand)| operand));
             }
             Expr::Assignment(assignment) => self.assignment(assignment.into_inner()),
             Expr::Query(query) => {
@@ -106,7 +143,9 @@ impl Walk<'_> {
         let name: &str = call.ident.inner();
         match functions::offered(name) {
             Ok(()) => {}
-            Err(Refused::Outside) => self.fault(place, format!("`{name}` is not offered: an expression may not reach outside or be random")),
+            Err(Refused::Outside) => {
+                self.fault(place, format!("`{name}` is not offered: an expression may not reach outside or be random"))
+            }
             Err(Refused::Unknown) => {
                 let near = nearest(name, functions::names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
                 self.fault(place, format!("`{name}` is no function{near}"));

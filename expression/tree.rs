@@ -26,8 +26,8 @@ pub(crate) enum Tree {
     Not(Box<Tree>),
     /// The second if the first is true, else the third.
     If(Box<[Tree; 3]>),
-    /// The first unless it is null or false, else the second.
-    Or(Box<[Tree; 2]>),
+    /// The first that is neither null nor false, else the last.
+    Or(Vec<Tree>),
     /// The first unless it is missing or null, else the second.
     Else(Box<[Tree; 2]>),
     /// A comparison.
@@ -162,7 +162,7 @@ impl Constant {
 
 impl Tree {
     /// Whether the subject meets it.
-    pub(crate) fn meets(&self, subject: &Subject<'_>, now: Time) -> bool {
+    pub(crate) fn meets(&self, subject: &Subject<'_, '_>, now: Time) -> bool {
         match self {
             Tree::Constant(constant) => *constant == Constant::Bool(true),
             Tree::All(trees) => trees.iter().all(|t| t.meets(subject, now)),
@@ -188,22 +188,33 @@ impl Tree {
                 }
             }
             Tree::Exists(path) => !matches!(path.read(subject), Operand::Missing),
-            Tree::Field(_) | Tree::If(_) | Tree::Or(_) | Tree::Else(_) | Tree::Calculate(..) | Tree::Convert(..) | Tree::Now | Tree::Vrl(_) => {
-                self.value(subject, now).is_true()
-            }
+            Tree::Field(_)
+            | Tree::If(_)
+            | Tree::Or(_)
+            | Tree::Else(_)
+            | Tree::Calculate(..)
+            | Tree::Convert(..)
+            | Tree::Now
+            | Tree::Vrl(_) => self.value(subject, now).is_true(),
         }
     }
 
     /// Its value for the subject.
-    fn value<'a>(&'a self, subject: &Subject<'a>, now: Time) -> Operand<'a> {
+    fn value<'a>(&'a self, subject: &Subject<'_, 'a>, now: Time) -> Operand<'a> {
         match self {
             Tree::Constant(constant) => constant.operand(),
             Tree::Field(path) => path.read(subject),
             Tree::If(three) => three[if three[0].meets(subject, now) { 1 } else { 2 }].value(subject, now),
-            Tree::Or(pair) => match pair[0].value(subject, now) {
-                Operand::Missing | Operand::Null | Operand::Bool(false) => pair[1].value(subject, now),
-                value => value,
-            },
+            Tree::Or(trees) => {
+                let mut value = Operand::Missing;
+                for tree in trees {
+                    value = tree.value(subject, now);
+                    if !value.is_null() && !matches!(value, Operand::Bool(false)) {
+                        break;
+                    }
+                }
+                value
+            }
             Tree::Else(pair) => match pair[0].value(subject, now) {
                 Operand::Missing | Operand::Null => pair[1].value(subject, now),
                 value => value,

@@ -79,7 +79,11 @@ impl Lower<'_> {
         let Some([Some(list), Some(item)]) = arguments(call, ["value", "item"]) else { return Ok(None) };
         let (list, item) = (self.expr(list, Wanted::Value)?, self.expr(item, Wanted::Value)?);
         if !matches!(list.holds, Type::List | Type::Any) {
-            let what = format!("{} is {}; `includes` asks a list, as in `includes([\"a\", \"b\"], .name)`", self.written(&list.place), list.holds.named());
+            let what = format!(
+                "{} is {}; `includes` asks a list, as in `includes([\"a\", \"b\"], .name)`",
+                self.written(&list.place),
+                list.holds.named()
+            );
             self.fault(list.place.clone(), what);
         }
         if let Tree::Constant(Constant::List(words)) = &list.tree {

@@ -20,7 +20,9 @@ impl Lower<'_> {
             (Comparison::Equal, Tree::Field(path), Tree::Constant(Constant::Text(text)))
             | (Comparison::Equal, Tree::Constant(Constant::Text(text)), Tree::Field(path)) => Tree::TextIs(path, text),
             (Comparison::NotEqual, Tree::Field(path), Tree::Constant(Constant::Text(text)))
-            | (Comparison::NotEqual, Tree::Constant(Constant::Text(text)), Tree::Field(path)) => Tree::Not(Box::new(Tree::TextIs(path, text))),
+            | (Comparison::NotEqual, Tree::Constant(Constant::Text(text)), Tree::Field(path)) => {
+                Tree::Not(Box::new(Tree::TextIs(path, text)))
+            }
             (_, Tree::Constant(left), Tree::Constant(right)) => Tree::Constant(Constant::Bool(how.of_constants(&left, &right))),
             (_, left, right) => Tree::Compare(how, Box::new([left, right])),
         }
@@ -35,9 +37,10 @@ impl Lower<'_> {
         let ordered = !matches!(how, Comparison::Equal | Comparison::NotEqual);
         match (field.holds, constant) {
             (Type::Word(words), Constant::Text(word)) if !ordered => self.word(field, word, words, &literal.place),
-            (Type::Level, Constant::Text(word)) if !(word.is_empty() && !ordered) => self.word(field, word, LEVELS, &literal.place),
+            (Type::Level, Constant::Text(word)) if ordered || !word.is_empty() => self.word(field, word, LEVELS, &literal.place),
             (held, _) if !held.may_equal(literal.holds) => {
-                let what = format!("{} is {} and is never {} {}", self.written(&field.place), held.named(), how.words(), literal.holds.named());
+                let what =
+                    format!("{} is {} and is never {} {}", self.written(&field.place), held.named(), how.words(), literal.holds.named());
                 self.fault(literal.place.clone(), what);
             }
             _ => {}
@@ -51,7 +54,9 @@ impl Lower<'_> {
         }
         let lower = word.to_lowercase();
         let same = words.iter().copied().find(|w| w.eq_ignore_ascii_case(word));
-        let near = same.or_else(|| nearest(word, words.iter().copied())).or_else(|| words.iter().copied().find(|w| lower.starts_with(&w.to_lowercase())));
+        let near = same
+            .or_else(|| nearest(word, words.iter().copied()))
+            .or_else(|| words.iter().copied().find(|w| lower.starts_with(&w.to_lowercase())));
         let field = self.written(&field.place);
         let what = match near {
             Some(near) => format!("{field} is never `{word}`; did you mean `{near}`?"),

@@ -8,6 +8,7 @@ use crate::{
     operand,
     path::Path,
     program::{Piece, Program},
+    survey::{LEVELS_MAX, chain},
     tree::{Arithmetic, Comparison, Constant, Tree},
 };
 use config::{Fault, Placed};
@@ -39,8 +40,8 @@ enum Wanted {
 }
 
 /// Compiles the statements of a condition.
-pub(crate) fn condition(text: &Placed<String>, statements: Vec<Node<Expr>>) -> Result<Tree, Vec<Fault>> {
-    let mut lower = Lower { text, faults: Vec::new() };
+pub(crate) fn condition(text: &Placed<String>, statements: Vec<Node<Expr>>, levels: usize) -> Result<Tree, Vec<Fault>> {
+    let mut lower = Lower { text, levels, faults: Vec::new() };
     let lowered = match <[Node<Expr>; 1]>::try_from(statements) {
         Ok([one]) => lower.truth(one),
         Err(_) => Err(OnlyVrl),
@@ -49,10 +50,9 @@ pub(crate) fn condition(text: &Placed<String>, statements: Vec<Node<Expr>>) -> R
         Ok(tree) if lower.faults.is_empty() => Ok(tree),
         Ok(_) => Err(lower.faults),
         Err(OnlyVrl) => {
-            let program = Program::compile(text, &Piece { range: 0..text.len(), bang: None })?;
-            let gives = Typed { holds: program.gives(), tree: Tree::Vrl(Arc::new(program)), place: 0..text.len() };
-            let mut lower = Lower { text, faults: Vec::new() };
-            let tree = lower.boolean(gives);
+            lower.faults.clear();
+            let whole = lower.vrl(0..text.len(), None);
+            let tree = lower.boolean(whole);
             if lower.faults.is_empty() { Ok(tree) } else { Err(lower.faults) }
         }
     }
@@ -60,6 +60,8 @@ pub(crate) fn condition(text: &Placed<String>, statements: Vec<Node<Expr>>) -> R
 
 struct Lower<'t> {
     text: &'t Placed<String>,
+    /// How deep the tree is as VRL sees it.
+    levels: usize,
     faults: Vec<Fault>,
 }
 
@@ -147,6 +149,9 @@ impl Lower<'_> {
     }
 
     fn op(&mut self, op: Op, place: &Range<usize>, wanted: Wanted) -> Result<(Tree, Type), OnlyVrl> {
+        if matches!(op.1.inner(), Opcode::And | Opcode::Or) {
+            return self.logical(op, wanted);
+        }
         let Op(left, code, right) = op;
         let comparison = match code.inner() {
             Opcode::Eq => Comparison::Equal,
@@ -155,55 +160,55 @@ impl Lower<'_> {
             Opcode::Le => Comparison::LessOrEqual,
             Opcode::Gt => Comparison::Greater,
             Opcode::Ge => Comparison::GreaterOrEqual,
-            Opcode::And => return self.and(*left, *right),
-            Opcode::Or => return self.or(*left, *right, wanted),
             Opcode::Add => return self.calculate(Arithmetic::Add, *left, *right, place),
             Opcode::Sub => return self.calculate(Arithmetic::Subtract, *left, *right, place),
             Opcode::Mul => return self.calculate(Arithmetic::Multiply, *left, *right, place),
             Opcode::Div => return self.calculate(Arithmetic::Divide, *left, *right, place),
             Opcode::Err => return self.otherwise(*left, *right, place),
-            Opcode::Merge => return Ok(self.vrl(place.clone(), None).parts()),
+            Opcode::Merge | Opcode::And | Opcode::Or => return Ok(self.vrl(place.clone(), None).parts()),
         };
         let left = self.expr(*left, Wanted::Value)?;
         let right = self.expr(*right, Wanted::Value)?;
         Ok((self.compare(comparison, left, right), Type::Bool))
     }
 
-    fn and(&mut self, left: Node<Expr>, right: Node<Expr>) -> Result<(Tree, Type), OnlyVrl> {
-        if let Expr::Op(inner) = left.inner()
-            && *inner.inner().1.inner() == Opcode::Or
-        {
-            let what = "`||` before `&&` reads from left to right in VRL, as `(a || b) && c`; put the parentheses you mean";
-            self.fault(left.start()..right.end(), what);
+    /// A chain of `&&` and `||`, read from left to right.
+    fn logical(&mut self, op: Op, wanted: Wanted) -> Result<(Tree, Type), OnlyVrl> {
+        let (first, rest) = chain(op);
+        let start = first.start();
+        if wanted == Wanted::Value && rest.iter().all(|(code, _)| *code == Opcode::Or) {
+            return self.first_of(first, rest);
         }
-        let mut all = Vec::new();
-        for tree in [self.truth(left)?, self.truth(right)?] {
-            match tree {
-                Tree::All(more) => all.extend(more),
-                Tree::Constant(Constant::Bool(true)) => {}
-                tree => all.push(tree),
+        let mut tree = self.truth(first)?;
+        let mut after_or = false;
+        for (code, operand) in rest {
+            let end = operand.end();
+            let operand = self.truth(operand)?;
+            if code == Opcode::Or {
+                tree = any(tree, operand);
+            } else {
+                if after_or {
+                    let what = "`||` before `&&` reads from left to right in VRL, as `(a || b) && c`; put the parentheses you mean";
+                    self.fault(start..end, what);
+                }
+                tree = all(tree, operand);
             }
+            after_or = code == Opcode::Or;
         }
-        let never = all.iter().any(|t| matches!(t, Tree::Constant(_)));
-        Ok((if never { FALSE } else { only(all, TRUE, Tree::All) }, Type::Bool))
+        Ok((tree, Type::Bool))
     }
 
-    fn or(&mut self, left: Node<Expr>, right: Node<Expr>, wanted: Wanted) -> Result<(Tree, Type), OnlyVrl> {
-        if wanted == Wanted::Value {
-            let (left, right) = (self.expr(left, wanted)?, self.expr(right, wanted)?);
-            let holds = if left.holds == right.holds { left.holds } else { Type::Any };
-            return Ok((Tree::Or(Box::new([left.tree, right.tree])), holds));
-        }
-        let mut any = Vec::new();
-        for tree in [self.truth(left)?, self.truth(right)?] {
-            match tree {
-                Tree::Any(more) => any.extend(more),
-                Tree::Constant(constant) if constant != Constant::Bool(true) => {}
-                tree => any.push(tree),
+    fn first_of(&mut self, first: Node<Expr>, rest: Vec<(Opcode, Node<Expr>)>) -> Result<(Tree, Type), OnlyVrl> {
+        let first = self.expr(first, Wanted::Value)?;
+        let (mut holds, mut trees) = (first.holds, vec![first.tree]);
+        for (_, operand) in rest {
+            let operand = self.expr(operand, Wanted::Value)?;
+            if operand.holds != holds {
+                holds = Type::Any;
             }
+            trees.push(operand.tree);
         }
-        let always = any.iter().any(|t| matches!(t, Tree::Constant(_)));
-        Ok((if always { TRUE } else { only(any, FALSE, Tree::Any) }, Type::Bool))
+        Ok((Tree::Or(trees), holds))
     }
 
     /// `??`: only what can fail has an otherwise; VRL says so of the rest.
@@ -275,12 +280,20 @@ impl Lower<'_> {
         if let Some(nanos) = at.ok().and_then(|t| t.timestamp_nanos_opt()).and_then(|n| u64::try_from(n).ok()) {
             return Constant::Time(nanos);
         }
-        self.fault(place.clone(), format!("`{text}` is no time; write one as in {}", operand::time(1_767_225_600_000_000_000).format("t'%+'")));
+        self.fault(
+            place.clone(),
+            format!("`{text}` is no time; write one as in {}", operand::time(1_767_225_600_000_000_000).format("t'%+'")),
+        );
         Constant::Null
     }
 
     /// Leaves this piece to VRL.
     fn vrl(&mut self, range: Range<usize>, bang: Option<usize>) -> Typed {
+        if self.levels > LEVELS_MAX {
+            let what = format!("only VRL can do this, and the condition is {} levels deep; {LEVELS_MAX} are allowed then", self.levels);
+            self.fault(range.clone(), what);
+            return Typed { tree: FALSE, holds: Type::Any, place: range };
+        }
         match Program::compile(self.text, &Piece { range: range.clone(), bang }) {
             Ok(program) => Typed { holds: program.gives(), tree: Tree::Vrl(Arc::new(program)), place: range },
             Err(faults) => {
@@ -307,11 +320,36 @@ fn negated(tree: Tree) -> Tree {
     }
 }
 
-/// The only one, none as `empty`, or several put together.
-fn only(mut trees: Vec<Tree>, empty: Tree, together: fn(Vec<Tree>) -> Tree) -> Tree {
-    match trees.len() {
-        0 => empty,
-        1 => trees.swap_remove(0),
-        _ => together(trees),
+fn all(left: Tree, right: Tree) -> Tree {
+    match (left, right) {
+        (Tree::Constant(known), other) | (other, Tree::Constant(known)) => {
+            if known == Constant::Bool(true) {
+                other
+            } else {
+                FALSE
+            }
+        }
+        (Tree::All(mut trees), other) => {
+            trees.push(other);
+            Tree::All(trees)
+        }
+        (left, right) => Tree::All(vec![left, right]),
+    }
+}
+
+fn any(left: Tree, right: Tree) -> Tree {
+    match (left, right) {
+        (Tree::Constant(known), other) | (other, Tree::Constant(known)) => {
+            if known == Constant::Bool(true) {
+                TRUE
+            } else {
+                other
+            }
+        }
+        (Tree::Any(mut trees), other) => {
+            trees.push(other);
+            Tree::Any(trees)
+        }
+        (left, right) => Tree::Any(vec![left, right]),
     }
 }

@@ -1,9 +1,6 @@
 //! The target of a running program: reads are made from the record once per path, writes are kept beside it and seen by later reads.
 
-use super::{
-    layer::Layer,
-    write,
-};
+use super::{layer::Layer, write};
 use crate::{
     convert::{self, Reader},
     fields::Leaf,
@@ -23,7 +20,7 @@ use vrl::{
 /// A record and what was written over it.
 #[derive(Debug)]
 pub(super) struct Draft<'p, 'r> {
-    subject: &'p Subject<'r>,
+    subject: &'p Subject<'p, 'r>,
     reads: &'p [(OwnedTargetPath, Option<Reader>)],
     slots: Vec<OnceCell<Option<Value>>>,
     attributes: Layer,
@@ -37,7 +34,7 @@ pub(super) struct Draft<'p, 'r> {
 
 impl<'p, 'r> Draft<'p, 'r> {
     /// Nothing written yet. `now` is none for a program that does not ask for it.
-    pub(super) fn new(subject: &'p Subject<'r>, reads: &'p [(OwnedTargetPath, Option<Reader>)], now: Option<Time>) -> Draft<'p, 'r> {
+    pub(super) fn new(subject: &'p Subject<'p, 'r>, reads: &'p [(OwnedTargetPath, Option<Reader>)], now: Option<Time>) -> Draft<'p, 'r> {
         Draft {
             subject,
             reads,

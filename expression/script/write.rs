@@ -104,7 +104,9 @@ pub(super) fn name(leaf: Leaf) -> &'static str {
 
 fn described(of: &Computed) -> String {
     match of {
-        Computed::Bytes(_) | Computed::String(_) => format!("`{}`", of.to_str_lossy().unwrap_or_default().chars().take(40).collect::<String>()),
+        Computed::Bytes(_) | Computed::String(_) => {
+            format!("`{}`", of.to_str_lossy().unwrap_or_default().chars().take(40).collect::<String>())
+        }
         Computed::Integer(number) => format!("{number}"),
         other => other.kind_str().to_owned(),
     }

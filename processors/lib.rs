@@ -3,6 +3,8 @@
 
 pub mod correlate;
 pub mod filter;
+#[cfg(test)]
+mod kit;
 pub mod sample;
 pub mod transform;
 

@@ -5,6 +5,8 @@ mod closed;
 mod enrich;
 mod gathering;
 mod learning;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use closed::Closed;

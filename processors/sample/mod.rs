@@ -3,6 +3,8 @@
 
 mod decided;
 mod records;
+#[cfg(test)]
+mod tests;
 mod threshold;
 mod tracestate;
 

@@ -6,7 +6,7 @@ use signal::Decision;
 /// Hex digits of a threshold that are kept: enough for a share of 0.0001 % and short in the header.
 const DIGITS: u32 = 5;
 
-/// The threshold that keeps this share of the traces: (1 - share) * 2^56, rounded down to five hex digits after its leading `f`s.
+/// The threshold that keeps this share of the traces: (1 - share) * 2^56, rounded to five hex digits after its leading `f`s.
 pub(super) fn of_share(share: f64) -> u64 {
     if share >= 1.0 {
         return 0;
@@ -20,7 +20,9 @@ pub(super) fn of_share(share: f64) -> u64 {
     // A threshold near 2^56 starts with `f`s, which carry no precision of the share.
     let leading = (!(exact << 8)).leading_zeros() / 4;
     let cut = 56u32.saturating_sub(4 * (leading + DIGITS));
-    (exact >> cut) << cut
+    let half = (1u64 << cut) >> 1;
+    // Rounded up to 2^56 it would keep nothing.
+    (((exact + half) >> cut) << cut).min(Decision::DROP - 1)
 }
 
 /// As `th` is written: hex digits without the trailing zeros, `0` for a threshold of zero.

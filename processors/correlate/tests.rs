@@ -1,0 +1,172 @@
+//! What closes a trace, what is joined, what passes, and what a late record becomes.
+
+use super::Correlate;
+use crate::kit::{at, attribute, id, log, logs, names, promise, span, spans, traces};
+use pipeline::{
+    Flush, Processor,
+    testing::{advance, build, flush, run},
+};
+use signal::{Ack, ClosedBy, Decision, Kinds, Part, Signal, Value};
+use std::sync::{Arc, atomic::Ordering};
+
+fn correlate(body: &str) -> Box<dyn Processor> {
+    build::<Correlate>(body, Kinds::RECORDS).unwrap()
+}
+
+#[test]
+fn spans_and_logs_from_many_requests_close_as_one_trace() {
+    let mut part = correlate("{}");
+    let (ack, settled) = promise();
+    run(part.as_mut(), spans("shop", vec![span(1, 1, 0, ""), span(2, 9, 0, "")], ack.clone()), at(0));
+    run(part.as_mut(), spans("pay", vec![span(1, 2, 1, "card declined")], ack.clone()), at(1));
+    run(part.as_mut(), logs("pay", vec![log(1, 2, 17, "no money")], ack), at(1));
+    let closed = traces(advance(part.as_mut(), at(20)));
+    let [first, second] = closed.as_slice() else { panic!("{closed:?}") };
+    assert_eq!((first.id, second.id), (id(1), id(2)));
+    assert_eq!(names(&first.spans), ["span 1", "span 2"]);
+    assert_eq!(first.logs.len(), 1);
+    let facts = &first.facts;
+    assert_eq!((facts.span_count, facts.log_count, facts.error_span_count, facts.error_log_count), (2, 1, 1, 1));
+    assert_eq!(facts.services.iter().map(|s| &**s).collect::<Vec<_>>(), ["shop", "pay"]);
+    assert_eq!(facts.first_error.as_ref().unwrap().message.as_deref(), Some("no money"));
+    assert!(!settled.load(Ordering::SeqCst), "the promise is held as long as the trace is");
+    drop(closed);
+    assert!(settled.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_complete_trace_closes_two_seconds_after_it_was_complete() {
+    let mut part = correlate("{}");
+    run(part.as_mut(), spans("pay", vec![span(1, 2, 1, "")], Ack::none()), at(0));
+    run(part.as_mut(), spans("shop", vec![span(1, 1, 0, "")], Ack::none()), at(1));
+    assert!(traces(advance(part.as_mut(), at(2))).is_empty());
+    let closed = traces(advance(part.as_mut(), at(3)));
+    assert_eq!(closed[0].facts.closed_by, ClosedBy::Root);
+    assert_eq!(closed[0].part, Part::Whole);
+}
+
+#[test]
+fn a_missing_parent_keeps_the_trace_open_until_it_is_idle() {
+    let mut part = correlate("{}");
+    run(part.as_mut(), spans("shop", vec![span(1, 1, 0, ""), span(1, 3, 2, "")], Ack::none()), at(0));
+    assert!(traces(advance(part.as_mut(), at(5))).is_empty());
+    assert_eq!(traces(advance(part.as_mut(), at(6)))[0].facts.closed_by, ClosedBy::Idle);
+}
+
+#[test]
+fn a_trace_that_never_rests_closes_ten_seconds_after_its_first_record() {
+    let mut part = correlate("{}");
+    for second in 0..12 {
+        let closed = traces(advance(part.as_mut(), at(second)));
+        if second < 10 {
+            assert!(closed.is_empty());
+        } else if second == 10 {
+            assert_eq!(closed[0].facts.closed_by, ClosedBy::First);
+            return;
+        }
+        run(part.as_mut(), spans("shop", vec![span(1, u8::try_from(second).unwrap() + 10, 9, "")], Ack::none()), at(second));
+    }
+}
+
+#[test]
+fn logs_without_a_trace_and_metrics_pass_at_once() {
+    let mut part = correlate("{}");
+    let out = run(part.as_mut(), logs("shop", vec![log(0, 0, 9, "started"), log(1, 1, 9, "joined")], Ack::none()), at(0));
+    assert_eq!(out.count(Signal::Logs), 1);
+    assert_eq!(out.unaccounted(Signal::Logs), 0);
+    assert_eq!(part.held().logs, 1);
+}
+
+#[test]
+fn what_comes_after_the_close_is_late() {
+    let mut part = correlate("{}");
+    run(part.as_mut(), spans("shop", vec![span(1, 1, 0, "")], Ack::none()), at(0));
+    advance(part.as_mut(), at(5));
+    let late = traces([run(part.as_mut(), logs("shop", vec![log(1, 1, 17, "too late")], Ack::none()), at(6))]);
+    assert_eq!(late[0].part, Part::Late);
+    assert_eq!(attribute(&late[0].logs, 0, "correlation.state"), Some(Value::from("late")));
+    assert!(late[0].facts.error());
+}
+
+#[test]
+fn a_decision_from_before_a_restart_makes_its_trace_closed() {
+    let mut part = correlate("{}");
+    let decision = Decision { trace_id: id(1), threshold: 0, rule: Arc::from("all"), through: None, pinned: false, at: at(0) };
+    part.recall(&decision);
+    let again = traces([run(part.as_mut(), spans("shop", vec![span(1, 1, 0, "")], Ack::none()), at(1))]);
+    assert_eq!(again[0].part, Part::Late);
+    assert_eq!(part.held().spans, 0);
+}
+
+#[test]
+fn a_trace_over_a_cap_is_closed_early_and_the_rest_follows() {
+    let mut part = correlate("caps: { spans: 2 }");
+    let sent = run(part.as_mut(), spans("shop", vec![span(1, 1, 0, ""), span(1, 2, 1, "")], Ack::none()), at(0));
+    let closed = traces([sent]);
+    assert_eq!((closed[0].part, closed[0].facts.closed_by), (Part::Early, ClosedBy::Cap));
+    let rest = traces([run(part.as_mut(), spans("shop", vec![span(1, 3, 1, "")], Ack::none()), at(0))]);
+    assert_eq!(rest[0].part, Part::Late);
+}
+
+#[test]
+fn a_full_window_closes_the_oldest_first() {
+    let mut part = correlate("limit: 4KiB");
+    let mut early = Vec::new();
+    for trace in 1..=20 {
+        early.extend(traces([run(part.as_mut(), spans("shop", vec![span(trace, 1, 9, "")], Ack::none()), at(0))]));
+    }
+    assert!(!early.is_empty());
+    assert_eq!(early[0].id, id(1));
+    assert!(early.iter().all(|t| t.facts.closed_by == ClosedBy::Pressure));
+    assert!(part.held().bytes <= 4 << 10, "{:?}", part.held());
+}
+
+#[test]
+fn the_drain_closes_everything_as_partial() {
+    let mut part = correlate("{}");
+    run(part.as_mut(), spans("shop", vec![span(1, 1, 0, "")], Ack::none()), at(0));
+    run(part.as_mut(), logs("shop", vec![log(1, 1, 9, "hello")], Ack::none()), at(0));
+    let closed = traces([flush(part.as_mut(), Flush::Last, at(0), 1)]);
+    assert_eq!(closed[0].facts.closed_by, ClosedBy::Drain);
+    assert_eq!(attribute(&closed[0].logs, 0, "correlation.state"), Some(Value::from("partial")));
+    assert_eq!(part.held().spans, 0);
+}
+
+#[test]
+fn logs_learn_of_their_span_and_spans_of_their_logs() {
+    let mut part = correlate("{}");
+    run(part.as_mut(), spans("pay", vec![span(1, 1, 0, "no")], Ack::none()), at(0));
+    run(part.as_mut(), logs("pay", vec![log(1, 1, 17, "no money"), log(1, 1, 9, "trying")], Ack::none()), at(0));
+    let closed = traces(advance(part.as_mut(), at(9)));
+    let (spans, logs) = (&closed[0].spans, &closed[0].logs);
+    assert_eq!(attribute(spans, 0, "log.count"), Some(Value::Int(2)));
+    assert_eq!(attribute(spans, 0, "log.error_count"), Some(Value::Int(1)));
+    assert_eq!(attribute(spans, 0, "log.first_error.message"), Some(Value::from("no money")));
+    assert_eq!(attribute(logs, 0, "span.name"), Some(Value::from("span 1")));
+    assert_eq!(attribute(logs, 1, "span.status"), Some(Value::from("error")));
+    assert_eq!(attribute(logs, 1, "trace.error"), Some(Value::Bool(true)));
+    assert_eq!(attribute(logs, 1, "trace.root.name"), Some(Value::from("span 1")));
+}
+
+#[test]
+fn an_id_in_the_text_of_a_log_joins_it_and_is_written_into_the_field() {
+    let mut part = correlate("{}");
+    run(part.as_mut(), spans("pay", vec![span(1, 1, 0, "")], Ack::none()), at(0));
+    let line = format!("trace_id={} span_id=0101010101010101 charged", id(1));
+    run(part.as_mut(), logs("pay", vec![log(0, 0, 9, &line)], Ack::none()), at(0));
+    let closed = traces(advance(part.as_mut(), at(9)));
+    let record = closed[0].logs.records().next().unwrap();
+    let signal::Item::Log(log) = record.item else { panic!() };
+    assert_eq!(log.trace_id(), Some(id(1)));
+    assert_eq!(attribute(&closed[0].logs, 0, "correlation.state"), Some(Value::from("joined")));
+}
+
+#[test]
+fn identities_follow_the_records_into_the_trace() {
+    let mut part = correlate("{}");
+    run(part.as_mut(), spans("shop", vec![span(1, 1, 0, ""), span(2, 2, 0, ""), span(1, 3, 1, "")], Ack::none()), at(0));
+    let closed = traces(advance(part.as_mut(), at(9)));
+    let first = closed.iter().find(|t| t.id == id(1)).unwrap();
+    let chunk = &first.spans.chunks()[0];
+    assert_eq!((chunk.origin().unwrap().position, chunk.ordinal(0), chunk.ordinal(1)), (7, 0, 2));
+}

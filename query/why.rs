@@ -129,8 +129,8 @@ fn explain(spans: &[SpanRow], parents: &[Option<usize>]) -> (PathKind, Option<us
     }
     let longer = |n: usize, than: Option<usize>| than.is_none_or(|other| spans[n].duration_ms > spans[other].duration_ms);
     let (mut at, mut longest_child) = (None, vec![None; spans.len()]);
-    for n in 0..spans.len() {
-        let best = parents[n].map_or(&mut at, |parent| &mut longest_child[parent]);
+    for (n, parent) in parents.iter().enumerate() {
+        let best = parent.map_or(&mut at, |parent| &mut longest_child[parent]);
         if longer(n, *best) {
             *best = Some(n);
         }

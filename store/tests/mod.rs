@@ -3,5 +3,7 @@
 mod crash;
 mod fidelity;
 mod lifecycle;
+mod open_data;
+mod pressure;
 mod sample;
 mod scanning;

@@ -1,0 +1,75 @@
+//! A small log, a failing disk, and many callers at once.
+
+use super::sample::{column, inline, log, logs_flow, options, span, spans_flow};
+use crate::{Options, Store, Table};
+use journal::{
+    Blocking, Disk,
+    simulated::{Call, SimulatedDisk},
+};
+use signal::Origin;
+use std::{collections::BTreeSet, io::ErrorKind, path::Path, sync::Arc};
+
+const PATH: &str = "/data/store";
+
+#[tokio::test]
+async fn a_full_log_is_flushed_and_goes_on() {
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new());
+    let options = Options { log_limit: 256 << 10, ..options(Path::new(PATH)) };
+    let store = Store::open(options, disk, inline()).unwrap();
+    for n in 0..300 {
+        store.append(&logs_flow(vec![log(n, &format!("{n:03} {}", "x".repeat(4_000)))], None)).await.unwrap();
+        assert!(store.stats().log_bytes <= 256 << 10);
+    }
+    assert_eq!(column(&store, Table::Logs, "body").len(), 300);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_for_a_while_loses_nothing_that_was_taken() {
+    let simulated = SimulatedDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(simulated.clone());
+    let store = Store::open(options(Path::new(PATH)), Arc::clone(&disk), inline()).unwrap();
+    store.append(&logs_flow(vec![log(0, "a")], None)).await.unwrap();
+    for call in [Call::Create, Call::Append, Call::Sync, Call::SyncDir, Call::Rename] {
+        simulated.fail(call, ErrorKind::StorageFull, 1);
+        assert!(store.flush().is_err() || call == Call::Append, "{call:?}");
+        simulated.heal();
+    }
+    let refused = store.flush();
+    assert_eq!(column(&store, Table::Logs, "body"), ["a"]);
+    drop((refused, store));
+    simulated.restart(journal::simulated::Survives::All);
+    let store = Store::open(options(Path::new(PATH)), disk, inline()).unwrap();
+    store.append(&logs_flow(vec![log(1, "b")], None)).await.unwrap();
+    store.flush().unwrap();
+    assert_eq!(column(&store, Table::Logs, "body"), ["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_callers_with_the_same_records_add_them_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocking: Blocking = Arc::new(|work| drop(tokio::task::spawn_blocking(work)));
+    let options = Options { flush_bytes_max: 200_000, ..options(folder.path()) };
+    let store = Store::open(options, Arc::new(journal::RealDisk), blocking).unwrap();
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..8 {
+        let store = Arc::clone(&store);
+        callers.spawn(async move {
+            let mut new = 0;
+            for n in 0..40_u64 {
+                let n = (n + caller * 5) % 40;
+                let flow = spans_flow((1..=5).map(|id| span(n as u8 + 1, id, n)).collect(), Some(Origin { log: 3, position: n }));
+                let before = store.append(&flow).await.unwrap();
+                assert_eq!(before.records + before.repeats, 5);
+                new += before.records;
+                let there = column(&store, Table::Spans, "trace_id");
+                assert!(there.iter().filter(|id| **id == format!("{:02x}", n + 1).repeat(16)).count() == 5, "seen when it returns, once");
+            }
+            new
+        });
+    }
+    let new: usize = callers.join_all().await.into_iter().sum();
+    assert_eq!(new, 200);
+    let rows: BTreeSet<String> = column(&store, Table::Spans, "trace_id").into_iter().collect();
+    assert_eq!((rows.len(), column(&store, Table::Spans, "trace_id").len()), (40, 200));
+    assert!(store.stats().tables[0].files > 0, "it was flushed meanwhile");
+}

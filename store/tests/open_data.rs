@@ -12,6 +12,7 @@ const TRACES: u64 = 5_000;
 
 #[tokio::test]
 #[ignore = "writes the folder in OPEN_DATA"]
+#[expect(clippy::disallowed_methods, reason = "run by hand and by a script, which name the folder")]
 async fn fills_a_folder() {
     let folder = PathBuf::from(std::env::var("OPEN_DATA").unwrap());
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);

@@ -241,11 +241,15 @@ where
     Ok(buffer.finish())
 }
 
-/// Reads and drops what is left of an HTTP/1 body, up to 4 MiB and for at most a second: a client that is still sending when the connection closes never sees why it was refused.
+/// What `discard` reads and for how long, at the most.
+const DISCARD_BYTES_MAX: usize = 32 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(3);
+
+/// Reads and drops what is left of an HTTP/1 body, within limits: a client that is still sending when its connection closes never sees why it was refused.
 pub async fn discard<B: Body<Data = Bytes>>(body: B) {
     let mut body = std::pin::pin!(body);
     let rest = async {
-        let mut left = 4_usize << 20;
+        let mut left = DISCARD_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {
             left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
             if left == 0 {
@@ -254,7 +258,7 @@ pub async fn discard<B: Body<Data = Bytes>>(body: B) {
         }
     };
     // Whether it came to its end or to its time makes no difference.
-    let _ended = timeout(Duration::from_secs(1), rest).await;
+    let _ended = timeout(DISCARD_TIME, rest).await;
 }
 
 /// Gives back what was allocated in vain, so that what is kept for long costs what it is counted as.

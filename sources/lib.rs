@@ -2,6 +2,8 @@
 
 pub mod generate;
 pub mod otlp;
+#[cfg(test)]
+mod trial;
 
 use pipeline::{Entry, catalog::source};
 

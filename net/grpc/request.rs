@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use std::{
     convert::Infallible,
     error::Error,
@@ -159,6 +159,12 @@ impl Body for Reply {
 
     fn is_end_stream(&self) -> bool {
         self.message.is_none() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // A length would only be in the way where trailers follow.
+        let length = self.message.as_ref().map_or(0, |message| message.len() as u64);
+        if self.trailers.is_none() { SizeHint::with_exact(length) } else { SizeHint::default() }
     }
 }
 

@@ -65,7 +65,7 @@ impl Default for Limits {
             streams_max: 256,
             stream_window: 512 << 10,
             connection_window: 1 << 20,
-            drain: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
         }
     }
 }

@@ -124,3 +124,27 @@ async fn send(intake: &Intake, stop: &Stop, export: Export) -> Result<(), Source
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::start;
+    use signal::Signal;
+
+    #[tokio::test]
+    async fn the_shop_sends_whole_visits_through_a_pipeline_and_closes_when_told() {
+        let shop = "shop: { type: generate, traces_per_second: 200, traces_max: 30, errors: 20%, slow: 20% }";
+        let trial = start("", shop).await.map_err(|faults| format!("{faults:?}")).unwrap();
+        assert!(trial.kept(Signal::Traces, 60).await >= 60);
+        let drained = trial.end().await;
+        let shop = &drained.ledger.node("shop").unwrap().signals;
+        assert!(shop[&Signal::Traces].out > 4 * 30 && shop[&Signal::Logs].out > 2 * 30 && shop[&Signal::Metrics].out > 0, "{shop:?}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_generated_is_said() {
+        let faults = start("", "shop: { type: generate, traces_per_second: 0 }").await.err().expect("no visits");
+        assert_eq!(faults[0].what, "`traces_per_second` must be 1 to 10000");
+        let faults = start("", "shop: { type: generate, errors: 60%, slow: 60% }").await.err().expect("over the whole");
+        assert_eq!(faults[0].what, "`errors` and `slow` are more than 100% together");
+    }
+}

@@ -3,6 +3,8 @@
 mod grpc;
 mod http;
 mod inlet;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use config::{Bytes, Fault, Place, Placed};

@@ -1,5 +1,6 @@
 //! WHAT IS ASKED: conditions as matchers over the bytes, VRL over a lazy view. One language everywhere (FIELDS.md). Does no I/O.
 
+mod advice;
 pub mod condition;
 mod conditions;
 mod convert;

@@ -1,9 +1,10 @@
-//! Text to VRL's syntax tree, and VRL's messages to faults at their place in the YAML. Size and depth are bounded first: VRL's parser, its compiler and the drop of its tree recurse.
+//! Text to VRL's syntax tree. Size and depth are bounded first: VRL's parser, its compiler and the drop of its tree recurse.
 
+use crate::advice;
 use config::{Fault, Placed};
 use std::ops::Range;
 use vrl::{
-    diagnostic::{Diagnostic, DiagnosticMessage, Note},
+    diagnostic::{Diagnostic, DiagnosticMessage},
     parser::ast::{Expr, Node, RootExpr},
 };
 
@@ -21,13 +22,13 @@ pub(crate) fn statements(text: &Placed<String>) -> Result<Vec<Node<Expr>>, Vec<F
         let what = format!("this statement has more than {OPERATORS_MAX} operators and brackets");
         return Err(vec![text.fault_in(at, what).help("ask for one of many values with `includes([\"a\", \"b\"], .name)` or `match`")]);
     }
-    let program = vrl::parser::parse(text.as_str()).map_err(|error| vec![fault(text, &diagnostic(&error))])?;
+    let program = vrl::parser::parse(text.as_str()).map_err(|error| vec![advice::fault(text, &diagnostic(&error))])?;
     let mut faults = Vec::new();
     let mut statements = Vec::new();
     for node in program {
         match node.into_inner() {
             RootExpr::Expr(expr) => statements.push(expr),
-            RootExpr::Error(error) => faults.push(fault(text, &diagnostic(&error))),
+            RootExpr::Error(error) => faults.push(advice::fault(text, &diagnostic(&error))),
         }
     }
     if faults.is_empty() { Ok(statements) } else { Err(faults) }
@@ -35,29 +36,6 @@ pub(crate) fn statements(text: &Placed<String>) -> Result<Vec<Node<Expr>>, Vec<F
 
 fn diagnostic(error: &dyn DiagnosticMessage) -> Diagnostic {
     Diagnostic { severity: error.severity(), code: error.code(), message: error.message(), labels: error.labels(), notes: error.notes() }
-}
-
-/// VRL's message with its first label's place and words; what it advises becomes the help.
-pub(crate) fn fault(text: &Placed<String>, found: &Diagnostic) -> Fault {
-    let primary = found.labels.iter().find(|l| l.primary).or(found.labels.first());
-    let what = match primary {
-        Some(label) if !label.message.is_empty() && label.message != found.message => format!("{}: {}", found.message, label.message),
-        _ => found.message.clone(),
-    };
-    let place = primary.map_or(0..0, |label| label.span.range());
-    let others = found.labels.iter().filter(|l| !l.primary).map(|l| l.message.clone());
-    let advice = others.chain(found.notes.iter().filter_map(advice)).collect::<Vec<_>>().join("; ");
-    let fault = text.fault_in(within(text, place), what.trim().replace('\n', " "));
-    if advice.is_empty() { fault } else { fault.help(advice) }
-}
-
-fn advice(note: &Note) -> Option<String> {
-    match note {
-        Note::Hint(_) | Note::Example(_) | Note::CoerceValue | Note::Basic(_) | Note::UserErrorMessage(_) => {
-            Some(note.to_string().trim().to_owned()).filter(|n| !n.is_empty())
-        }
-        _ => None,
-    }
 }
 
 /// A range that lies within the text, at character boundaries.

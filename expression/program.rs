@@ -1,6 +1,7 @@
 //! A VRL program that reads a record or a closed trace and changes nothing: the parts of a condition that the matcher leaves to VRL.
 
 use crate::{
+    advice,
     convert::{self, Reader},
     fields::{FIELDS, Type},
     functions, parse,
@@ -72,7 +73,7 @@ impl Program {
                 for label in &mut problem.labels {
                     label.span = Span::new(piece.place(label.span.start()), piece.place(label.span.end()));
                 }
-                parse::fault(text, &problem)
+                advice::for_condition(advice::fault(text, &problem))
             })
             .collect();
         match result {

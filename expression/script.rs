@@ -6,6 +6,7 @@ mod plain;
 mod write;
 
 use crate::{
+    advice,
     convert::Reader,
     functions, parse,
     program::{Declared, UTC, declared},
@@ -62,7 +63,7 @@ impl Script {
         let env = ExternalEnv::new_with_kind(declared(Declared::For(takes)), Kind::object(Collection::<Field>::empty()));
         match compile_with_external(&self.0, functions::all(), &env, CompileConfig::default()) {
             Ok(done) => Ok(Program { runs: Runs::Vrl(Box::new(Compiled::new(done.program, found.asks_clock))), concerns }),
-            Err(list) => Err(list.iter().map(|problem| parse::fault(&self.0, problem)).collect()),
+            Err(list) => Err(list.iter().map(|problem| advice::fault(&self.0, problem)).collect()),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) const LEVELS_MAX: usize = 64;
 
 /// Walks the statements and notes every fault.
 pub(crate) fn survey(text: &Placed<String>, program: &[Node<Expr>], takes: Kinds, intent: Intent) -> Result<Survey, Vec<Fault>> {
-    let mut walk = Walk { text, takes, intent, level: 0, found: Survey::default(), faults: Vec::new() };
+    let mut walk = Walk { text, takes, intent, level: 0, variables: Vec::new(), found: Survey::default(), faults: Vec::new() };
     for statement in program {
         walk.expr(statement.clone());
     }
@@ -73,6 +73,8 @@ struct Walk<'t> {
     takes: Kinds,
     intent: Intent,
     level: usize,
+    /// Names assigned or bound so far.
+    variables: Vec<String>,
     found: Survey,
     faults: Vec<Fault>,
 }
@@ -91,7 +93,8 @@ impl Walk<'_> {
 
     fn within(&mut self, node: Node<Expr>) {
         match node.into_inner() {
-            Expr::Literal(_) | Expr::Variable(_) | Expr::Break(_) => {}
+            Expr::Literal(_) | Expr::Break(_) => {}
+            Expr::Variable(name) => self.variable(name.inner(), name.span()),
             Expr::Container(container) => self.container(container.into_inner()),
             Expr::IfStatement(node) => {
                 let node = node.into_inner();
@@ -104,6 +107,7 @@ impl Walk<'_> {
             }
             Expr::Op(op) => {
                 let (first, rest) = chain(op.into_inner());
+                self.dashed(&first, &rest);
                 self.found.levels = self.found.levels.max(self.level + rest.len());
                 self.expr(first);
                 self.all(rest.into_iter().map(|(_, operand)| operand));
@@ -164,19 +168,28 @@ impl Walk<'_> {
             }
             self.expr(argument.expr);
         }
-        self.all(call.closure.into_iter().flat_map(|c| c.into_inner().block.into_inner().into_inner()));
+        if let Some(closure) = call.closure {
+            let closure = closure.into_inner();
+            self.variables.extend(closure.variables.iter().map(|name| name.inner().to_string()));
+            self.all(closure.block.into_inner().into_inner());
+        }
     }
 
     fn assignment(&mut self, assignment: Assignment) {
+        // VRL itself finds a variable that is read before it is written.
         let (targets, value) = match assignment {
             Assignment::Single { target, expr, .. } => (vec![target], expr),
             Assignment::Infallible { ok, err, expr, .. } => (vec![ok, err], expr),
         };
         for target in targets {
             let span = target.span();
+            if let AssignmentTarget::Internal(name, _) = target.inner() {
+                self.variables.push(name.to_string());
+            }
             if let AssignmentTarget::Query(query) = target.into_inner() {
                 self.write(&query, span);
-                if let Some(what) = script::never_taken(&query, value.inner()) {
+                let literal = (self.intent == Intent::Script).then(|| script::never_taken(&query, value.inner())).flatten();
+                if let Some(what) = literal {
                     self.fault(value.span().range(), what);
                 }
                 self.query(query, span);
@@ -187,7 +200,7 @@ impl Walk<'_> {
 
     fn query(&mut self, query: Query, span: Span) {
         match query.target.into_inner() {
-            QueryTarget::Internal(_) => {}
+            QueryTarget::Internal(name) => self.variable(&name, span),
             QueryTarget::FunctionCall(call) => self.call(call),
             QueryTarget::Container(container) => self.container(container),
             QueryTarget::External(PathPrefix::Metadata) => {
@@ -216,10 +229,34 @@ impl Walk<'_> {
         }
     }
 
+    fn variable(&mut self, name: &str, span: Span) {
+        if self.variables.iter().any(|known| known == name) {
+            return;
+        }
+        let what = match fields::entry(name) {
+            Some(_) => format!("`{name}` is no variable; did you mean the field `.{name}`?"),
+            None if name.starts_with(|c: char| c.is_ascii_digit()) => format!("`{name}` is no number; write it without a unit"),
+            None => format!("`{name}` is no variable; fields begin with a dot, text stands in double quotes"),
+        };
+        self.fault(span.range(), what);
+    }
+
+    /// A key with a dash reads as a subtraction.
+    fn dashed(&mut self, first: &Node<Expr>, rest: &[(Opcode, Node<Expr>)]) {
+        let [(Opcode::Sub, second)] = rest else { return };
+        let (Expr::Query(left), Expr::Variable(right)) = (first.inner(), second.inner()) else { return };
+        let key = left.inner().path.inner().segments.last().map(ToString::to_string).unwrap_or_default();
+        if first.end() + 1 == second.start() && !self.variables.iter().any(|known| *known == **right.inner()) {
+            let what = format!("a key with a dash stands in quotes, as in `.attributes.\"{key}-{}\"`", right.inner());
+            self.fault(first.start()..second.end(), what);
+            self.variables.push(right.inner().to_string());
+        }
+    }
+
     fn write(&mut self, query: &Query, span: Span) {
         if self.intent == Intent::Condition || !matches!(query.target.inner(), QueryTarget::External(PathPrefix::Event)) {
             if self.intent == Intent::Condition && matches!(query.target.inner(), QueryTarget::External(_)) {
-                self.fault(span.range(), "a condition changes nothing; write fields in a `transform`".to_owned());
+                self.fault(span.range(), "a condition changes nothing; `==` compares, and a `transform` writes".to_owned());
             }
             return;
         }

@@ -111,6 +111,10 @@ impl Lower<'_> {
         if matches!(how, Conversion::Downcase | Conversion::Upcase) {
             self.asks_text(&name, &value);
         }
+        if how == Conversion::Length && (value.holds.is_number() || matches!(value.holds, Type::Bool | Type::Time)) {
+            let what = format!("{} is {} and has no length", self.written(&value.place), value.holds.named());
+            self.fault(value.place.clone(), what);
+        }
         Ok(Some((Tree::Convert(how, Box::new(value.tree)), gives)))
     }
 

@@ -285,3 +285,12 @@ fn the_clock_is_the_pipelines_in_vrl_too() {
     let text = "x = to_unix_timestamp(now()); x == 1767312000";
     answers(&spans(), 0, &[text, "now() == t'2026-01-02T00:00:00Z'"], &["now() > t'2026-01-02T00:00:00Z'"]);
 }
+
+#[test]
+fn one_compiled_condition_serves_all_lanes() {
+    fn shared<T: Send + Sync>() {}
+    fn sendable<T: Send>() {}
+    shared::<crate::Predicates>();
+    shared::<crate::Getter>();
+    sendable::<crate::Program>();
+}

@@ -156,7 +156,7 @@ fn nothing_reaches_outside_or_writes() {
         "0-11 `get_env_var` is not offered: an expression may not reach outside or be random"
     );
     assert!(one("random_bool()", Kinds::SPANS).contains("not offered"));
-    assert!(one(".name = \"x\"; true", Kinds::SPANS).contains("a condition changes nothing; write fields in a `transform`"));
+    assert!(one(".name = 5; true", Kinds::SPANS).contains("a condition changes nothing; `==` compares, and a `transform` writes"));
     assert!(one("del(.name) == \"x\"", Kinds::SPANS).contains("a condition changes nothing"));
     assert!(one("%meta == 1", Kinds::SPANS).contains("no metadata"));
     assert!(one("is_object(.)", Kinds::SPANS).contains("not for the whole record"));
@@ -166,14 +166,29 @@ fn nothing_reaches_outside_or_writes() {
 fn vrl_speaks_at_its_place() {
     let said = one(".error && strip_whitespace(.attributes.x) == \"a\"", Kinds::SPANS);
     assert!(said.starts_with("27-40 ") && said.contains("invalid argument type"), "{said}");
-    let said = one(".error &&", Kinds::SPANS);
-    assert!(said.contains("syntax error"), "{said}");
+    assert!(said.contains("put `!` after the function's name"), "{said}");
+    assert_eq!(one(".error &&", Kinds::SPANS), "9-9 syntax error: something is missing at the end");
     let said = one("match(.name, r'(')", Kinds::SPANS);
     assert!(said.starts_with("13-17 this regular expression does not parse: unclosed group"), "{said}");
     let said = one("match(.name, r'(a{500}){500}')", Kinds::SPANS);
     assert!(said.contains("needs more than 1024 KiB"), "{said}");
     let said = one(".start_time > t'yesterday'", Kinds::SPANS);
     assert!(said.contains("`yesterday` is no time; write one as in t'2026-01-01T00:00:00"), "{said}");
+}
+
+#[test]
+fn what_other_languages_write_is_translated() {
+    assert_eq!(one(".error and .is_root", Kinds::SPANS), "7-10 syntax error: unexpected `and` = write `&&`");
+    assert!(one("not .error", Kinds::SPANS).ends_with("write `!` for `not`"));
+    assert!(one(".name =~ r'a'", Kinds::SPANS).ends_with("a regular expression is asked with `match(.name, r'^a')`"));
+    assert!(one(".name == 'x'", Kinds::SPANS).ends_with("text stands in double quotes, as in `.name == \"a\"`"));
+    assert_eq!(one("severity == \"WARN\"", Kinds::LOGS), "0-8 `severity` is no variable; did you mean the field `.severity`?");
+    assert_eq!(one(".duration_ms > 1s", Kinds::SPANS), "15-17 `1s` is no number; write it without a unit");
+    assert!(one(".name == GET", Kinds::SPANS).ends_with("`GET` is no variable; fields begin with a dot, text stands in double quotes"));
+    assert_eq!(
+        one(".attributes.http-route == \"/\"", Kinds::SPANS),
+        "0-22 a key with a dash stands in quotes, as in `.attributes.\"http-route\"`"
+    );
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn condition() -> impl Strategy<Value = String> {
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("(({a}) && ({b}))")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("(({a}) || ({b}))")),
             inner.clone().prop_map(|a| format!("!({a})")),
-            (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("if ({a}) {{ ({b}) }} else {{ ({c}) }}")),
+            (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("{{ if ({a}) {{ ({b}) }} else {{ ({c}) }} }}")),
         ]
     })
 }
@@ -79,10 +79,8 @@ proptest! {
 
     #[test]
     fn the_matcher_agrees_with_vrl(text in condition()) {
-        // Comparing two literals may be refused by us or by VRL; fields are what matters.
-        let Ok(predicate) = Condition::built_in(&text).compile(Kinds::SPANS) else { return Ok(()) };
-        let placed = Placed::nowhere(text.clone());
-        let Ok(program) = Program::compile(&placed, &Piece { range: 0..text.len(), bang: None }) else { return Ok(()) };
+        let predicate = Condition::built_in(&text).compile(Kinds::SPANS).unwrap();
+        let program = Program::compile(&Placed::nowhere(text.clone()), &Piece { range: 0..text.len(), bang: None }).unwrap();
         for record in spans().records() {
             let ours = predicate.meets(&record, Time(0));
             let theirs = program.run(&Subject::Record(&record), Time(0)).and_then(|v| v.as_boolean());

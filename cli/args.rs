@@ -60,7 +60,9 @@ pub(crate) enum Command {
 
 /// Words of `run`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  kansoku run                          the sidecar preset, state in the user's state folder\n  kansoku run pipeline.yaml\n  kansoku run -- python app.py         telemetry and output of the program come in here")]
+#[command(
+    after_help = "Examples:\n  kansoku run                          the sidecar preset, state in the user's state folder\n  kansoku run pipeline.yaml\n  kansoku run -- python app.py         telemetry and output of the program come in here"
+)]
 pub(crate) struct RunWords {
     /// The pipeline file; without one it is the sidecar preset.
     pub(crate) file: Option<PathBuf>,

@@ -25,12 +25,7 @@ pub(crate) async fn json<T: serde::de::DeserializeOwned>(at: &At, path: &str, qu
 }
 
 /// Opens a GET whose body is read as it comes.
-pub(crate) async fn open(
-    at: &At,
-    path: &str,
-    query: &[(&str, String)],
-    timeout: Option<Duration>,
-) -> Result<reqwest::Response, NoAnswer> {
+pub(crate) async fn open(at: &At, path: &str, query: &[(&str, String)], timeout: Option<Duration>) -> Result<reqwest::Response, NoAnswer> {
     let client = client()?;
     let mut url = reqwest::Url::parse(at.at.trim_end_matches('/')).map_err(|e| NoAnswer(format!("`{}` is no URL: {e}", at.at)))?;
     url.set_path(path);

@@ -1,1 +1,24 @@
-//! stub
+//! THE ADMIN PORT: health, metrics, status and the query API, on one listener beside the telemetry; probes on one of their own where a kubelet asks.
+//! It only reads. Start at `routes.rs`; who may ask is in `guard.rs`.
+
+mod admin;
+mod alerts;
+mod answer;
+mod ask;
+mod figures;
+mod follow;
+mod guard;
+mod parameters;
+mod routes;
+mod seen;
+pub mod settings;
+pub mod status;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use admin::Admin;
+pub use alerts::Alerts;
+pub use settings::Settings;
+pub use status::{AlertLine, Report, StoreReport, TableReport};
+pub use view::View;

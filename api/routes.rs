@@ -1,0 +1,112 @@
+//! Which path is answered by what.
+
+use crate::{
+    View, alerts,
+    answer::{Refused, text},
+    ask, figures,
+    guard::{self, Guard},
+    status,
+};
+use axum::{
+    Router,
+    extract::State,
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{Method, StatusCode, Uri, header};
+use pipeline::{Clock, Stop};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Queries that read the disk at a time; more wait their turn.
+const QUERIES_MAX: usize = 4;
+/// Answers that follow what comes in, at a time; more are refused.
+const FOLLOWERS_MAX: usize = 32;
+
+const INDEX: &str = "kansoku
+
+  /livez                        200 while the process turns
+  /readyz                       200 once data can be taken in, else 503 and why; ?verbose
+  /metrics                      for Prometheus
+  /api/v1/status                the ledger, queues, journal, stores, alerts
+  /api/v1/traces                service, status=error|ok, text, min_duration, max_duration, since=1h, attribute=K=V, limit, follow=true
+  /api/v1/logs                  service, status=LEVEL, text, since=1h, attribute=K=V, limit, follow=true
+  /api/v1/trace/ID              a trace, by its id or the first digits, or `last`
+  /api/v1/why/ID                the failing path, its logs, why it was kept, and what is missing; `last` is the latest that failed
+  /api/v1/alerts                what is pending and firing, and what changed lately
+
+With `follow=true` an answer goes on as NDJSON. Where there are several stores, say `store=KEY`.
+";
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) view: Arc<dyn View>,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+    pub(crate) queries: Arc<Semaphore>,
+    pub(crate) followers: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(crate) fn new(view: Arc<dyn View>, clock: Clock, stop: Stop) -> Shared {
+        let places = |n| Arc::new(Semaphore::new(n));
+        Shared { view, clock, stop, queries: places(QUERIES_MAX), followers: places(FOLLOWERS_MAX) }
+    }
+}
+
+/// Everything.
+pub(crate) fn admin(shared: Shared, guard: Guard) -> Router {
+    let router = health()
+        .route("/", get(async || text(StatusCode::OK, INDEX.to_owned())))
+        .route("/api/v1/status", get(status::answer))
+        .route("/api/v1/traces", get(ask::traces))
+        .route("/api/v1/logs", get(ask::logs))
+        .route("/api/v1/trace/{id}", get(ask::trace))
+        .route("/api/v1/why/{id}", get(ask::why))
+        .route("/api/v1/alerts", get(alerts::answer));
+    finish(router, shared, guard)
+}
+
+/// What a kubelet and a scraper ask.
+pub(crate) fn probes(shared: Shared) -> Router {
+    finish(health(), shared, Guard::none())
+}
+
+fn health() -> Router<Shared> {
+    Router::new()
+        .route("/livez", get(async || text(StatusCode::OK, "alive\n".to_owned())))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+fn finish(router: Router<Shared>, shared: Shared, guard: Guard) -> Router {
+    let router = router.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(shared);
+    router.layer(from_fn_with_state(guard, guard::watch))
+}
+
+async fn ready(State(shared): State<Shared>, uri: Uri) -> Response {
+    let (status, mut body) = match shared.view.ready() {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    };
+    if uri.query().is_some_and(|query| query.split('&').any(|word| word == "verbose" || word.starts_with("verbose="))) {
+        body.push_str(&status::verbose(&shared.view.status()));
+    }
+    text(status, body)
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let mut body = shared.view.metrics();
+    body.push_str(&figures::of(shared.view.pool()));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
+}
+
+async fn unknown(uri: Uri) -> Refused {
+    Refused::absent(format!("there is nothing at {}; `/` lists what there is", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Refused {
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} is only read; ask with GET, not {method}", uri.path()))
+}

@@ -1,0 +1,69 @@
+//! Health, metrics, status and alerts.
+
+use super::sample::{START, Site};
+use crate::{Alerts, Report, guard::Guard};
+use alert::{Alert, Phase, Transition};
+use signal::Time;
+
+#[tokio::test]
+async fn readiness_says_why_not_and_what_fails_without_minding_it() {
+    let site = Site::bare(Guard::none());
+    let (status, _, body) = site.get("/readyz", &[]).await;
+    assert_eq!((status.as_u16(), &*body), (200, "ready\n"));
+    let (status, _, body) = site.get("/readyz?verbose", &[]).await;
+    assert_eq!(status.as_u16(), 200);
+    assert!(body.contains("sink hop: failing since 2026-11-21T10:00:00.000000000Z: connection refused"), "{body}");
+    *site.world.not_ready.lock() = Some("going down".to_owned());
+    let (status, _, body) = site.get("/readyz", &[]).await;
+    assert_eq!((status.as_u16(), &*body), (503, "not ready: going down\n"));
+    assert_eq!(site.get("/livez", &[]).await.0.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn metrics_have_the_pipelines_the_stores_and_the_alerts() {
+    let site = Site::new().await;
+    let (_, headers, body) = site.get("/metrics", &[]).await;
+    assert_eq!(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    for line in ["kansoku_uptime_seconds 12", "kansoku_store_rows{store=\"data/store\",table=\"logs\"} 2", "kansoku_alerts{phase=\"firing\"} 0"] {
+        assert!(body.lines().any(|l| l == line), "{line} in {body}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_has_the_ledger_and_the_stores_and_reads_back() {
+    let site = Site::new().await;
+    let (code, body) = site.json("/api/v1/status").await;
+    assert_eq!((code, &body["summary"]), (200, &"3 spans in; nothing was lost".into()));
+    let report: Report = serde_json::from_value(body).unwrap();
+    assert_eq!(report.stores[0].tables["spans"].rows, 2);
+    assert_eq!(report.pipeline.sinks[0].name, "hop");
+}
+
+fn alert(name: &str, at: u64) -> Alert {
+    Alert {
+        name: name.to_owned(),
+        transition: Transition::Firing,
+        phase: Phase::Firing,
+        labels: [("alertname".to_owned(), name.to_owned())].into(),
+        annotations: [].into(),
+        value: 1.0,
+        active_since: Time(at),
+        at: Time(at),
+        fingerprint: "0".repeat(16),
+        evidence: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn alerts_of_all_nodes_come_in_their_order() {
+    let site = Site::bare(Guard::none());
+    let other = site.world.pool.get_or("other", || Ok::<_, ()>(std::sync::Arc::new(alert::Book::default()))).unwrap();
+    site.book.write(vec![alert("late", START + 5)], &[alert("late", START + 5)]);
+    other.write(vec![alert("early", START)], &[alert("early", START)]);
+    let (_, body) = site.json("/api/v1/alerts").await;
+    let alerts: Alerts = serde_json::from_value(body).unwrap();
+    assert_eq!(alerts.active.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["early", "late"]);
+    assert_eq!(alerts.history.len(), 2);
+    let (_, body) = site.json("/api/v1/status").await;
+    assert_eq!(body["alerts"][0]["phase"], "firing");
+}

@@ -30,7 +30,9 @@ impl Admin {
         let admin = net::listen(&settings.listen).await;
         let admin = admin.map_err(|error| faults.push(Fault::at(settings.listen_place, format!("{error}; set admin.listen")))).ok();
         let probes = match &settings.probes {
-            Some(listen) => net::listen(listen).await.map_err(|error| faults.push(listen.fault(format!("{error}; set probes.listen")))).ok(),
+            Some(listen) => {
+                net::listen(listen).await.map_err(|error| faults.push(listen.fault(format!("{error}; set probes.listen")))).ok()
+            }
             None => None,
         };
         let Some(listener) = admin.filter(|_| faults.is_empty()) else { return Err(faults) };

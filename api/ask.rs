@@ -53,7 +53,9 @@ pub(crate) async fn why(State(shared): State<Shared>, Path(id): Path<String>, ur
     let store = store(shared.view.pool(), Parameters::read(&uri, OF_ONE)?.store())?;
     let ask = || match TraceRef::read(&id)? {
         // Who asks why means what failed; where nothing did, the latest.
-        TraceRef::Last => query::why(&store, &TraceRef::LastError)?.map_or_else(|| query::why(&store, &TraceRef::Last), |why| Ok(Some(why))),
+        TraceRef::Last => {
+            query::why(&store, &TraceRef::LastError)?.map_or_else(|| query::why(&store, &TraceRef::Last), |why| Ok(Some(why)))
+        }
         which => query::why(&store, &which),
     };
     let found = blocking(&shared, ask).await?;
@@ -66,10 +68,17 @@ fn store(pool: &Pool, key: Option<&str>) -> Result<Arc<Store>, Refused> {
     let keys = || stores.iter().map(|(key, _)| format!("`{key}`")).collect::<Vec<_>>().join(", ");
     let at = match key {
         _ if stores.is_empty() => {
-            return Err(Refused::absent("this pipeline has no store sink; add one under `sinks:`, such as `store: { inputs: [...], path: data/store }`"));
+            return Err(Refused::absent(
+                "this pipeline has no store sink; add one under `sinks:`, such as `store: { inputs: [...], path: data/store }`",
+            ));
         }
-        Some(key) => stores.iter().position(|(k, _)| k == key).ok_or_else(|| Refused::absent(format!("there is no store `{key}`; there is {}", keys())))?,
-        None if stores.len() > 1 => return Err(Refused::question(format!("there are several stores: {}; say which with `store=KEY`", keys()))),
+        Some(key) => stores
+            .iter()
+            .position(|(k, _)| k == key)
+            .ok_or_else(|| Refused::absent(format!("there is no store `{key}`; there is {}", keys())))?,
+        None if stores.len() > 1 => {
+            return Err(Refused::question(format!("there are several stores: {}; say which with `store=KEY`", keys())));
+        }
         None => 0,
     };
     Ok(stores.swap_remove(at).1)
@@ -89,11 +98,16 @@ fn absent(store: &Store, id: &str) -> Refused {
     let stats = store.stats();
     let rows = |table: Table| stats.tables.iter().find(|t| t.table == table).map_or(0, |t| t.rows);
     let here = match (rows(Table::Traces), rows(Table::Spans), rows(Table::Logs)) {
-        (0, 0, 0) => "the store is empty: has anything been sent yet? (a trace is stored once it has closed, up to ten seconds after it began)".to_owned(),
+        (0, 0, 0) => {
+            "the store is empty: has anything been sent yet? (a trace is stored once it has closed, up to ten seconds after it began)"
+                .to_owned()
+        }
         (0, spans, logs) => format!("the store has {spans} spans and {logs} logs"),
         (traces, ..) => format!("the store has {traces} traces"),
     };
     let since = stats.oldest.map(|oldest| format!(", the oldest of {}", When(oldest.0))).unwrap_or_default();
     let sought = if id == "last" { "no trace is here".to_owned() } else { format!("no trace `{id}` is here") };
-    Refused::absent(format!("{sought}; {here}{since}. It may have been sampled out, or still be open. `kansoku query traces` lists what there is"))
+    Refused::absent(format!(
+        "{sought}; {here}{since}. It may have been sampled out, or still be open. `kansoku query traces` lists what there is"
+    ))
 }

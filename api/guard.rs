@@ -1,6 +1,9 @@
 //! Who may ask. With a token, whoever has it. Without one the port is on loopback, and a page in a browser that reaches it under a foreign name (DNS rebinding) is refused.
 
-use crate::{answer::Refused, settings::{Token, is_loopback_address}};
+use crate::{
+    answer::Refused,
+    settings::{Token, is_loopback_address},
+};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -52,7 +55,11 @@ impl Guard {
         if said.is_some_and(|said| token.is(said)) {
             return Ok(());
         }
-        let words = if said.is_some() { "this is not the token of `admin`" } else { "send the token of `admin` (KANSOKU_TOKEN, or `Authorization: Bearer TOKEN`)" };
+        let words = if said.is_some() {
+            "this is not the token of `admin`"
+        } else {
+            "send the token of `admin` (KANSOKU_TOKEN, or `Authorization: Bearer TOKEN`)"
+        };
         Err(Refused::new(StatusCode::UNAUTHORIZED, words))
     }
 }
@@ -96,7 +103,16 @@ mod tests {
         for host in ["localhost", "LOCALHOST:4319", "127.0.0.1:4319", "127.0.0.1", "[::1]:4319", "[::1]"] {
             assert!(is_local(host), "{host}");
         }
-        for host in ["evil.example", "evil.example:4319", "127.0.0.1.evil.example", "localhost.evil.example:1", "10.0.0.1", "", "user@localhost:1", "::"] {
+        for host in [
+            "evil.example",
+            "evil.example:4319",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:1",
+            "10.0.0.1",
+            "",
+            "user@localhost:1",
+            "::",
+        ] {
             assert!(!is_local(host), "{host}");
         }
     }

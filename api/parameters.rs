@@ -112,7 +112,8 @@ impl Parameters {
         if let Some(time) = When::read(text) {
             return Ok(Times { from: time.0, ..Times::default() });
         }
-        let back = Period::parse(text).map_err(|why| Refused::question(format!("`since`: {why}; or write a time, such as 2026-11-21T10:00:00Z")))?;
+        let back = Period::parse(text)
+            .map_err(|why| Refused::question(format!("`since`: {why}; or write a time, such as 2026-11-21T10:00:00Z")))?;
         Ok(Times { from: now.minus(back.0).0, ..Times::default() })
     }
 
@@ -148,7 +149,9 @@ mod tests {
 
     #[test]
     fn a_question_is_read_whole() {
-        let query = read("service=pay&status=error&text=a%20b&min_duration=250ms&since=1m&attribute=k%3Dv%3Dw&attribute=http.route=/x&limit=7").unwrap();
+        let query =
+            read("service=pay&status=error&text=a%20b&min_duration=250ms&since=1m&attribute=k%3Dv%3Dw&attribute=http.route=/x&limit=7")
+                .unwrap();
         assert_eq!((query.service.as_deref(), query.outcome, query.text.as_deref()), (Some("pay"), Some(Outcome::Error), Some("a b")));
         assert_eq!((query.duration_min, query.limit), (Some(Duration::from_millis(250)), 7));
         assert_eq!(query.times.from, 9_940_000_000_000);

@@ -17,7 +17,8 @@ pub struct AdminWords {
     /// HOST:PORT of the admin port. Loopback, unless a token is set.
     pub listen: Option<Placed<String>>,
     /// Where people reach it, for links in alerts: an http or https URL.
-    pub url: Option<Placed<String>>,
+    #[schemars(with = "Option<String>")]
+    pub url: Option<WebUrl>,
     /// What clients send as `Authorization: Bearer TOKEN`; best from `${file:PATH}` or `${env:NAME}`.
     pub token: Option<Token>,
 }
@@ -27,6 +28,20 @@ pub struct AdminWords {
 pub struct ProbesWords {
     /// HOST:PORT, such as `0.0.0.0:4320`.
     pub listen: Placed<String>,
+}
+
+/// An http or https URL.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebUrl(Url);
+
+impl TryFrom<String> for WebUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<WebUrl, String> {
+        let url = text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        url.map(WebUrl).ok_or_else(|| format!("`{text}` is no http or https URL; write it as `https://kansoku.example.org`"))
+    }
 }
 
 /// A secret that opens the admin port. Never shown.
@@ -95,14 +110,11 @@ impl Settings {
         if let Some(probes) = probes.as_ref().filter(|probes| ***probes == listen && !listen.ends_with(":0")) {
             faults.push(probes.fault(format!("`probes` and `admin` both listen on {listen}")).help("give `probes` a port of its own"));
         }
-        let url = admin.url.and_then(|url| match url.parse::<Url>() {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Some(parsed),
-            _ => {
-                faults.push(url.fault("this is no http or https URL").help("write it as `https://kansoku.example.org`"));
-                None
-            }
-        });
-        if faults.is_empty() { Ok(Settings { listen, listen_place, url, token: admin.token, probes }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Settings { listen, listen_place, url: admin.url.map(|url| url.0), token: admin.token, probes })
+        } else {
+            Err(faults)
+        }
     }
 
     /// Where people reach the admin port, if `url` says so; for links in alerts.
@@ -132,7 +144,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Settings, Vec<String>> {
         let document = Document::parse("p.yaml", text, &Real).unwrap();
-        let (graph, faults) = Graph::of(Arc::new(document), pipeline::SETTINGS);
+        let (graph, faults) = Graph::of(Arc::new(document), pipeline::settings::SETTINGS);
         assert_eq!(faults, []);
         Settings::read(&graph).map_err(|faults| faults.into_iter().map(|f| format!("{} at {}", f.what, f.place.start)).collect())
     }

@@ -80,7 +80,7 @@ async fn the_probes_port_tells_nothing_else() {
 
 fn settings(text: &str) -> Settings {
     let document = Document::parse("p.yaml", text, &Real).unwrap();
-    Settings::read(&Graph::of(Arc::new(document), pipeline::SETTINGS).0).unwrap()
+    Settings::read(&Graph::of(Arc::new(document), pipeline::settings::SETTINGS).0).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +89,7 @@ async fn it_listens_says_where_and_names_the_key_of_a_port_in_use() {
     assert_eq!(lines[0].what, format!("status, queries and metrics on http://{}", admin.address()));
     let faults = Admin::open(settings(&format!("admin: {{ listen: '{}' }}", admin.address()))).await.unwrap_err();
     assert_eq!(faults[0].what, format!("{} is in use; set admin.listen", admin.address()));
-    assert_eq!(faults[0].place.start, 18);
+    assert_eq!(faults[0].place.start, 17);
 
     let probes: net::Url = format!("{}/readyz", lines[1].what.rsplit_once(' ').unwrap().1).parse().unwrap();
     let site = Site::bare(Guard::none());

@@ -61,7 +61,10 @@ async fn of_several_stores_one_has_to_be_named() {
     let site = Site::new().await;
     let _other = site.open("data/other");
     let (code, body) = site.json("/api/v1/logs").await;
-    assert_eq!((code, body["error"].as_str().unwrap()), (400, "there are several stores: `data/other`, `data/store`; say which with `store=KEY`"));
+    assert_eq!(
+        (code, body["error"].as_str().unwrap()),
+        (400, "there are several stores: `data/other`, `data/store`; say which with `store=KEY`")
+    );
     let (code, body) = site.json("/api/v1/logs?store=data/store").await;
     assert_eq!((code, body["logs"].as_array().map(Vec::len)), (200, Some(2)));
 }

@@ -88,7 +88,11 @@ impl Site {
         let mut site = Site::bare(Guard::none());
         site.store = Some(site.open("data/store"));
         site.append(Signal::Traces, &checkout()).await;
-        site.append(Signal::Logs, &logs(&[(1, TRACE, "ERROR", "card declined: insufficient funds"), (2, TRACE, "INFO", "order 7 dropped")])).await;
+        site.append(
+            Signal::Logs,
+            &logs(&[(1, TRACE, "ERROR", "card declined: insufficient funds"), (2, TRACE, "INFO", "order 7 dropped")]),
+        )
+        .await;
         site
     }
 

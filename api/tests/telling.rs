@@ -24,7 +24,9 @@ async fn metrics_have_the_pipelines_the_stores_and_the_alerts() {
     let site = Site::new().await;
     let (_, headers, body) = site.get("/metrics", &[]).await;
     assert_eq!(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-    for line in ["kansoku_uptime_seconds 12", "kansoku_store_rows{store=\"data/store\",table=\"logs\"} 2", "kansoku_alerts{phase=\"firing\"} 0"] {
+    for line in
+        ["kansoku_uptime_seconds 12", "kansoku_store_rows{store=\"data/store\",table=\"logs\"} 2", "kansoku_alerts{phase=\"firing\"} 0"]
+    {
         assert!(body.lines().any(|l| l == line), "{line} in {body}");
     }
 }

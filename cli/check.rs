@@ -2,7 +2,7 @@
 
 use crate::{args::CheckWords, catalog, load, print};
 use config::{Fault, Level, Source, show};
-use pipeline::Plan;
+use pipeline::{Plan, World};
 use std::process::ExitCode;
 
 pub(crate) fn run(words: &CheckWords) -> ExitCode {
@@ -11,7 +11,7 @@ pub(crate) fn run(words: &CheckWords) -> ExitCode {
         Ok(mut loaded) => {
             let (plan, found) = Plan::of(&loaded.graph, &catalog::ALL);
             loaded.faults.extend(found);
-            loaded.faults.extend(plan.check(&loaded.folder));
+            loaded.faults.extend(plan.check(&World::real(loaded.folder)));
             loaded.faults.extend(api::Settings::read(&loaded.graph).err().unwrap_or_default());
             (loaded.source, loaded.faults)
         }

@@ -1,1 +1,17 @@
-//! stub
+//! `kansoku demo`: the preset with a small shop that makes telemetry.
+
+use crate::{
+    args::DemoWords,
+    load, print,
+    run::{self, Until},
+};
+use std::process::ExitCode;
+
+pub(crate) async fn run(words: DemoWords) -> ExitCode {
+    let state = words.state.unwrap_or_else(|| load::state_folder().join("demo"));
+    let read = load::preset(load::DEMO, &state);
+    let Some(loaded) = read.map_err(|(source, faults)| print::faults(&source, &faults)).ok() else { return ExitCode::from(2) };
+    let keeping = if words.ephemeral { run::Keeping::Nothing } else { run::Keeping::OnDisk };
+    print::note("A small shop is running. In another terminal: kansoku why last, kansoku query traces --status error, kansoku status");
+    run::until(loaded, keeping, Until::Stopped { after: words.length }).await
+}

@@ -41,7 +41,7 @@ pub(crate) fn file_or_preset(path: Option<&Path>, state: &Path) -> Option<Loaded
 
 fn loaded(document: Document, folder: PathBuf) -> Loaded {
     let source = Arc::clone(&document.source);
-    let (graph, faults) = Graph::of(Arc::new(document), pipeline::SETTINGS);
+    let (graph, faults) = Graph::of(Arc::new(document), pipeline::settings::SETTINGS);
     Loaded { source, graph, faults, folder }
 }
 

@@ -4,15 +4,18 @@ mod args;
 mod ask;
 mod catalog;
 mod check;
+mod command;
 mod demo;
 mod graph;
 mod health;
 mod load;
+mod output;
 mod print;
 mod query;
 mod run;
 mod schema;
 mod status;
+mod stop;
 mod why;
 
 use args::{Arguments, Command};

@@ -1,1 +1,128 @@
-//! stub
+//! `kansoku run`: reads, checks, starts, says what was opened, waits, drains, and says what became of every record.
+
+use crate::{
+    args::RunWords,
+    catalog,
+    command::{self, Program},
+    load::{self, Loaded},
+    print, stop,
+};
+use api::Admin;
+use config::Fault;
+use pipeline::{Clock, Drained, Opened, Plan, Running, Stop, World};
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+/// Whether there is a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// Journal and store lie on it.
+    OnDisk,
+    /// They lie in memory and go with the process.
+    Nothing,
+}
+
+/// What ends a run.
+pub(crate) enum Until {
+    /// A signal, or this much time.
+    Stopped {
+        /// The time, if one was said.
+        after: Option<Duration>,
+    },
+    /// A program that ends.
+    Ended(Vec<String>),
+}
+
+pub(crate) async fn run(words: RunWords) -> ExitCode {
+    let state = words.state.unwrap_or_else(load::state_folder);
+    let Some(loaded) = load::file_or_preset(words.file.as_deref(), &state) else { return ExitCode::from(2) };
+    let keeping = if words.ephemeral { Keeping::Nothing } else { Keeping::OnDisk };
+    let until = if words.command.is_empty() { Until::Stopped { after: None } } else { Until::Ended(words.command) };
+    self::until(loaded, keeping, until).await
+}
+
+/// Runs a graph until it is to end; the exit code is the program's, if there is one.
+pub(crate) async fn until(loaded: Loaded, keeping: Keeping, until: Until) -> ExitCode {
+    let source = Arc::clone(&loaded.source);
+    let (running, admin, drain) = match start(loaded, keeping).await {
+        Ok(started) => started,
+        Err(faults) => {
+            print::faults(&source, &faults);
+            return ExitCode::from(2);
+        }
+    };
+    let (end_admin, stop) = Stop::pair();
+    let serving = admin.serve(Arc::new(running.view()), Clock::wall(), stop);
+    let whole = async {
+        let ended = match until {
+            Until::Stopped { after } => {
+                stop::asked_or(after).await;
+                ExitCode::SUCCESS
+            }
+            Until::Ended(words) => program(&words, &running).await,
+        };
+        let drained = running.drain(drain).await;
+        say_end(&drained);
+        end_admin.send_replace(true);
+        if drained.ledger.lost() > 0 && ended == ExitCode::SUCCESS { ExitCode::from(1) } else { ended }
+    };
+    // The admin port answers during the drain, so that whoever waits can watch it.
+    let ((), code) = futures::future::join(serving, whole).await;
+    code
+}
+
+async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Running, Admin, Duration), Vec<Fault>> {
+    let Loaded { source, graph, mut faults, folder } = loaded;
+    let world = match keeping {
+        Keeping::OnDisk => World::real(folder),
+        Keeping::Nothing => World { disk: Arc::new(journal::MemoryDisk::new(EPHEMERAL_BYTES_MAX)), ..World::real(folder) },
+    };
+    let (plan, found) = Plan::of(&graph, &catalog::ALL);
+    faults.extend(found);
+    faults.extend(plan.check(&world));
+    let settings = api::Settings::read(&graph).map_err(|found| faults.extend(found));
+    let Ok(settings) = settings else { return Err(faults) };
+    if !Plan::may_run(&faults) {
+        return Err(faults);
+    }
+    print::faults(&source, &faults);
+    let drain = plan.settings.drain;
+    let (admin, listens) = Admin::open(settings).await?;
+    let running = plan.assemble(&world)?.start().await?;
+    say_start(&running, &listens);
+    Ok((running, admin, drain))
+}
+
+/// What an ephemeral run may hold in place of a disk.
+const EPHEMERAL_BYTES_MAX: u64 = 64 << 20;
+
+fn say_start(running: &Running, admin: &[Opened]) {
+    let nodes = running.opened().iter().map(|(node, opened)| (node.as_str(), opened));
+    for (node, opened) in nodes.chain(admin.iter().map(|opened| ("admin", opened))) {
+        print::note(&format!("{node:<10} {} {}", opened.does, opened.what));
+    }
+}
+
+fn say_end(drained: &Drained) {
+    print::note(&drained.ledger.sentence());
+    for left in &drained.unfinished {
+        let records: Vec<String> = left.records.iter().map(|(signal, n)| format!("{n} {signal}")).collect();
+        let fate = match left.fate {
+            pipeline::running::Left::Kept => "still had {} when the drain ended; they are in the journal and go out after the next start",
+            pipeline::running::Left::Lost => "still had {} when the drain ended; they are lost",
+        };
+        print::note(&format!("{} {}", left.node, fate.replace("{}", &records.join(", "))));
+    }
+}
+
+/// Starts the program with its telemetry pointed here, and waits for its end.
+async fn program(words: &[String], running: &Running) -> ExitCode {
+    let listeners: Vec<_> = running.opened().iter().filter_map(|(_, opened)| opened.address).collect();
+    let program = match Program::start(words, &listeners) {
+        Ok(program) => program,
+        Err(command::NotStarted(why)) => {
+            print::error(&why);
+            return ExitCode::from(2);
+        }
+    };
+    program.ended().await
+}

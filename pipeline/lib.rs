@@ -35,6 +35,9 @@ pub mod testing;
 mod tests;
 pub mod world;
 
+// What a part is handed in `BuildContext`; the room it comes from is not every room's to use.
+pub use journal::{Blocking, Disk};
+
 pub use assemble::Assembled;
 pub use catalog::{Entry, Kind, Spec};
 pub use clock::Clock;
@@ -47,7 +50,7 @@ pub use pool::Pool;
 pub use processor::{Flush, Held, Out, Processor};
 pub use reason::Reason;
 pub use running::{Drained, Running, View};
-pub use sink::{Parcel, Refusal, Sink, Why};
+pub use sink::{Parcel, Refusal, Sink, SinkError, Why};
 pub use source::{Source, SourceContext, SourceError, Stop};
 pub use status::Status;
 pub use world::World;

@@ -3,7 +3,6 @@
 use alert::{Alert as Told, Book, Evaluator, Rule, builtin, notify, rule};
 use config::{Fault, Placed};
 use futures::future::BoxFuture;
-use net::Url;
 use parking_lot::Mutex;
 use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Refusal, Shape, Sink, SinkError, Stop};
 use schemars::JsonSchema;
@@ -65,7 +64,9 @@ impl Component for Alert {
         });
         let receivers = Receivers::new(context.name, self.notify.webhook.as_ref(), self.notify.console.is_some(), &self.notify.url);
         match receivers {
-            Ok(receivers) if receivers.is_none() => faults.extend(context.fault(format!("`{}` would tell nobody; set notify.console or notify.webhook", context.name))),
+            Ok(receivers) if receivers.is_none() => {
+                faults.extend(context.fault(format!("`{}` would tell nobody; set notify.console or notify.webhook", context.name)))
+            }
             Ok(receivers) if faults.is_empty() => return Ok(Box::new(Alerting::new(rules, receivers, context))),
             Ok(_) => {}
             Err(fault) => faults.push(fault),
@@ -88,7 +89,8 @@ impl Alert {
                 }),
                 other => {
                     let fault = word.fault(format!("no built-in rule is called `{other}`"));
-                    let help = builtin::nearest_name(other).map_or("a file ends in .yaml".to_owned(), |near| format!("did you mean `{near}`?"));
+                    let help =
+                        builtin::nearest_name(other).map_or("a file ends in .yaml".to_owned(), |near| format!("did you mean `{near}`?"));
                     Err(vec![fault.help(help)])
                 }
             };
@@ -113,7 +115,9 @@ fn files(word: &Placed<String>, context: &BuildContext<'_>) -> Result<Vec<std::p
     let folder = path.parent().unwrap_or(Path::new("."));
     let fault = |what: String| vec![word.fault(what)];
     let listed = context.disk.list(folder).map_err(|error| fault(format!("{}: {error}", folder.display())))?;
-    let matching = listed.into_iter().filter(|f| !f.directory && f.name.len() + 1 >= name.len() && f.name.starts_with(before) && f.name.ends_with(after));
+    let matching = listed
+        .into_iter()
+        .filter(|f| !f.directory && f.name.len() + 1 >= name.len() && f.name.starts_with(before) && f.name.ends_with(after));
     let found: Vec<_> = matching.map(|file| file.path).collect();
     if found.is_empty() { Err(fault(format!("no file matches {}", path.display()))) } else { Ok(found) }
 }

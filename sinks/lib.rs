@@ -1,9 +1,12 @@
 //! WHERE IT GOES: one file per target. A sink encodes and delivers one parcel or says why not; it queues nothing and tries nothing twice.
 
+pub mod alert;
+mod alert_notify;
 pub mod debug;
 pub mod otlp;
+pub mod store;
 
 use pipeline::{Entry, catalog::sink};
 
 /// Every sink. Adding one is its file and its line here.
-pub const ALL: &[Entry] = &[sink::<debug::Debug>(), sink::<otlp::Otlp>()];
+pub const ALL: &[Entry] = &[sink::<alert::Alert>(), sink::<debug::Debug>(), sink::<otlp::Otlp>(), sink::<store::Store>()];

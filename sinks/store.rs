@@ -2,9 +2,8 @@
 
 use config::{Bytes, Fault, Period, Place};
 use futures::future::BoxFuture;
-use journal::{Blocking, Disk};
 use parking_lot::Mutex;
-use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Pool, Refusal, Shape, Sink, SinkError, Stop, Why};
+use pipeline::{Blocking, BuildContext, Clock, Component, Disk, Opened, Parcel, Pool, Refusal, Shape, Sink, SinkError, Stop, Why};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;

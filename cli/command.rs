@@ -1,0 +1,120 @@
+//! `run -- CMD`: a program whose telemetry and output come in here. Its output takes the way of every other client: OTLP over loopback.
+
+use crate::{output::Output, print, stop::Signals};
+use pipeline::Speaks;
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{ExitCode, ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::process::{Child, Command};
+
+/// Why the program did not start, in words.
+pub(crate) struct NotStarted(pub(crate) String);
+
+/// What is still read of a pipe after the program ended: a grandchild may hold it open for ever.
+const OUTPUT_AFTER_END: Duration = Duration::from_secs(2);
+
+/// A program that runs.
+pub(crate) struct Program {
+    child: Child,
+    output: Option<Output>,
+}
+
+impl Program {
+    /// Starts it with OTLP export to `listeners` in its environment; what the user set there stays.
+    pub(crate) fn start(words: &[String], listeners: &[(Speaks, SocketAddr)]) -> Result<Program, NotStarted> {
+        let [name, rest @ ..] = words else { return Err(NotStarted("there is no program after `--`".to_owned())) };
+        let of = |wanted: Speaks| listeners.iter().find(|(speaks, _)| *speaks == wanted).map(|(_, address)| *address);
+        let (endpoint, protocol) = match (of(Speaks::OtlpHttp), of(Speaks::OtlpGrpc)) {
+            (Some(http), _) => (http, "http/protobuf"),
+            (None, Some(grpc)) => (grpc, "grpc"),
+            (None, None) => return Err(NotStarted("this pipeline has no otlp source for the program to send to".to_owned())),
+        };
+        let service = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| name.clone());
+        let mut command = Command::new(name);
+        command.args(rest).stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        for (key, value) in environment(endpoint, protocol, &service, |key| std::env::var_os(key)) {
+            command.env(key, value);
+        }
+        let mut child = command.spawn().map_err(|error| NotStarted(format!("cannot start `{name}`: {error}")))?;
+        let service = std::env::var("OTEL_SERVICE_NAME").unwrap_or(service);
+        let output = of(Speaks::OtlpHttp).map(|http| Output::of(&mut child, http, &service));
+        Ok(Program { child, output })
+    }
+
+    /// Waits for its end, passes signals on to it, and takes its output in. The exit code is the program's; 128 + n after signal n, as in a shell.
+    pub(crate) async fn ended(mut self) -> ExitCode {
+        let output = self.output.take();
+        let reading = async {
+            if let Some(output) = output {
+                output.read().await;
+            }
+        };
+        tokio::pin!(reading);
+        let mut signals = Signals::listen();
+        let mut read = false;
+        let status = loop {
+            tokio::select! {
+                status = self.child.wait() => break status,
+                number = signals.next() => self.pass_on(number),
+                () = &mut reading, if !read => read = true,
+            }
+        };
+        if !read && tokio::time::timeout(OUTPUT_AFTER_END, reading).await.is_err() {
+            print::note("the program ended and somebody still holds its output open; what comes there now is not read");
+        }
+        match status {
+            Ok(status) => code(status),
+            Err(error) => {
+                print::error(&format!("cannot wait for the program: {error}"));
+                ExitCode::from(1)
+            }
+        }
+    }
+
+    fn pass_on(&self, number: i32) {
+        let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
+        let (Some(pid), Some(signal)) = (rustix::process::Pid::from_raw(pid), rustix::process::Signal::from_named_raw(number)) else {
+            return;
+        };
+        // It may have ended in between, which `wait` will tell.
+        let _ended = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn code(status: ExitStatus) -> ExitCode {
+    let number = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(number).unwrap_or(1))
+}
+
+/// OpenTelemetry's variables (spec `configuration/sdk-environment-variables.md`) and those that switch log export on, where the user has not set them.
+fn environment(endpoint: SocketAddr, protocol: &str, service: &str, set: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, String)> {
+    let wanted = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{endpoint}")),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+        ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
+        ("OTEL_METRICS_EXPORTER", "otlp".to_owned()),
+        ("OTEL_LOGS_EXPORTER", "otlp".to_owned()),
+        ("OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", "true".to_owned()),
+        ("OTEL_SERVICE_NAME", service.to_owned()),
+    ];
+    wanted.into_iter().filter(|(key, _)| set(key).is_none_or(|value| value.is_empty())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_set_stays() {
+        let set = |key: &str| (key == "OTEL_SERVICE_NAME").then(|| OsString::from("mine"));
+        let made = environment(([127, 0, 0, 1], 4318).into(), "http/protobuf", "python", set);
+        assert!(made.contains(&("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318".to_owned())));
+        assert!(made.contains(&("OTEL_LOGS_EXPORTER", "otlp".to_owned())));
+        assert!(!made.iter().any(|(key, _)| *key == "OTEL_SERVICE_NAME"));
+    }
+}

@@ -1,0 +1,52 @@
+//! The signals that ask the process to end.
+
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGTERM and SIGINT, as they come.
+pub(crate) struct Signals {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on. A kind that cannot be listened for ends the process as it always did.
+    pub(crate) fn listen() -> Signals {
+        Signals { terminate: signal(SignalKind::terminate()).ok(), interrupt: signal(SignalKind::interrupt()).ok() }
+    }
+
+    /// The number of the next signal.
+    ///
+    /// # Cancel safety
+    /// Safe: a signal that was not returned is returned by the next call.
+    pub(crate) async fn next(&mut self) -> i32 {
+        tokio::select! {
+            () = heard(&mut self.terminate) => libc::SIGTERM,
+            () = heard(&mut self.interrupt) => libc::SIGINT,
+        }
+    }
+}
+
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns at the first signal, or after this long.
+pub(crate) async fn asked_or(after: Option<Duration>) {
+    let mut signals = Signals::listen();
+    let time = async {
+        match after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = signals.next() => {}
+        () = time => {}
+    }
+}

@@ -65,7 +65,7 @@ impl Surroundings {
             for owed in queue.admit(flow) {
                 if full.iter().any(|(other, _)| *other == edge) {
                     full.push((edge, owed));
-                } else if let Err(owed) = queue.put(owed) {
+                } else if let Some(owed) = queue.put(owed) {
                     full.push((edge, owed));
                 }
             }

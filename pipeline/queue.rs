@@ -170,16 +170,16 @@ impl Queue {
     }
 
     /// Puts a flow in, or gives it back if there is no room. An edge that may drop has always room: what does not fit is lost and counted.
-    pub(crate) fn put(&self, owed: Owed) -> Result<(), Owed> {
+    pub(crate) fn put(&self, owed: Owed) -> Option<Owed> {
         let bytes = owed.bytes();
         let mut state = self.state.lock();
         if state.bytes > 0 && state.bytes.saturating_add(bytes) > self.bytes_max {
             if self.on_full != OnFull::Drop {
-                return Err(owed);
+                return Some(owed);
             }
             drop(state);
             self.end(&owed, Fate::Lost, Reason::QUEUE_FULL);
-            return Ok(());
+            return None;
         }
         state.bytes += bytes;
         self.share.force(bytes);
@@ -189,7 +189,7 @@ impl Queue {
         waiting.flows.push_back(owed);
         drop(state);
         self.work.notify_one();
-        Ok(())
+        None
     }
 
     /// Waits for room.
@@ -197,8 +197,8 @@ impl Queue {
         loop {
             let room = self.room.notified();
             match self.put(owed) {
-                Ok(()) => return,
-                Err(back) => owed = back,
+                None => return,
+                Some(back) => owed = back,
             }
             room.await;
         }

@@ -28,7 +28,7 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     let Left { decisions, mut gaps, last } = read?;
     let now = world.clock.now();
     if let Some(last) = last {
-        gaps.push((next, now.since(last)));
+        gaps.push((next, between(last, now)));
     }
     let header = Header { kind: Kind::Mark, source: 0, signal: 0, items: 0, arrived: now.0 };
     // A journal that is full or fails takes no mark; it is only missed at the start after the next.
@@ -40,11 +40,17 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     Ok(Remembered { decisions: decisions.collect(), shifts, next })
 }
 
+/// Nanoseconds from one time to another, either way.
+fn between(from: Time, to: Time) -> i64 {
+    let apart = |nanos: u64| i64::try_from(nanos).unwrap_or(i64::MAX);
+    if to >= from { apart(to.0 - from.0) } else { -apart(from.0 - to.0) }
+}
+
 /// What was read.
 struct Left {
     decisions: Vec<(u64, Decision)>,
     /// Before each start: its number, and how long nothing had come.
-    gaps: Vec<(u64, std::time::Duration)>,
+    gaps: Vec<(u64, i64)>,
     /// The last stamp.
     last: Option<Time>,
 }
@@ -59,9 +65,9 @@ fn read(mut reader: Reader, next: u64) -> Result<Left, journal::Error> {
                 Ok(decisions) => left.decisions.extend(decisions.into_iter().map(|decision| (entry.sequence, decision))),
                 Err(error) => tracing::error!(sequence = entry.sequence, %error, "a decision in the journal cannot be read"),
             },
-            Kind::Mark => left.gaps.extend(left.last.map(|last| (entry.sequence, stamp.since(last)))),
+            Kind::Mark => left.gaps.extend(left.last.map(|last| (entry.sequence, between(last, stamp)))),
         }
-        left.last = Some(left.last.map_or(stamp, |last| last.max(stamp)));
+        left.last = Some(stamp);
     }
     Ok(left)
 }

@@ -199,7 +199,7 @@ fn paths(blueprint: &Blueprint, journal: Option<&Arc<Log>>, remembered: &Remembe
     let tail = Arc::new(Tail::new(Arc::clone(log), clock.clone(), sources, blueprint.budget.intake.bytes_max / 2));
     tail.put_first(Stretch { from: log.cursor(CURSOR), through: remembered.next.saturating_sub(1), whence: Whence::All(Standing::Before) });
     let reading = Reading::new(Arc::clone(&tail), blueprint.world.blocking.clone(), remembered.shifts.clone());
-    Paths { tail: Some(tail), ways: Vec::new(), streams: vec![Stream::Journal(Box::new(reading))] }
+    Paths { tail: Some(tail), ways: Vec::new(), streams: vec![Stream::Journal(reading)] }
 }
 
 /// A source's number in the journal: from its name, since its place in the file may change between two starts.

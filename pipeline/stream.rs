@@ -19,7 +19,7 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) enum Stream {
     Channel { from: mpsc::Receiver<Handed>, front: Option<Handed>, clock: Clock },
-    Journal(Box<Reading>),
+    Journal(Reading),
 }
 
 /// A place in the journal.
@@ -34,13 +34,14 @@ pub(crate) struct Reading {
     shifts: Shifts,
 }
 
-/// Downtime does not count (FLOW 5): by how much the stamps of records before a start are moved.
+/// Downtime does not count (FLOW 5): by how many nanoseconds the stamps of records before a start are moved. Back, where the clock was set back meanwhile.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shifts(pub(crate) Vec<(u64, Duration)>);
+pub(crate) struct Shifts(pub(crate) Vec<(u64, i64)>);
 
 impl Shifts {
     pub(crate) fn shifted(&self, sequence: u64, stamp: Time) -> Time {
-        self.0.iter().filter(|(start, _)| *start > sequence).fold(stamp, |time, (_, gap)| time.plus(*gap))
+        let moves = self.0.iter().filter(|(start, _)| *start > sequence);
+        Time(moves.fold(stamp.0, |time, (_, nanos)| time.saturating_add_signed(*nanos)))
     }
 }
 

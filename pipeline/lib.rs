@@ -22,6 +22,7 @@ pub mod reason;
 mod repeats;
 mod replay;
 pub mod running;
+pub mod schema;
 pub mod settings;
 mod settling;
 pub mod sink;

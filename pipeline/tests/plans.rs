@@ -118,3 +118,17 @@ fn a_graph_is_serialised_with_what_its_edges_carry() {
     assert_eq!(json["nodes"][1]["type"], "keep");
     assert_eq!(json["edges"][0], serde_json::json!({ "from": "in", "to": "kept", "carries": ["spans", "logs", "metrics"] }));
 }
+
+#[test]
+fn the_schema_names_every_type_and_resolves_every_reference() {
+    let schema = crate::schema::of(super::parts::CATALOGUE);
+    let text = schema.to_string();
+    let definitions = schema["$defs"].as_object().unwrap();
+    for reference in text.split("\"#/$defs/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(definitions.contains_key(name), "{name}");
+    }
+    assert_eq!(definitions["processor_keep"]["required"], serde_json::json!(["with"]));
+    assert!(schema["properties"]["sources"]["properties"]["feed"].is_object());
+    assert!(definitions["sink_probe"]["properties"]["on_full"].is_object());
+}

@@ -151,7 +151,7 @@ impl Intake {
         if self.0.closed.load(Ordering::Acquire) {
             return Err(Refused::Closing);
         }
-        let body = from.body(signal, &raw);
+        let body = matches!(self.0.way, Way::Journal(_)).then(|| from.body(signal, &raw)).flatten();
         let (checked, counts) = check(signal, raw, &self.0.limits).map_err(|malformed| self.0.malformed(signal, malformed))?;
         let accepted = Accepted { records: counts.records, rejected: counts.rejected, why: counts.why.clone() };
         let mut admission = admission;
@@ -235,13 +235,6 @@ impl Gate {
     }
 
     async fn to_lane(&self, lanes: &[mpsc::Sender<Handed>], mut request: Request) -> Result<Option<String>, Refused> {
-        if let Some(known) = request.body.and_then(|body| self.repeats.lock().find(body, self.clock.now())) {
-            if known == Known::OnItsWay {
-                return Err(on_its_way());
-            }
-            self.post_repeat(&request);
-            return Ok(None);
-        }
         let Some(lane) = lanes.get(request.lane % lanes.len().max(1)) else { return Err(Refused::Closing) };
         let room = match timeout(request.wait, lane.reserve()).await {
             Ok(Ok(room)) => room,
@@ -249,10 +242,6 @@ impl Gate {
             Err(_) => return Err(Refused::Busy(Busy { after: AFTER, what: "the lanes are full: a sink is slow".to_owned() })),
         };
         let (waiter, answer) = self.waiter(&request);
-        if let Some(body) = request.body {
-            let known = if answer.is_some() { Known::OnItsWay } else { Known::Delivered };
-            self.repeats.lock().remember(body, known, self.clock.now());
-        }
         self.post_held(&request);
         room.send(self.hand(&mut request, waiter));
         self.wait(answer, request.wait).await
@@ -318,7 +307,7 @@ fn refused(refused: journal::Refused) -> Refused {
 }
 
 impl From {
-    /// What tells a repeat; a retry may come from another port.
+    /// What tells a repeat, where there is a journal that has the first; a retry may come from another port.
     fn body(self, signal: Signal, raw: &[u8]) -> Option<Body> {
         match self {
             From::Peer(peer) => Some(Body::of(peer.ip(), signal, raw)),

@@ -22,6 +22,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
+    task::coop::consume_budget,
     time::{Instant, sleep},
 };
 
@@ -117,6 +118,8 @@ impl<'a> Lane<'a> {
     /// Runs until the stream has ended and everything held was sent on, or until the time to read is over.
     pub(crate) async fn run(&mut self, stream: &mut Stream, finish: &mut Finish) -> Result<(), Fallen> {
         loop {
+            // Lets others have their turn, however much there is to read.
+            consume_budget().await;
             self.release(SEALED_MAX).await;
             let by = *finish.borrow();
             if by.is_some() {

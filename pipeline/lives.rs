@@ -5,12 +5,13 @@ use crate::{
     assemble::Blueprint,
     backoff::Backoff,
     lane::{Finish, Lane, Line, Surroundings},
-    replay::{Remembered, remember},
+    replay::remember,
     settling::{CURSOR, Settling},
     stream::Stream,
 };
 use config::Fault;
 use futures::FutureExt;
+use signal::Decision;
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 use tokio::time::sleep;
 
@@ -20,13 +21,13 @@ pub(crate) async fn lane(
     line: Line,
     mut stream: Stream,
     around: Arc<Surroundings>,
-    mut remembered: Arc<Remembered>,
+    mut decisions: Vec<Decision>,
     mut finish: Finish,
 ) {
     let (mut backoff, mut falls, mut line) = (Backoff::new("lane"), HashMap::new(), Some(line));
     loop {
         let Some(mut parts) = line.take().or_else(|| again(&blueprint)) else { return };
-        remembered.decisions.iter().for_each(|decision| parts.recall(decision));
+        std::mem::take(&mut decisions).iter().for_each(|decision| parts.recall(decision));
         let settling = Settling::new(around.journal.clone());
         *around.settling.lock() = Some(Arc::clone(&settling));
         let life = async {
@@ -41,7 +42,7 @@ pub(crate) async fn lane(
         if let Some(log) = &around.journal {
             stream.again(log.cursor(CURSOR));
             match remember(log, &blueprint.world).await {
-                Ok(now) => remembered = Arc::new(now),
+                Ok(remembered) => decisions = remembered.decisions,
                 Err(error) => tracing::error!(%error, "cannot read the decisions back"),
             }
         }

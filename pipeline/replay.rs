@@ -1,10 +1,13 @@
 //! What a start learns from the journal before it reads it: the decisions made (FLOW 5), and the downtimes, which do not count.
 
-use crate::{World, stream::Shifts};
+use crate::{World, settling::CURSOR, stream::Shifts};
 use journal::{Header, Kind, Log, Reader};
 use signal::{Decision, Time};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
+
+/// How long a decision lives at least (FLOW 5).
+const LATE: Duration = Duration::from_secs(60);
 
 /// What earlier processes left.
 #[derive(Debug, Default)]
@@ -19,10 +22,11 @@ pub(crate) struct Remembered {
 pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered, journal::Error> {
     let next = log.next();
     let reader = log.reader(log.first());
+    let cursor = log.cursor(CURSOR);
     let (tell, heard) = oneshot::channel();
     (world.blocking)(Box::new(move || {
         // An error means that the start was given up.
-        let _unheard = tell.send(read(reader, next));
+        let _unheard = tell.send(read(reader, next, cursor));
     }));
     let Ok(read) = heard.await else { return Ok(Remembered { next, ..Remembered::default() }) };
     let Left { decisions, mut gaps, last } = read?;
@@ -55,7 +59,7 @@ struct Left {
     last: Option<Time>,
 }
 
-fn read(mut reader: Reader, next: u64) -> Result<Left, journal::Error> {
+fn read(mut reader: Reader, next: u64, cursor: u64) -> Result<Left, journal::Error> {
     let mut left = Left { decisions: Vec::new(), gaps: Vec::new(), last: None };
     while let Some(entry) = reader.next()?.filter(|entry| entry.sequence < next) {
         let stamp = Time(entry.header.arrived);
@@ -69,5 +73,8 @@ fn read(mut reader: Reader, next: u64) -> Result<Left, journal::Error> {
         }
         left.last = Some(stamp);
     }
+    // A decision matters for records that are read again, and for those that may still come late.
+    let recent = left.last.unwrap_or_default().minus(LATE);
+    left.decisions.retain(|(_, decision)| decision.at >= recent || decision.through.is_none_or(|through| through.position >= cursor));
     Ok(left)
 }

@@ -1,8 +1,13 @@
 //! A pipeline at work: what can be asked of it, and how it ends without losing anything.
 
 use crate::{
-    Opened, Pool, Reason, Snapshot, Stop, assemble::Blueprint, delivery::Delivery, lane::Surroundings, ledger::Fate, status::Status,
-    tail::Tail,
+    Opened, Pool, Reason, Snapshot, Stop,
+    assemble::Blueprint,
+    delivery::Delivery,
+    lane::Surroundings,
+    ledger::Fate,
+    status::Status,
+    tail::{Handed, Tail},
 };
 use serde::{Deserialize, Serialize};
 use signal::{Signal, Time};
@@ -15,7 +20,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, timeout_at},
 };
@@ -33,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) around: Arc<Surroundings>,
     pub(crate) deliveries: Vec<Arc<Delivery>>,
     pub(crate) tail: Option<Arc<Tail>>,
+    /// Kept so that a lane does not end because its sources did.
+    pub(crate) _ways: Vec<mpsc::Sender<Handed>>,
     pub(crate) closed: Arc<AtomicBool>,
 }
 

@@ -14,7 +14,7 @@ use crate::{
     settings::Acknowledge,
     settling::CURSOR,
     stream::{Reading, Stream},
-    tail::{Handed, Standing, Stretch, Tail, Whence},
+    tail::{Handed, Standing, Stretch, Tail, Whence, source_id},
 };
 use config::Fault;
 use journal::{Log, Options};
@@ -25,7 +25,6 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Requests that wait for a lane without a journal; their bytes are bounded by the intake share.
 const LANE_REQUESTS_MAX: usize = 64;
@@ -73,7 +72,7 @@ impl Assembled {
         Ok(self.run(journal, remembered.unwrap_or_default(), opened))
     }
 
-    fn run(self, journal: Option<Arc<Log>>, remembered: Remembered, opened: Vec<(String, crate::Opened)>) -> Running {
+    fn run(self, journal: Option<Arc<Log>>, mut remembered: Remembered, opened: Vec<(String, crate::Opened)>) -> Running {
         let Assembled { blueprint, sources, sinks, lines } = self;
         let deliveries = deliveries(&blueprint, &sinks);
         let (paths, progress) =
@@ -95,10 +94,11 @@ impl Assembled {
         for delivery in &deliveries {
             spawn_delivery(&mut tasks.deliveries, &blueprint, delivery);
         }
-        let remembered = Arc::new(remembered);
         for (line, stream) in lines.into_iter().zip(paths.streams) {
             let finish = tasks.finish.subscribe();
-            tasks.lanes.spawn(lives::lane(Arc::clone(&blueprint), line, stream, Arc::clone(&around), Arc::clone(&remembered), finish));
+            // With a journal there is one lane.
+            let decisions = std::mem::take(&mut remembered.decisions);
+            tasks.lanes.spawn(lives::lane(Arc::clone(&blueprint), line, stream, Arc::clone(&around), decisions, finish));
         }
         for (at, source) in sources {
             let node = &blueprint.plan.nodes[at];
@@ -119,7 +119,8 @@ impl Assembled {
             });
             tasks.sources.spawn(lives::source(Arc::clone(&blueprint), at, source, intake, tasks.sources_stop.1.clone()));
         }
-        let inner = Inner { started: blueprint.world.clock.now(), blueprint, around, deliveries, tail: paths.tail, closed };
+        let inner =
+            Inner { started: blueprint.world.clock.now(), blueprint, around, deliveries, tail: paths.tail, _ways: paths.ways, closed };
         Running::new(Arc::new(inner), tasks, opened)
     }
 }
@@ -200,12 +201,6 @@ fn paths(blueprint: &Blueprint, journal: Option<&Arc<Log>>, remembered: &Remembe
     tail.put_first(Stretch { from: log.cursor(CURSOR), through: remembered.next.saturating_sub(1), whence: Whence::All(Standing::Before) });
     let reading = Reading::new(Arc::clone(&tail), blueprint.world.blocking.clone(), remembered.shifts.clone());
     Paths { tail: Some(tail), ways: Vec::new(), streams: vec![Stream::Journal(reading)] }
-}
-
-/// A source's number in the journal: from its name, since its place in the file may change between two starts.
-pub(crate) fn source_id(name: &str) -> u16 {
-    let [a, b, ..] = xxh3_64(name.as_bytes()).to_le_bytes();
-    u16::from_le_bytes([a, b])
 }
 
 impl Tasks {

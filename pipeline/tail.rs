@@ -15,9 +15,16 @@ use std::{
     sync::Arc,
 };
 use tokio::sync::{Notify, oneshot};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Bytes charged for an entry besides its request, so that many empty ones do not come free.
 const ENTRY_BYTES: usize = 256;
+
+/// A source's number in the journal: from its name, since its place in the file may change between two starts.
+pub(crate) fn source_id(name: &str) -> u16 {
+    let [a, b, ..] = xxh3_64(name.as_bytes()).to_le_bytes();
+    u16::from_le_bytes([a, b])
+}
 
 /// A request on its way from intake to lane.
 #[derive(Debug)]

@@ -121,6 +121,7 @@ impl Plan {
         }
         plan.warn(&mut faults);
         promise::settle(&mut plan, &mut faults);
+        promise::tell_apart(&plan, &mut faults);
         faults.sort_by_key(|fault| (fault.level, fault.place));
         (plan, faults)
     }

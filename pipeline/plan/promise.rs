@@ -1,9 +1,19 @@
 //! What a source's yes means: what was said, else what the graph can keep (FLOW 1).
 
 use super::Plan;
-use crate::{Kind, settings::Acknowledge};
+use crate::{Kind, settings::Acknowledge, tail::source_id};
 use config::Fault;
 use std::collections::BTreeSet;
+
+/// Two sources whose names give the same number in the journal (one pair in 65,536) could not be told apart there.
+pub(super) fn tell_apart(plan: &Plan, faults: &mut Vec<Fault>) {
+    let sources: Vec<_> = plan.nodes.iter().filter(|node| node.kind == Kind::Source && plan.settings.journal.is_some()).collect();
+    for (at, node) in sources.iter().enumerate() {
+        if let Some(other) = sources.iter().take(at).find(|other| source_id(&other.name) == source_id(&node.name)) {
+            faults.push(Fault::at(node.place, format!("`{}` and `{}` cannot share a journal: rename one of them", other.name, node.name)));
+        }
+    }
+}
 
 /// Sets `acknowledge` on every source and says which wishes cannot be kept.
 pub(super) fn settle(plan: &mut Plan, faults: &mut Vec<Fault>) {

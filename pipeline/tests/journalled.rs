@@ -212,3 +212,19 @@ async fn a_journal_that_cannot_be_opened_is_one_clear_fault() {
     assert!(faults[0].what.contains("in use"), "{faults:?}");
     first.drain().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_not_new_data() {
+    let folder = TempDir::new().unwrap();
+    let trial = Trial::start(PLAIN, folder.path()).await;
+    for port in [1, 2, 3] {
+        assert!(trial.begin(&["a1"], peer(port)).await.await.unwrap().is_ok());
+    }
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(trial.seen("out"), ["a1"]);
+    assert!(trial.begin(&["a1"], peer(4)).await.await.unwrap().is_ok());
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(trial.seen("out").len(), 2, "after a minute it is");
+    let drained = trial.drain().await;
+    assert_eq!(drained.ledger.node("in").unwrap().signals[&Signal::Logs].discarded["repeat"], 2);
+}

@@ -302,7 +302,7 @@ pub(super) fn plan(yaml: &str) -> (Plan, Vec<Fault>) {
 /// A pipeline at work and the test's ends of it.
 pub(super) struct Trial {
     pub(super) running: Running,
-    feeds: BTreeMap<String, mpsc::Sender<Request>>,
+    feeds: Mutex<BTreeMap<String, mpsc::Sender<Request>>>,
     pub(super) world: World,
     told: BTreeMap<String, Arc<Told>>,
     /// Keeps the feeds' ends alive.
@@ -335,7 +335,7 @@ impl Trial {
         }
         let running =
             plan.assemble(&world).unwrap_or_else(|faults| panic!("{faults:?}")).start().await.unwrap_or_else(|faults| panic!("{faults:?}"));
-        Trial { running, feeds, world, told, _ways: ways }
+        Trial { running, feeds: Mutex::new(feeds), world, told, _ways: ways }
     }
 
     /// Hands a request to the source `in` and waits for its answer.
@@ -345,12 +345,17 @@ impl Trial {
 
     pub(super) async fn begin(&self, texts: &[&str], from: From) -> oneshot::Receiver<Result<intake::Accepted, intake::Refused>> {
         let (answer, answered) = oneshot::channel();
-        self.feeds["in"].send((Signal::Logs, logs(texts), from, answer)).await.unwrap();
+        self.feed("in").send((Signal::Logs, logs(texts), from, answer)).await.unwrap();
         answered
     }
 
-    pub(super) fn feed(&self, name: &str) -> &mpsc::Sender<Request> {
-        &self.feeds[name]
+    pub(super) fn feed(&self, name: &str) -> mpsc::Sender<Request> {
+        self.feeds.lock()[name].clone()
+    }
+
+    /// All sources end by themselves.
+    pub(super) fn end_feeds(&self) {
+        self.feeds.lock().clear();
     }
 
     pub(super) fn told(&self, sink: &str) -> &Told {

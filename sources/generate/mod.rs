@@ -6,7 +6,7 @@ mod random;
 mod service;
 mod shop;
 
-use config::{Fault, Placed, Share};
+use config::{Fault, Period, Placed, Share};
 use futures::future::{BoxFuture, Either, select};
 use pipeline::{BuildContext, Component, From, Intake, Opened, Refused, Shape, Source, SourceContext, SourceError, Stop};
 use schemars::JsonSchema;
@@ -27,16 +27,36 @@ pub struct Generate {
     errors: Placed<Share>,
     /// Share of visits that wait for a lock in the inventory, by default `5%`.
     slow: Placed<Share>,
+    /// A time of trouble that comes back: the payment provider is down.
+    incident: Option<Incident>,
     /// Where chance starts, by default 1.
     seed: u64,
     /// After so many visits it makes no more; without it, it goes on.
     traces_max: Option<u64>,
 }
 
+/// When more payments are declined than usual.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub struct Incident {
+    /// How often it comes.
+    every: Period,
+    /// How long it lasts, in the middle of each `every`.
+    lasts: Period,
+    /// Share of visits whose payment is declined while it lasts.
+    errors: Share,
+}
+
 impl Default for Generate {
     fn default() -> Generate {
         let share = |share| Placed::nowhere(Share(share));
-        Generate { traces_per_second: Placed::nowhere(10), errors: share(0.05), slow: share(0.05), seed: 1, traces_max: None }
+        Generate {
+            traces_per_second: Placed::nowhere(10),
+            errors: share(0.05),
+            slow: share(0.05),
+            incident: None,
+            seed: 1,
+            traces_max: None,
+        }
     }
 }
 
@@ -64,6 +84,7 @@ impl Component for Generate {
             traces_per_second: *self.traces_per_second,
             errors: self.errors.0,
             slow: self.slow.0,
+            incident: self.incident,
             seed: self.seed,
             traces_max: self.traces_max.unwrap_or(u64::MAX),
         };

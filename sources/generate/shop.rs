@@ -1,6 +1,7 @@
 //! When visits begin and when each service exports: a state machine over time, without a clock of its own.
 
 use super::{
+    Incident,
     journey::{self, Kind, Told},
     numbers::Numbers,
     random::Random,
@@ -17,6 +18,7 @@ pub(super) struct Plan {
     pub(super) traces_per_second: u32,
     pub(super) errors: f64,
     pub(super) slow: f64,
+    pub(super) incident: Option<Incident>,
     pub(super) seed: u64,
     pub(super) traces_max: u64,
 }
@@ -122,7 +124,7 @@ impl Shop {
             let visit = self.visits.saturating_add(n);
             let offset = u128::from(visit) * 1_000_000_000 / u128::from(per_second);
             let start = self.opened.0.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
-            let kind = self.kind();
+            let kind = self.kind(self.errors(Time(start).since(self.opened)));
             let Told { records, seconds } = journey::tell(kind, start, &mut self.random);
             self.pending.extend(records);
             match kind {
@@ -134,11 +136,19 @@ impl Shop {
         self.visits = self.visits.max(due);
     }
 
-    fn kind(&mut self) -> Kind {
+    /// The share of declined payments this long after the opening.
+    fn errors(&self, open: Duration) -> f64 {
+        let Some(incident) = &self.plan.incident else { return self.plan.errors };
+        let (every, lasts) = (incident.every.0.as_nanos().max(1), incident.lasts.0.as_nanos());
+        let (phase, calm) = (open.as_nanos() % every, every.saturating_sub(lasts) / 2);
+        if (calm..calm.saturating_add(lasts)).contains(&phase) { incident.errors.0 } else { self.plan.errors }
+    }
+
+    fn kind(&mut self, errors: f64) -> Kind {
         let share = self.random.share();
-        if share < self.plan.errors {
+        if share < errors {
             Kind::Declined
-        } else if share < self.plan.errors + self.plan.slow {
+        } else if share < errors + self.plan.slow {
             Kind::Slow
         } else if self.random.share() < 0.5 {
             Kind::Buy

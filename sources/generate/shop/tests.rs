@@ -6,7 +6,7 @@ use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn plan(errors: f64, slow: f64) -> Plan {
-    Plan { traces_per_second: 20, errors, slow, seed: 3, traces_max: u64::MAX }
+    Plan { traces_per_second: 20, errors, slow, incident: None, seed: 3, traces_max: u64::MAX }
 }
 
 /// Everything of ten seconds and the end, with the tick each came in.
@@ -43,6 +43,17 @@ fn logs(exports: &[(u64, Export)]) -> Vec<LogRecord> {
 fn the_same_seed_and_clock_make_the_same_shop() {
     let (once, again) = (told(plan(0.1, 0.1)), told(plan(0.1, 0.1)));
     assert!(once == again && once != told(Plan { seed: 4, ..plan(0.1, 0.1) }));
+}
+
+#[test]
+fn an_incident_lies_in_the_middle_of_its_period() {
+    let second = |n| config::Period(std::time::Duration::from_secs(n));
+    let incident = Some(super::Incident { every: second(8), lasts: second(2), errors: config::Share(1.0) });
+    let failed =
+        spans(&told(Plan { incident, ..plan(0.0, 0.0) })).into_iter().filter(|(_, s)| s.status.as_ref().is_some_and(|s| s.code == 2));
+    let opened = 1_700_000_000_000_000_000;
+    let seconds: Vec<u64> = failed.map(|(_, span)| (span.start_time_unix_nano - opened) / 1_000_000_000).collect();
+    assert!(!seconds.is_empty() && seconds.iter().all(|s| (3..6).contains(s)), "{seconds:?}");
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! A page: Markdown whose fenced blocks `yaml`, `in`, `out` and `error` mean something, and whose rest is kept as it is.
+
+/// A piece of a page; the fences themselves are not in the text.
+pub(crate) enum Block {
+    Prose(String),
+    Yaml(String),
+    In(String),
+    Out(String),
+    Error(String),
+}
+
+impl Block {
+    fn fenced(word: &str, text: String) -> Option<Block> {
+        match word {
+            "yaml" => Some(Block::Yaml(text)),
+            "in" => Some(Block::In(text)),
+            "out" => Some(Block::Out(text)),
+            "error" => Some(Block::Error(text)),
+            _ => None,
+        }
+    }
+
+    fn word(&self) -> Option<&'static str> {
+        match self {
+            Block::Prose(_) => None,
+            Block::Yaml(_) => Some("yaml"),
+            Block::In(_) => Some("in"),
+            Block::Out(_) => Some("out"),
+            Block::Error(_) => Some("error"),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        let (Block::Prose(text) | Block::Yaml(text) | Block::In(text) | Block::Out(text) | Block::Error(text)) = self;
+        text
+    }
+
+    pub(crate) fn set(&mut self, new: String) {
+        let (Block::Prose(text) | Block::Yaml(text) | Block::In(text) | Block::Out(text) | Block::Error(text)) = self;
+        *text = new;
+    }
+
+    fn written(&self) -> String {
+        self.word().map_or_else(|| self.text().to_owned(), |word| format!("```{word}\n{}```\n", self.text()))
+    }
+}
+
+/// A page in pieces.
+pub(crate) struct Page {
+    pub(crate) blocks: Vec<Block>,
+}
+
+impl Page {
+    pub(crate) fn read(text: &str) -> Page {
+        let mut blocks = Vec::new();
+        let mut prose = String::new();
+        let mut lines = text.split_inclusive('\n');
+        while let Some(line) = lines.next() {
+            let Some(word) = line.strip_prefix("```") else {
+                prose.push_str(line);
+                continue;
+            };
+            let body: String = lines.by_ref().take_while(|line| line.trim_end() != "```").collect();
+            match Block::fenced(word.trim(), body.clone()) {
+                Some(block) => blocks.extend([Block::Prose(std::mem::take(&mut prose)), block]),
+                None => prose.push_str(&format!("{line}{body}```\n")),
+            }
+        }
+        blocks.push(Block::Prose(prose));
+        Page { blocks }
+    }
+
+    pub(crate) fn written(&self) -> String {
+        self.blocks.iter().map(Block::written).collect()
+    }
+
+    /// The line of the page, from 1, on which a block starts.
+    pub(crate) fn line(&self, block: usize) -> usize {
+        1 + self.blocks[..block].iter().map(|block| block.written().lines().count()).sum::<usize>()
+    }
+}

@@ -1,0 +1,212 @@
+//! Runs a story: the pipeline as written, its source `otlp` fed by the story, its sinks `debug` and `otlp` collecting what arrives.
+
+use crate::{notation, notation::Step, telling};
+use config::{Document, Environment, Fault, Graph, Level, Source as File, show};
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use pipeline::{
+    BuildContext, Clock, Component, Entry, From, Kind, Parcel, Plan, Refusal, Shape, Sink, Source, SourceContext, SourceError, World, catalog,
+    intake,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use signal::{Kinds, Signal, Time};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+const REAL: [&[Entry]; 3] = [sources::ALL, processors::ALL, sinks::ALL];
+const OF_STORIES: &[Entry] = &[catalog::source::<Told>(), catalog::sink::<Collect>()];
+const START: Time = Time(1_750_000_000_000_000_000);
+
+/// Has two variables and no files.
+struct Environs;
+
+impl Environment for Environs {
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
+            "HOST" => Some("node-7".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        }
+    }
+    fn file(&self, _: &str) -> Result<String, String> {
+        Err("there is no such file".to_owned())
+    }
+}
+
+/// What `kansoku check` says.
+pub(crate) fn said(yaml: &str) -> String {
+    let (file, faults) = faults(yaml);
+    if faults.is_empty() { "nothing is wrong\n".to_owned() } else { show::text(&file, &faults, show::Colour::Never) }
+}
+
+fn faults(yaml: &str) -> (Arc<File>, Vec<Fault>) {
+    let (graph, mut faults) = match read(yaml) {
+        Ok(read) => read,
+        Err(unreadable) => return unreadable,
+    };
+    let (plan, found) = Plan::of(&graph, &REAL);
+    faults.extend(found);
+    faults.extend(api::Settings::read(&graph).err().unwrap_or_default());
+    faults.extend(plan.check(&World::real(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/examples"))));
+    (Arc::clone(&graph.document.source), faults)
+}
+
+fn read(yaml: &str) -> Result<(Graph, Vec<Fault>), (Arc<File>, Vec<Fault>)> {
+    Document::parse("pipeline.yaml", yaml, &Environs).map(|document| Graph::of(Arc::new(document), pipeline::settings::SETTINGS))
+}
+
+/// What arrived at each sink and when, and what the ledger counts besides.
+pub(crate) fn run(yaml: &str, steps: &str) -> String {
+    let (_, faults) = faults(yaml);
+    if faults.iter().any(|fault| fault.level == Level::Error) {
+        return said(yaml);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(happen(yaml, notation::steps(steps)))
+}
+
+async fn happen(yaml: &str, steps: Vec<Step>) -> String {
+    let (graph, _) = read(yaml).unwrap_or_else(|_| unreachable!("it was read before"));
+    let (plan, _) = Plan::of(&graph, &[OF_STORIES, sources::ALL, processors::ALL, sinks::ALL]);
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::with_runtime(START);
+    let world = World { clock: clock.clone(), blocking: pipeline::testing::inline(), ..World::real(folder.path().to_owned()) };
+    let of = |kind: Kind| plan.nodes.iter().filter(move |node| node.kind == kind).map(|node| node.name.clone());
+    let (feed, requests) = mpsc::channel(1);
+    let mut requests = Some(requests);
+    let ways: Vec<Arc<Way>> = of(Kind::Source).map(|name| shared(&world, &name, || Way(Mutex::new(requests.take())))).collect();
+    let shelves: Vec<(String, Arc<Shelf>)> = of(Kind::Sink).map(|name| (name.clone(), shared(&world, &name, Shelf::default))).collect();
+    let running = plan.assemble(&world).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let running = running.start().await.unwrap_or_else(|faults| panic!("{faults:?}"));
+    let mut refused = Vec::new();
+    for step in steps {
+        match step {
+            Step::Wait(period) => tokio::time::sleep(period).await,
+            Step::Request(signal, lines) => {
+                let (answer, answered) = oneshot::channel();
+                feed.send((signal, notation::request(signal, &lines, clock.now().0), answer)).await.unwrap();
+                refused.extend(answered.await.unwrap().err().map(|why| format!("refused: {why:?}")));
+            }
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    shelves.iter().for_each(|(_, shelf)| shelf.0.lock().push(None));
+    let drained = running.drain(Duration::from_secs(25)).await;
+    drained.ledger.balance().unwrap();
+    drop(ways);
+    let mut told: Vec<String> = shelves.iter().flat_map(|(name, shelf)| shelf.told(name)).collect();
+    told.extend(refused);
+    told.extend(telling::ledger(&drained.ledger));
+    told.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn shared<T: Send + Sync + 'static>(world: &World, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
+    world.pool.get_or::<T, ()>(name, || Ok(Arc::new(make()))).unwrap()
+}
+
+type Request = (Signal, Vec<u8>, oneshot::Sender<Result<intake::Accepted, intake::Refused>>);
+
+/// The story's end of its source. Only the first source has one.
+struct Way(Mutex<Option<mpsc::Receiver<Request>>>);
+
+/// `otlp` in a story: takes in what is told.
+#[derive(Deserialize, JsonSchema)]
+struct Told {}
+
+impl Component for Told {
+    type Runs = dyn Source;
+    const TYPE: &'static str = "otlp";
+    const EXAMPLE: &'static str = "{}";
+    fn shape(&self, _: Kinds) -> Shape {
+        Shape { gives: Kinds::RECORDS, ..Shape::passing(Kinds::NONE) }
+    }
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
+        Ok(Box::new(Telling(context.pool.get::<Way>(context.name))))
+    }
+}
+
+struct Telling(Option<Arc<Way>>);
+
+impl Source for Telling {
+    fn run(self: Box<Self>, context: SourceContext) -> BoxFuture<'static, Result<(), SourceError>> {
+        Box::pin(async move {
+            let requests = self.0.and_then(|way| way.0.lock().take());
+            let Some(mut requests) = requests else {
+                context.stop.asked().await;
+                return Ok(());
+            };
+            loop {
+                let (signal, raw, answer) = tokio::select! {
+                    () = context.stop.asked() => return Ok(()),
+                    Some(request) = requests.recv() => request,
+                };
+                let admission = context.intake.admit(raw.len()).unwrap();
+                let accepted = context.intake.accept(signal, raw.into(), admission, From::Here, None).await;
+                answer.send(accepted).unwrap();
+            }
+        })
+    }
+}
+
+/// What arrived, each with its time; none marks the drain.
+#[derive(Default)]
+struct Shelf(Mutex<Vec<Option<(Time, Vec<String>)>>>);
+
+impl Shelf {
+    fn told(&self, name: &str) -> Vec<String> {
+        let (mut told, mut label, mut draining) = (vec![name.to_owned()], String::new(), false);
+        for arrived in self.0.lock().iter() {
+            let Some((at, lines)) = arrived else {
+                draining = true;
+                continue;
+            };
+            let seconds = (at.since(START).as_secs_f64() * 10.0).round() / 10.0;
+            let now = if draining { "end".to_owned() } else { format!("+{seconds}s") };
+            for line in lines {
+                let shown = if now == label { "" } else { &now };
+                told.push(format!("  {shown:<6} {line}"));
+                label.clone_from(&now);
+            }
+        }
+        if told.len() == 1 {
+            told.push("  nothing".to_owned());
+        }
+        told
+    }
+}
+
+/// `debug` in a story: keeps what arrives, closed traces whole.
+#[derive(Deserialize, JsonSchema)]
+struct Collect {}
+
+impl Component for Collect {
+    type Runs = dyn Sink;
+    const TYPE: &'static str = "debug";
+    const EXAMPLE: &'static str = "{}";
+    fn shape(&self, _: Kinds) -> Shape {
+        Shape { acts_on: Kinds::ALL, ordered: true, ..Shape::passing(Kinds::NONE) }
+    }
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
+        let shelf = context.pool.get::<Shelf>(context.name).ok_or_else(|| context.fault("nobody looks at this sink"))?;
+        Ok(Box::new(Collecting { shelf, clock: context.clock.clone() }))
+    }
+}
+
+struct Collecting {
+    shelf: Arc<Shelf>,
+    clock: Clock,
+}
+
+impl Sink for Collecting {
+    fn deliver<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            self.shelf.0.lock().push(Some((self.clock.now(), telling::lines(&parcel.flow))));
+            Ok(())
+        })
+    }
+}

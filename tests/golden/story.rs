@@ -5,17 +5,13 @@ use config::{Document, Environment, Fault, Graph, Level, Source as File, show};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use pipeline::{
-    BuildContext, Clock, Component, Entry, From, Kind, Parcel, Plan, Refusal, Shape, Sink, Source, SourceContext, SourceError, World, catalog,
-    intake,
+    BuildContext, Clock, Component, Entry, From, Kind, Parcel, Plan, Refusal, Shape, Sink, Source, SourceContext, SourceError, World,
+    catalog, intake,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Kinds, Signal, Time};
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 const REAL: [&[Entry]; 3] = [sources::ALL, processors::ALL, sinks::ALL];

@@ -63,7 +63,9 @@ fn line(record: &Record<'_>) -> String {
     };
     words.extend(record.attributes().iter().map(|(key, value)| format!("{key}={}", quoted(&value.display()))));
     let resource = record.resource.attributes();
-    words.extend(resource.iter().filter(|(key, _)| *key != "service.name").map(|(key, v)| format!("resource.{key}={}", quoted(&v.display()))));
+    words.extend(
+        resource.iter().filter(|(key, _)| *key != "service.name").map(|(key, v)| format!("resource.{key}={}", quoted(&v.display()))),
+    );
     words.join(" ")
 }
 

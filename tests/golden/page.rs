@@ -1,4 +1,4 @@
-//! A page: Markdown whose fenced blocks `yaml`, `in`, `out` and `error` mean something, and whose rest is kept as it is.
+//! A page: Markdown whose fenced blocks `yaml`, `in`, `out`, `error` and `error start` mean something, and whose rest is kept as it is.
 
 /// A piece of a page; the fences themselves are not in the text.
 pub(crate) enum Block {
@@ -7,6 +7,8 @@ pub(crate) enum Block {
     In(String),
     Out(String),
     Error(String),
+    /// What is said at the start, where the pipeline itself is right.
+    Start(String),
 }
 
 impl Block {
@@ -16,6 +18,7 @@ impl Block {
             "in" => Some(Block::In(text)),
             "out" => Some(Block::Out(text)),
             "error" => Some(Block::Error(text)),
+            "error start" => Some(Block::Start(text)),
             _ => None,
         }
     }
@@ -27,17 +30,21 @@ impl Block {
             Block::In(_) => Some("in"),
             Block::Out(_) => Some("out"),
             Block::Error(_) => Some("error"),
+            Block::Start(_) => Some("error start"),
         }
     }
 
     pub(crate) fn text(&self) -> &str {
-        let (Block::Prose(text) | Block::Yaml(text) | Block::In(text) | Block::Out(text) | Block::Error(text)) = self;
-        text
+        match self {
+            Block::Prose(text) | Block::Yaml(text) | Block::In(text) | Block::Out(text) | Block::Error(text) | Block::Start(text) => text,
+        }
     }
 
+    /// What happened, in the place of what was told.
     pub(crate) fn set(&mut self, new: String) {
-        let (Block::Prose(text) | Block::Yaml(text) | Block::In(text) | Block::Out(text) | Block::Error(text)) = self;
-        *text = new;
+        if let Block::Out(text) | Block::Error(text) | Block::Start(text) = self {
+            *text = new;
+        }
     }
 
     fn written(&self) -> String {

@@ -138,7 +138,11 @@ async fn open_journal(blueprint: &Blueprint) -> Result<Option<Arc<Log>>, Vec<Fau
     }));
     let (log, opened) = match heard.await {
         Ok(Ok(open)) => open,
-        Ok(Err(error)) => return Err(vec![settings.path.fault(error.to_string())]),
+        Ok(Err(error)) => {
+            let help =
+                "set journal.path to a folder that nobody else has and that may be written; `--ephemeral` keeps everything in memory";
+            return Err(vec![settings.path.fault(error.to_string()).help(help)]);
+        }
         Err(_) => return Err(vec![settings.path.fault("the journal could not be opened")]),
     };
     for damaged in opened.cut.iter().chain(&opened.damaged) {

@@ -148,6 +148,18 @@ fn a_failing_trace_is_explained_from_its_root_to_where_it_began() {
 }
 
 #[test]
+fn a_failure_is_found_below_a_span_that_says_nothing_but_not_below_one_that_says_ok() {
+    for (code, names) in [(0, vec!["checkout", "call", "bank"]), (1, vec!["checkout"])] {
+        let mut call = span(1, 2, 1, "call", 10, 80, None);
+        call.status = Some(Status { code, ..Default::default() });
+        let all = vec![span(1, 1, 0, "checkout", 0, 90, Some("500")), call, span(1, 3, 2, "bank", 20, 70, Some("card declined"))];
+        let store = store(vec![Flow::Traces(vec![closed(1, spans("web", all), Batch::empty(Signal::Logs), Part::Whole, true, 91)])]);
+        let why = why(&store, &TraceRef::LastError).unwrap().unwrap();
+        assert_eq!(why.path.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), names, "status code {code} between");
+    }
+}
+
+#[test]
 fn a_trace_that_did_not_fail_is_explained_by_its_slowest_spans() {
     let why = why(&shop(), &TraceRef::read("02").unwrap()).unwrap().unwrap();
     assert_eq!(why.path_kind, PathKind::Slowest);

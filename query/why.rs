@@ -107,6 +107,16 @@ fn step(span: &SpanRow) -> PathStep {
     }
 }
 
+/// Instrumentation may leave a span unset between one that failed and one that failed because of it: the deepest failure below `origin`, which did not come through a span that says ok.
+fn beneath(spans: &[SpanRow], parents: &[Option<usize>], origin: usize) -> usize {
+    let mut below = vec![false; spans.len()];
+    for n in 0..spans.len() {
+        below[n] = n == origin || (spans[n].status != "ok" && parents[n].is_some_and(|p| below[p]));
+    }
+    let failed = (0..spans.len()).filter(|n| below[*n] && spans[*n].status == "error");
+    failed.min_by_key(|n| (Reverse(spans[*n].depth), spans[*n].end())).unwrap_or(origin)
+}
+
 /// The span that explains the trace. Parents stand before their children, so one pass over the list sees every parent first.
 fn explain(spans: &[SpanRow], parents: &[Option<usize>]) -> (PathKind, Option<usize>) {
     let failed = |n: usize| spans[n].status == "error";
@@ -121,7 +131,7 @@ fn explain(spans: &[SpanRow], parents: &[Option<usize>]) -> (PathKind, Option<us
     // Where the failure began: no child failed. A failure that reached the root counts before one that somebody handled, a deeper one before a shallower; then the one that ended first.
     let origins = (0..spans.len()).filter(|n| failed(*n) && !has_failed_child[*n]);
     if let Some(origin) = origins.min_by_key(|n| (!failed_up_to_root[*n], Reverse(spans[*n].depth), spans[*n].end())) {
-        return (PathKind::Error, Some(origin));
+        return (PathKind::Error, Some(beneath(spans, parents, origin)));
     }
     let first_error = |n: usize| spans[n].logs.iter().filter(|l| trace::is_error(l)).map(|l| l.time).min();
     if let Some((_, n)) = (0..spans.len()).filter_map(|n| Some((first_error(n)?, n))).min() {

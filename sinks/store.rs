@@ -60,6 +60,7 @@ impl Component for Store {
         Ok(Box::new(Storing {
             options,
             retain: self.retain,
+            name: context.name.to_owned(),
             place: context.place,
             pool: context.pool.clone(),
             disk: Arc::clone(context.disk),
@@ -73,6 +74,7 @@ impl Component for Store {
 struct Storing {
     options: store::Options,
     retain: Period,
+    name: String,
     place: Place,
     pool: Pool,
     disk: Arc<dyn Disk>,
@@ -96,7 +98,8 @@ impl Sink for Storing {
         Box::pin(async {
             let key = self.path().display().to_string();
             let make = || store::Store::open(self.options.clone(), Arc::clone(&self.disk), Arc::clone(&self.blocking));
-            let opened = self.pool.get_or(&key, make).map_err(|error| vec![Fault::at(self.place, error.to_string())])?;
+            let help = || format!("set sinks.{}.path to a folder that nobody else has and that may be written", self.name);
+            let opened = self.pool.get_or(&key, make).map_err(|error| vec![Fault::at(self.place, error.to_string()).help(help())])?;
             *self.store.lock() = Some(opened);
             Ok(vec![Opened::new("stores", format!("everything in {key}, for {}", self.retain))])
         })

@@ -90,7 +90,9 @@ fn message(answer: &Answer) -> String {
 fn malformed_protobuf_is_refused_with_the_field_and_the_byte() {
     let subject = Subject::start();
     let good = otlp::spans([7], End::Well);
-    for (what, body) in [("cut short", good[..good.len() - 3].to_vec()), ("no message", b"\xff\xff\xff".to_vec()), ("text", b"hello, world".to_vec())] {
+    for (what, body) in
+        [("cut short", good[..good.len() - 3].to_vec()), ("no message", b"\xff\xff\xff".to_vec()), ("text", b"hello, world".to_vec())]
+    {
         let answer = subject.post("/v1/traces", PROTOBUF, &body);
         assert_eq!((answer.status, answer.header("content-type")), (400, Some(PROTOBUF)), "{what}: {}", answer.text());
         assert!(answer.text().contains("at byte "), "{what}: {}", answer.text());
@@ -216,7 +218,12 @@ fn a_browser_page_may_send_if_its_origin_was_named() {
 fn a_client_that_talks_nonsense_or_goes_away_disturbs_nobody() {
     let subject = Subject::start();
     for address in [subject.kansoku.http(), subject.kansoku.grpc()] {
-        for nonsense in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"GET\r\n\r\n\r\n", &[0xff; 4096], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff"] {
+        for nonsense in [
+            &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+            b"GET\r\n\r\n\r\n",
+            &[0xff; 4096],
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff",
+        ] {
             talk(address, nonsense);
         }
         talk(address, b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1000\r\n\r\nhalf");

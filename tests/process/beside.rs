@@ -55,7 +55,8 @@ fn kansoku_ends_with_its_program() {
     for (script, code) in [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137)] {
         let folder = tempfile::tempdir().unwrap();
         let file = kit::process::written(folder.path(), &durable());
-        let ended = Kansoku::start(&mut kit::process::command(&["run", &file, "--", "sh", "-c", &format!("echo last words; {script}")])).ended();
+        let ended =
+            Kansoku::start(&mut kit::process::command(&["run", &file, "--", "sh", "-c", &format!("echo last words; {script}")])).ended();
         assert_eq!(ended.code, code, "{script}: {}", ended.err);
         let again = Kansoku::run(folder.path(), &durable());
         let stored = again.ask_until(&["query", "logs", "--text", "last words"], |said| (said.code == 0).then(|| said.out.clone()));

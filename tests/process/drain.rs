@@ -46,7 +46,8 @@ fn deaf() -> (TcpListener, String) {
 fn what_a_deaf_next_hop_did_not_take_is_kept_in_the_journal() {
     let (_deaf, url) = deaf();
     let folder = tempfile::tempdir().unwrap();
-    let pipeline = format!("drain: 2s\njournal: {{ path: journal }}{LISTENERS}sinks:\n  next: {{ type: otlp, inputs: [otlp], endpoint: '{url}' }}\n");
+    let pipeline =
+        format!("drain: 2s\njournal: {{ path: journal }}{LISTENERS}sinks:\n  next: {{ type: otlp, inputs: [otlp], endpoint: '{url}' }}\n");
     let kansoku = Kansoku::run(folder.path(), &pipeline);
     assert_eq!(post(&kansoku, "/v1/traces", &otlp::spans([1, 2, 3], End::Well)), 200);
     let asked = Instant::now();
@@ -56,7 +57,8 @@ fn what_a_deaf_next_hop_did_not_take_is_kept_in_the_journal() {
     assert!(ended.err.contains("3 spans") && ended.err.contains("go out after the next start"), "{}", ended.err);
     assert!(ended.err.contains("nothing was lost"), "{}", ended.err);
 
-    let store = pipeline.replace(&format!("next: {{ type: otlp, inputs: [otlp], endpoint: '{url}' }}"), "next: { type: debug, inputs: [otlp] }");
+    let store =
+        pipeline.replace(&format!("next: {{ type: otlp, inputs: [otlp], endpoint: '{url}' }}"), "next: { type: debug, inputs: [otlp] }");
     let again = Kansoku::run(folder.path(), &store);
     kit::until("they go out after the next start", || (again.count("next", "traces", "out") == 3).then_some(()));
 }

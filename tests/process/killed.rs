@@ -27,6 +27,7 @@ fn what_was_acknowledged_before_kill_9_is_stored_once() {
         let kansoku = Kansoku::run(folder.path(), &durable());
         acknowledged.extend(sent_until_killed(kansoku, life * 1_000_000));
     }
+    assert!(acknowledged.len() as u64 >= LIVES * ACKNOWLEDGED);
     let kansoku = Kansoku::run(folder.path(), &durable());
     let stored = kansoku.ask_until(&["query", "logs", "--limit", "10000", "--json"], |said| {
         let stored = lines_by_number(&said.out);
@@ -70,7 +71,8 @@ fn sends(to: SocketAddr, number: u64) -> bool {
         let headers = [("content-type", "application/x-protobuf")];
         http::try_send(to, "POST", path, &headers, body).is_ok_and(|answer| answer.status == 200)
     };
-    yes("/v1/traces", &otlp::spans(number..number + SPANS, End::Well)) && yes("/v1/logs", &otlp::log(&format!("number {number}"), "INFO", Some(number)))
+    yes("/v1/traces", &otlp::spans(number..number + SPANS, End::Well))
+        && yes("/v1/logs", &otlp::log(&format!("number {number}"), "INFO", Some(number)))
 }
 
 fn lines_by_number(lines: &str) -> BTreeMap<u64, u32> {

@@ -71,11 +71,13 @@ pub(crate) async fn until(loaded: Loaded, keeping: Keeping, until: Until) -> Exi
 }
 
 async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Running, Admin, Duration), Vec<Fault>> {
-    let Loaded { source, graph, mut faults, folder } = loaded;
-    let world = match keeping {
-        Keeping::OnDisk => World::real(folder),
-        Keeping::Nothing => World { disk: Arc::new(journal::MemoryDisk::new(EPHEMERAL_BYTES_MAX)), ..World::real(folder) },
-    };
+    let Loaded { source, mut graph, mut faults, folder } = loaded;
+    let mut world = World::real(folder);
+    if keeping == Keeping::Nothing {
+        world.disk = Arc::new(journal::MemoryDisk::new(EPHEMERAL_BYTES_MAX));
+        // A journal that goes with the process would promise what it cannot keep.
+        graph.settings.retain(|(name, ..)| name != "journal");
+    }
     let (plan, found) = Plan::of(&graph, &catalog::ALL);
     faults.extend(found);
     faults.extend(plan.check(&world));

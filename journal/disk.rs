@@ -35,6 +35,11 @@ pub trait Disk: Send + Sync + 'static {
     /// Holds a lock file against every other process until the lock is dropped; `WouldBlock` if somebody has it.
     fn lock(&self, path: &Path) -> io::Result<Lock>;
 
+    /// Bytes it holds at the most, where that is known and small: whoever keeps files on it should stay well below.
+    fn bytes_max(&self) -> Option<u64> {
+        None
+    }
+
     /// A whole file; refuses one of more than `bytes_max`.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Bytes> {
         let file = self.open(path)?;

@@ -132,6 +132,10 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn bytes_max(&self) -> Option<u64> {
+        Some(self.0.bytes_max)
+    }
+
     fn lock(&self, _path: &Path) -> io::Result<Lock> {
         // No other process can see it.
         Ok(Lock::new(Box::new(())))

@@ -17,6 +17,8 @@ pub struct Store {
     /// How long rows are kept. Whole files go, once their newest row is older.
     #[serde(default = "seven_days")]
     retain: Period,
+    /// What the files may take of the disk; beyond it the oldest go before their time. Without it only `retain` counts.
+    limit: Option<Bytes>,
     /// How long a row waits in memory before it goes into a file. It is durable and visible before that.
     #[serde(default = "five_minutes")]
     flush_after: Period,
@@ -50,11 +52,14 @@ impl Component for Store {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
+        // A disk in memory is small: files take half of it at the most, the log a quarter.
+        let disk = context.disk.bytes_max().unwrap_or(u64::MAX);
         let options = store::Options {
             retain: self.retain.0,
+            bytes_max: self.limit.map_or(u64::MAX, |limit| limit.0).min(disk / 2),
             flush_bytes_max: context.memory.store_bytes_max / 2,
             flush_after: self.flush_after.0,
-            log_limit: self.log_limit.0,
+            log_limit: self.log_limit.0.min(disk / 4),
             ..store::Options::at(context.folder.join(&self.path))
         };
         Ok(Box::new(Storing {

@@ -29,8 +29,8 @@ pub struct Generate {
     slow: Placed<Share>,
     /// A time of trouble that comes back: the payment provider is down.
     incident: Option<Incident>,
-    /// Where chance starts, by default 1.
-    seed: u64,
+    /// Where chance starts: the same seed makes the same visits, trace ids included. Without it every start makes others.
+    seed: Option<u64>,
     /// After so many visits it makes no more; without it, it goes on.
     traces_max: Option<u64>,
 }
@@ -54,7 +54,7 @@ impl Default for Generate {
             errors: share(0.05),
             slow: share(0.05),
             incident: None,
-            seed: 1,
+            seed: None,
             traces_max: None,
         }
     }
@@ -69,7 +69,7 @@ impl Component for Generate {
         Shape { gives: Kinds::RECORDS, ..Shape::passing(takes) }
     }
 
-    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
         let mut faults = Vec::new();
         if !(1..=10_000).contains(&*self.traces_per_second) {
             faults.push(self.traces_per_second.fault("`traces_per_second` must be 1 to 10000"));
@@ -85,7 +85,7 @@ impl Component for Generate {
             errors: self.errors.0,
             slow: self.slow.0,
             incident: self.incident,
-            seed: self.seed,
+            seed: self.seed.unwrap_or(context.clock.now().0),
             traces_max: self.traces_max.unwrap_or(u64::MAX),
         };
         Ok(Box::new(Generating { plan }))

@@ -99,9 +99,9 @@ impl Store {
     }
 
     fn expire(&self, now: Time) -> Result<(usize, u64), Error> {
-        let limit = now.minus(self.options.retain).0;
-        let mut expired = (0, 0);
         let mut commits = self.commits.lock();
+        let limit = now.minus(self.options.retain).0.max(self.oldest_that_fits());
+        let mut expired = (0, 0);
         for (table, commits) in Table::ALL.into_iter().zip(commits.iter_mut()) {
             let old: Vec<Arc<DataFile>> = self.state.lock().files[table as usize].iter().filter(|f| newest(f) < limit).cloned().collect();
             if old.is_empty() {
@@ -116,6 +116,21 @@ impl Store {
             }
         }
         Ok(expired)
+    }
+
+    /// The time from which on files, the newest first, fit into `bytes_max` together; zero when all do.
+    fn oldest_that_fits(&self) -> u64 {
+        let mut files: Vec<(u64, u64)> = {
+            let state = self.state.lock();
+            state.files.iter().flatten().map(|file| (newest(file), file.add.size)).collect()
+        };
+        files.sort_unstable_by(|a, b| b.cmp(a));
+        let mut bytes = 0_u64;
+        let over = files.into_iter().find(|(_, size)| {
+            bytes = bytes.saturating_add(*size);
+            bytes > self.options.bytes_max
+        });
+        over.map_or(0, |(newest, _)| newest.saturating_add(1))
     }
 
     /// How much is where, now.

@@ -100,6 +100,23 @@ async fn files_whose_rows_are_all_too_old_go() {
 }
 
 #[tokio::test]
+async fn over_its_bound_on_disk_the_oldest_files_go_first() {
+    let options = Options { bytes_max: 60_000, ..options(Path::new(PATH)) };
+    let store = Store::open(options, simulated(), inline()).unwrap();
+    for second in 0..20 {
+        store.append(&logs_flow(vec![log(second, "line")], None)).await.unwrap();
+        store.flush().unwrap();
+    }
+    assert_eq!(column(&store, Table::Logs, "body").len(), 20);
+    let done = store.maintain(Time(START + 30 * SECOND)).unwrap();
+    let left = column(&store, Table::Logs, "body");
+    assert!(done.files_expired > 0 && !left.is_empty(), "{done:?}");
+    assert_eq!(left.len() + done.files_expired, 20);
+    let bytes: u64 = store.stats().tables.iter().map(|table| table.bytes).sum();
+    assert!(bytes <= 60_000, "{bytes}");
+}
+
+#[tokio::test]
 async fn a_scan_that_runs_keeps_its_files() {
     let store = open(&simulated(), Path::new(PATH));
     store.append(&logs_flow(vec![log(0, "old")], None)).await.unwrap();

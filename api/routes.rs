@@ -99,6 +99,7 @@ async fn ready(State(shared): State<Shared>, uri: Uri) -> Response {
 
 async fn metrics(State(shared): State<Shared>) -> Response {
     let mut body = shared.view.metrics();
+    body.push('\n');
     body.push_str(&figures::of(shared.view.pool()));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
 }

@@ -154,6 +154,9 @@ pub(crate) struct WhyWords {
     /// A trace id or its first digits, or `last`: the latest trace with an error, else the latest.
     #[arg(default_value = "last")]
     pub(crate) id: String,
+    /// Which store, by its folder, where the pipeline has several.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) store: Option<String>,
     #[command(flatten)]
     pub(crate) at: At,
     /// JSON instead of text.
@@ -176,6 +179,9 @@ pub(crate) enum QueryWhat {
     Trace {
         /// Its id or the first digits.
         id: String,
+        /// Which store, by its folder, where the pipeline has several.
+        #[arg(long, value_name = "FOLDER")]
+        store: Option<String>,
         #[command(flatten)]
         at: At,
         /// JSON instead of text.
@@ -218,6 +224,9 @@ pub(crate) struct SearchWords {
     /// Go on as they come in.
     #[arg(short, long)]
     pub(crate) follow: bool,
+    /// Which store, by its folder, where the pipeline has several.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) store: Option<String>,
     #[command(flatten)]
     pub(crate) at: At,
     /// One JSON object a line instead of a table.

@@ -15,15 +15,6 @@ pub(crate) async fn get(at: &At, path: &str, query: &[(&str, String)]) -> Result
     Ok((status, body))
 }
 
-/// GETs a path whose answer is JSON; anything but 200 is no answer.
-pub(crate) async fn json<T: serde::de::DeserializeOwned>(at: &At, path: &str, query: &[(&str, String)]) -> Result<T, NoAnswer> {
-    let (status, body) = get(at, path, query).await?;
-    if status != 200 {
-        return Err(NoAnswer(said(&body, status)));
-    }
-    serde_json::from_str(&body).map_err(|e| NoAnswer(format!("{} answered what this version does not understand: {e}", at.at)))
-}
-
 /// Opens a GET whose body is read as it comes.
 pub(crate) async fn open(at: &At, path: &str, query: &[(&str, String)], timeout: Option<Duration>) -> Result<reqwest::Response, NoAnswer> {
     let client = client()?;

@@ -31,3 +31,8 @@ pub(crate) fn colour() -> show::Colour {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     if std::io::stderr().is_terminal() && !unwanted { show::Colour::Always } else { show::Colour::Never }
 }
+
+/// To stdout, with a newline; whether somebody reads it.
+pub(crate) fn reaches(text: &str) -> bool {
+    writeln!(std::io::stdout().lock(), "{text}").is_ok()
+}

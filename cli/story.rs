@@ -1,0 +1,142 @@
+//! `kansoku why` and `query trace` as they are read: what failed where, the trace in a line, its tree, what is missing.
+
+use crate::{
+    forest::Focus,
+    message,
+    page::{Page, Tone},
+    text, tree,
+};
+use query::{Outcome, PathKind, TraceSummary, TraceView, Why};
+
+/// Services named in the line of a trace.
+const SERVICES_MAX: usize = 8;
+
+/// The answer to why.
+pub(crate) fn why(why: &Why, page: Page) -> String {
+    let mut lines: Vec<String> =
+        text::wrap(&text::inert(&headline(why)), page.width).iter().map(|line| page.paint(Tone::Strong, line)).collect();
+    let mut about = about(&why.trace.summary);
+    if let Some(kept) = &why.kept {
+        let share = if kept.share < 1.0 { format!(" ({:.3} % of such)", kept.share * 100.0) } else { String::new() };
+        about.push(format!("kept by rule `{}`{}{}", kept.rule, share.replace(".000", ""), if kept.pinned { ", for an alert" } else { "" }));
+    }
+    about.extend(why.trace.summary.closed_by.as_ref().map(|by| format!("closed by {by}")));
+    lines.extend(joined(&about, page));
+    let focus = Focus::Path(why.path.iter().map(|step| step.span_id.as_str()).collect());
+    lines.extend(body(&why.trace, &focus, page));
+    lines.extend(missing(&why.missing, page));
+    lines.join("\n")
+}
+
+/// A whole trace.
+pub(crate) fn trace(trace: &TraceView, page: Page) -> String {
+    let mut about = about(&trace.summary);
+    about.extend(trace.summary.rule.as_ref().map(|rule| format!("kept by rule `{rule}`")));
+    about.extend(trace.summary.closed_by.as_ref().map(|by| format!("closed by {by}")));
+    let mut lines = joined(&about, page);
+    lines.extend(body(trace, &Focus::Everything, page));
+    lines.extend(missing(&trace.notes, page));
+    lines.join("\n")
+}
+
+/// What happened, in a sentence.
+fn headline(why: &Why) -> String {
+    let summary = &why.trace.summary;
+    let first = why.path.first();
+    let root =
+        summary.root_name.clone().or_else(|| first.map(|step| step.name.clone())).unwrap_or_else(|| format!("trace {}", summary.trace_id));
+    let Some(last) = why.path.last() else {
+        return format!("no spans of trace {} are here, only {}", summary.trace_id, text::count(summary.log_count, "log"));
+    };
+    let error_log =
+        || last.logs.iter().find(|log| matches!(log.severity.as_str(), "ERROR" | "FATAL")).map(|log| first_line(&message::of(log)));
+    let place = if why.path.len() == 1 && first.is_some_and(|f| f.name == last.name) {
+        last.service.clone()
+    } else {
+        format!("{} ({})", last.service, last.name)
+    };
+    let said = last.message.as_deref().map(first_line).or_else(error_log);
+    match (why.path_kind, said) {
+        (PathKind::Error, Some(said)) => format!("{root} failed in {}: {said}", last.service),
+        (PathKind::Error, None) => format!("{root} failed in {place}"),
+        (PathKind::ErrorLog, Some(said)) => format!("{root} did not fail, but {} logged an error: {said}", last.service),
+        (PathKind::Slowest | PathKind::None | PathKind::ErrorLog, _) => {
+            format!(
+                "{root} took {}; nothing failed. Longest on its path: {place}, {}",
+                text::duration(summary.duration_ms),
+                text::duration(last.duration_ms)
+            )
+        }
+    }
+}
+
+fn first_line(said: &str) -> String {
+    said.lines().next().unwrap_or_default().to_owned()
+}
+
+fn about(summary: &TraceSummary) -> Vec<String> {
+    let mut services: Vec<String> = summary.services.iter().take(SERVICES_MAX).cloned().collect();
+    if summary.services.len() > SERVICES_MAX {
+        services.push(format!("{} more", summary.services.len() - SERVICES_MAX));
+    }
+    let outcome = if summary.status == Outcome::Error { "error" } else { "ok" };
+    let mut about = vec![
+        format!("trace {}", summary.trace_id),
+        format!("{} UTC", text::day_and_time(summary.start)),
+        text::duration(summary.duration_ms),
+        outcome.to_owned(),
+        format!("{}, {}", text::count(summary.span_count, "span"), text::count(summary.log_count, "log")),
+    ];
+    about.extend([services.join(", ")].into_iter().filter(|s| !s.is_empty()));
+    about
+}
+
+/// Parts in as many lines as they need, none broken where it need not be.
+fn joined(parts: &[String], page: Page) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        let part = text::inert(part);
+        match lines.last_mut() {
+            Some(line) if text::width(line) + 3 + text::width(&part) <= page.width => {
+                line.push_str(" · ");
+                line.push_str(&part);
+            }
+            _ => lines.push(text::cut(&part, page.width).into_owned()),
+        }
+    }
+    lines
+}
+
+fn body(trace: &TraceView, focus: &Focus<'_>, page: Page) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !trace.spans.is_empty() {
+        lines.push(String::new());
+        lines.extend(tree::lines(&trace.spans, focus, page));
+    }
+    if !trace.logs.is_empty() {
+        lines.push(String::new());
+        lines.push(if trace.spans.is_empty() { "logs:".to_owned() } else { "logs of no span that is here:".to_owned() });
+        let most = if matches!(focus, Focus::Everything) { usize::MAX } else { 20 };
+        lines.extend(tree::logs(&trace.logs, "   ", most, page));
+    }
+    lines
+}
+
+fn missing(missing: &[String], page: Page) -> Vec<String> {
+    const HEAD: &str = "missing: ";
+    let mut lines = vec![String::new()];
+    if missing.is_empty() {
+        lines.push(format!("{HEAD}nothing"));
+    }
+    for sentence in missing {
+        for piece in text::wrap(&text::inert(sentence), page.width.saturating_sub(HEAD.len())) {
+            let head = if lines.len() == 1 { HEAD.to_owned() } else { " ".repeat(HEAD.len()) };
+            lines.push(format!("{head}{piece}"));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+#[path = "story_test.rs"]
+mod tests;

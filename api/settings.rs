@@ -11,7 +11,7 @@ use std::{
 
 const LISTEN: &str = "127.0.0.1:4319";
 
-/// `admin:` as written.
+/// `admin:`: the port for everything but telemetry: health, metrics, status, queries. By default on 127.0.0.1:4319.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct AdminWords {
     /// HOST:PORT of the admin port. Loopback, unless a token is set.
@@ -23,7 +23,7 @@ pub struct AdminWords {
     pub token: Option<Token>,
 }
 
-/// `probes:` as written: a listener for `/livez`, `/readyz` and `/metrics` only, which needs no token.
+/// `probes:`: a listener for `/livez`, `/readyz` and `/metrics` only, which needs no token.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ProbesWords {
     /// HOST:PORT, such as `0.0.0.0:4320`.

@@ -3,7 +3,7 @@
 use crate::{Fault, Offsets, Place, Source};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, SeqAccess, Visitor},
 };
 use std::{
@@ -124,6 +124,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Parts<T> {
         let offsets: Vec<u32> = parts.next_element()?.ok_or_else(gone)?;
         let value = parts.next_element()?.ok_or_else(gone)?;
         Ok(Placed { value, place: Some(Place { start, end }), offsets: Offsets::from_numbers(&offsets) })
+    }
+}
+
+impl<T: Serialize> Serialize for Placed<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(to)
     }
 }
 

@@ -182,13 +182,19 @@ impl JsonSchema for Conditions {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<Condition>();
-        let several = json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] });
+        let several = || json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] });
+        let of = |records: &str| {
+            let mut schema = several();
+            schema.insert("description".to_owned(), format!("What only {records} are asked.").into());
+            schema
+        };
+        let (spans, logs, metrics, traces) = (of("spans"), of("logs"), of("metric points"), of("closed traces"));
         json_schema!({
             "anyOf": [
-                several,
+                several(),
                 {
                     "type": "object",
-                    "properties": { "spans": several, "logs": several, "metrics": several, "traces": several },
+                    "properties": { "spans": spans, "logs": logs, "metrics": metrics, "traces": traces },
                     "additionalProperties": false,
                     "minProperties": 1
                 }

@@ -233,6 +233,33 @@ pub(crate) const FIELDS: &[Entry] = &[
     maybe("http_status", Leaf::HttpStatus, Kinds::ALL, Type::Int),
 ];
 
+/// A field as the reference lists it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// With its leading dot; the parts of a field are joined with a dot.
+    pub name: String,
+    /// What has it.
+    pub of: Kinds,
+    /// What it holds, in words: `text`, or the words it can be.
+    pub holds: String,
+    /// Where it may be missing.
+    pub null_in: Kinds,
+    /// Where `transform` may write it.
+    pub writable: Kinds,
+}
+
+/// Every field that a condition can ask for and a program can see, in the order of the reference.
+pub fn rows() -> impl Iterator<Item = Row> {
+    FIELDS.iter().map(|entry| {
+        let holds = match entry.holds {
+            Type::Word(words) => words.join(", "),
+            Type::Level => LEVELS.join(", "),
+            other => other.named().to_owned(),
+        };
+        Row { name: format!(".{}", entry.name), of: entry.of, holds, null_in: entry.null_in, writable: entry.writable }
+    })
+}
+
 /// What other tools call a field of ours that is spelled too differently for the nearest word to find it.
 pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("attrs", "attributes"),

@@ -5,7 +5,7 @@ pub mod condition;
 mod conditions;
 mod convert;
 pub mod field;
-mod fields;
+pub mod fields;
 mod functions;
 mod lower;
 mod operand;

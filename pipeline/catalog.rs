@@ -2,7 +2,11 @@
 
 use crate::{BuildContext, Component, Processor, Shape, Sink, Source};
 use config::{Fault, Node};
-use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use schemars::{
+    Schema,
+    generate::SchemaSettings,
+    transform::{RecursiveTransform, Transform},
+};
 use serde::{Deserialize, Serialize};
 use signal::Kinds;
 
@@ -99,12 +103,17 @@ pub const fn sink<C: Component<Runs = dyn Sink>>() -> Entry {
 }
 
 fn schema_of<C: Component>() -> Schema {
-    SchemaSettings::draft2020_12().with_transform(RecursiveTransform(close)).into_generator().into_root_schema_for::<C>()
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>();
+    close(&mut schema);
+    schema
 }
 
-// The reader refuses unknown keys everywhere; the schema says so without an attribute on each struct.
-fn close(schema: &mut Schema) {
-    if schema.get("type").is_some_and(|t| t == "object") && schema.get("additionalProperties").is_none() {
-        schema.insert("additionalProperties".into(), false.into());
-    }
+/// The reader refuses unknown keys everywhere; this makes a schema say so without an attribute on each struct.
+pub(crate) fn close(schema: &mut Schema) {
+    let close_one = |schema: &mut Schema| {
+        if schema.get("type").is_some_and(|t| t == "object") && schema.get("additionalProperties").is_none() {
+            schema.insert("additionalProperties".into(), false.into());
+        }
+    };
+    RecursiveTransform(close_one).transform(schema);
 }

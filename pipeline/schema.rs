@@ -2,25 +2,26 @@
 
 use crate::{
     Entry, Kind,
-    settings::{Acknowledge, Journal, SETTINGS},
+    catalog::close,
+    settings::{Acknowledge, Journal},
 };
 use config::{Bytes, Period};
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-/// The schema of a whole file. What `admin:` and `probes:` hold is left open: they belong to the API.
+/// The schema of a whole file. `settings` are those at its top that other rooms read, such as `admin:`.
 #[must_use]
-pub fn of(catalogue: &[&[Entry]]) -> Value {
+pub fn of(catalogue: &[&[Entry]], settings: Vec<(&str, Schema)>) -> Value {
     let mut definitions = Map::new();
     let mut properties = Map::new();
-    for name in SETTINGS {
-        let schema = match *name {
-            "journal" => hoist("journal", generate::<Journal>(), &mut definitions),
-            "memory" => generate::<Bytes>(),
-            "drain" => generate::<Period>(),
-            _ => json!({ "type": "object" }),
-        };
-        properties.insert((*name).to_owned(), schema);
+    let memory = "What the process may use, such as `512MiB`; by default a share of what the cgroup or the machine has.";
+    let drain = "How long a stop may take, by default `25s`: sources stop, what is held is closed, sinks finish.";
+    properties.insert("journal".to_owned(), hoist("journal", generate::<Journal>(), &mut definitions));
+    properties.insert("memory".to_owned(), described(generate::<Bytes>(), memory));
+    properties.insert("drain".to_owned(), described(generate::<Period>(), drain));
+    for (name, mut schema) in settings {
+        close(&mut schema);
+        properties.insert(name.to_owned(), hoist(name, schema.to_value(), &mut definitions));
     }
     for kind in [Kind::Source, Kind::Processor, Kind::Sink] {
         let entries: Vec<&Entry> = catalogue.iter().flat_map(|list| list.iter()).filter(|entry| entry.kind == kind).collect();
@@ -68,7 +69,10 @@ fn add_common(schema: &mut Value, kind: Kind, type_name: &str) {
     let Some(keys) = keys.as_object_mut() else { return };
     keys.insert("type".to_owned(), json!({ "const": type_name, "description": "What it is; defaults to the node's name." }));
     match kind {
-        Kind::Source => drop(keys.insert("acknowledge".to_owned(), generate::<Acknowledge>())),
+        Kind::Source => {
+            let description = "What its yes to a client means; by default `durable` with a journal.";
+            keys.insert("acknowledge".to_owned(), described(generate::<Acknowledge>(), description));
+        }
         Kind::Processor | Kind::Sink => {
             let description = "Whom it reads: a node, or one of its signals or outputs, such as `otlp.traces`.";
             let inputs = json!({ "type": ["array", "string"], "items": { "type": "string" }, "description": description });
@@ -81,9 +85,17 @@ fn add_common(schema: &mut Value, kind: Kind, type_name: &str) {
     }
 }
 
+fn described(mut schema: Value, description: &str) -> Value {
+    if let Some(body) = schema.as_object_mut() {
+        body.remove("title");
+        body.insert("description".to_owned(), description.into());
+    }
+    schema
+}
+
 fn generate<T: JsonSchema>() -> Value {
-    let mut generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema: Schema = generator.root_schema_for::<T>();
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    close(&mut schema);
     schema.remove("$schema");
     schema.to_value()
 }

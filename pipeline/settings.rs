@@ -18,7 +18,6 @@ pub struct Journal {
     pub path: Placed<String>,
     /// Bytes it may take on disk; at the limit new data is refused with a time to retry.
     #[serde(default = "journal_limit")]
-    #[schemars(default)]
     pub limit: Bytes,
 }
 

@@ -24,7 +24,11 @@ pub(crate) fn page(entry: &Entry) -> String {
 /// The example as a node of a file.
 fn example(entry: &Entry) -> String {
     let (section, name) = (entry.kind.word(), entry.type_name);
-    let inputs = if entry.kind == Kind::Source { "" } else { "inputs: [otlp]" };
+    let inputs = match shape(entry) {
+        _ if entry.kind == Kind::Source => "",
+        shape if shape.acts_on == Kinds::TRACES => "inputs: [traces]",
+        _ => "inputs: [otlp]",
+    };
     let body = entry.example.trim();
     let Some(flow) = body.strip_prefix('{') else {
         let lines: String =
@@ -51,12 +55,7 @@ pub(crate) fn cell(text: &str) -> String {
 
 /// What it acts on, gives, and how it is spread.
 fn flow(entry: &Entry) -> String {
-    let document = Document::parse("example", entry.example, &config::document::Real).unwrap_or_else(|(_, faults)| panic!("{faults:?}"));
-    let shape = match (entry.read)(&document.root).unwrap() {
-        Spec::Source(recipe) => recipe.shape(Kinds::NONE),
-        Spec::Processor(recipe) => recipe.shape(Kinds::ALL),
-        Spec::Sink(recipe) => recipe.shape(Kinds::ALL),
-    };
+    let shape = shape(entry);
     let words = |kinds: Kinds| kind_words(kinds).join(", ");
     let mut said = match entry.kind {
         Kind::Source => vec![format!("Gives {}.", words(shape.gives))],
@@ -68,6 +67,15 @@ fn flow(entry: &Entry) -> String {
         said.push(format!("Its outputs: {}.", shape.ports.join(", ")));
     }
     format!("{}\n", said.join(" "))
+}
+
+fn shape(entry: &Entry) -> Shape {
+    let document = Document::parse("example", entry.example, &config::document::Real).unwrap_or_else(|(_, faults)| panic!("{faults:?}"));
+    match (entry.read)(&document.root).unwrap() {
+        Spec::Source(recipe) => recipe.shape(Kinds::NONE),
+        Spec::Processor(recipe) => recipe.shape(Kinds::ALL),
+        Spec::Sink(recipe) => recipe.shape(Kinds::ALL),
+    }
 }
 
 fn notes(shape: &Shape) -> Vec<&'static str> {

@@ -1,4 +1,4 @@
-//! Nanoseconds per span of what is done to OTLP bytes, against prost's decode and encode of the same requests. `cargo bench -p signal`.
+//! Nanoseconds per span of what is done to OTLP bytes, against prost's decode and encode of the same requests. `cargo bench --bench bytes`.
 
 #![expect(clippy::print_stdout, reason = "a table is what it is run for")]
 #![expect(clippy::unwrap_used, reason = "requests of our own making pass the check")]

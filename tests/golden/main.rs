@@ -1,5 +1,11 @@
 //! The cookbook is true: every page beside this file tells stories (a pipeline, what comes in, what goes out or is said), and here they happen, with the
 //! real processors in a real lane on a clock that is handed in. `KANSOKU_FIX=1` writes what happened into the pages. Sockets and disks are not proved here.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and looks at the repository from outside"
+)]
 
 mod notation;
 mod page;

@@ -56,7 +56,7 @@ pub(crate) fn started(yaml: &str) -> String {
     shown(&graph.document.source, &faults)
 }
 
-fn faults(yaml: &str) -> (Arc<File>, Vec<Fault>) {
+fn faults(yaml: &str) -> Faulty {
     let (graph, mut faults) = match read(yaml) {
         Ok(read) => read,
         Err(unreadable) => return unreadable,
@@ -68,7 +68,10 @@ fn faults(yaml: &str) -> (Arc<File>, Vec<Fault>) {
     (Arc::clone(&graph.document.source), faults)
 }
 
-fn read(yaml: &str) -> Result<(Graph, Vec<Fault>), (Arc<File>, Vec<Fault>)> {
+/// The file, and all that is wrong with it.
+type Faulty = (Arc<File>, Vec<Fault>);
+
+fn read(yaml: &str) -> Result<(Graph, Vec<Fault>), Faulty> {
     Document::parse("pipeline.yaml", yaml, &Environs).map(|document| Graph::of(Arc::new(document), pipeline::settings::SETTINGS))
 }
 
@@ -107,7 +110,7 @@ async fn happen(yaml: &str, steps: Vec<Step>) -> String {
         }
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    shelves.iter().for_each(|(_, shelf)| shelf.0.lock().push(None));
+    shelves.iter().for_each(|(_, shelf)| shelf.0.lock().push(Arrived::Drain));
     let drained = running.drain(Duration::from_secs(25)).await;
     drained.ledger.balance().unwrap();
     drop(ways);
@@ -165,15 +168,21 @@ impl Source for Telling {
     }
 }
 
-/// What arrived, each with its time; none marks the drain.
+/// What arrived, in order.
 #[derive(Default)]
-struct Shelf(Mutex<Vec<Option<(Time, Vec<String>)>>>);
+struct Shelf(Mutex<Vec<Arrived>>);
+
+enum Arrived {
+    Lines(Time, Vec<String>),
+    /// From here on the process drains.
+    Drain,
+}
 
 impl Shelf {
     fn told(&self, name: &str) -> Vec<String> {
         let (mut told, mut label, mut draining) = (vec![name.to_owned()], String::new(), false);
         for arrived in self.0.lock().iter() {
-            let Some((at, lines)) = arrived else {
+            let Arrived::Lines(at, lines) = arrived else {
                 draining = true;
                 continue;
             };
@@ -217,7 +226,7 @@ struct Collecting {
 impl Sink for Collecting {
     fn deliver<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(async move {
-            self.shelf.0.lock().push(Some((self.clock.now(), telling::lines(&parcel.flow))));
+            self.shelf.0.lock().push(Arrived::Lines(self.clock.now(), telling::lines(&parcel.flow)));
             Ok(())
         })
     }

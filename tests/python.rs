@@ -1,6 +1,5 @@
 //! Python, as people run it: a Flask shop that OpenTelemetry instruments by itself, beside a kansoku that started it; and a store read back by another engine.
 //! The first run installs what `tests/python/requirements.txt` pins into the target folder.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kit::{
     Kansoku, Said, http,

@@ -11,7 +11,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// The binary under test. Cargo tells it to test binaries that it runs.
@@ -81,6 +81,8 @@ pub struct Ended {
     pub err: String,
     /// What it said on stdout.
     pub out: String,
+    /// How long its end was waited for.
+    pub took: Duration,
 }
 
 /// What a process has said so far on one pipe.
@@ -194,7 +196,7 @@ impl Kansoku {
                 return found;
             }
             assert!(Instant::now() < end, "`kansoku {}` never said so; at last {said:#?}\n{}", words.join(" "), self.err.text());
-            thread::sleep(std::time::Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -244,18 +246,19 @@ impl Kansoku {
     /// Waits for its end.
     #[must_use]
     pub fn ended(mut self) -> Ended {
-        let end = Instant::now() + PATIENCE;
+        let begin = Instant::now();
         let status = loop {
             match self.child.try_wait().expect("is ours") {
                 Some(status) => break status,
-                None => assert!(Instant::now() < end, "it does not end:\n{}", self.err.text()),
+                None => assert!(begin.elapsed() < PATIENCE, "it does not end:\n{}", self.err.text()),
             }
-            thread::sleep(std::time::Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20));
         };
+        let took = begin.elapsed();
         for reader in self.readers.drain(..) {
             reader.join().expect("reads");
         }
-        Ended { code: code(status), err: self.err.text(), out: self.out.text() }
+        Ended { code: code(status), err: self.err.text(), out: self.out.text(), took }
     }
 }
 

@@ -88,3 +88,19 @@ fn no_example_has_anything_to_warn_of() {
         assert!(text.starts_with("# yaml-language-server: $schema="), "{}: an editor should know the words", example.display());
     }
 }
+
+#[test]
+fn the_readme_shows_a_pipeline_without_mistakes_and_what_is_said_about_one() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let pipeline = readme.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let check = |pipeline: &str| {
+        let file = process::written(folder.path(), pipeline);
+        Said::of(&mut process::command(&["check", &file]))
+    };
+    assert_eq!(check(pipeline).fine(), format!("{}: nothing is wrong\n", folder.path().join("pipeline.yaml").display()));
+    let said = check(&pipeline.replace(".duration_ms", ".duraton_ms"));
+    let told = said.err.replace(&format!("{}/", folder.path().display()), "");
+    let shown = readme.split_once("$ kansoku check pipeline.yaml\n").unwrap().1.split_once("```").unwrap().0;
+    assert_eq!((said.code, told.contains(shown)), (2, true), "{told}");
+}

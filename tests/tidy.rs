@@ -217,3 +217,24 @@ fn no_package_has_an_open_advisory() {
     }
     assert!(wrong.is_empty(), "{wrong:?}");
 }
+
+/// Relative links of the pages that people start from.
+#[test]
+fn every_link_in_the_docs_leads_somewhere() {
+    let mut pages = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned(), "deploy/README.md".to_owned()];
+    for folder in ["config/reference", "tests/golden"] {
+        let entries = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        pages.extend(entries.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));
+    }
+    let mut dead = Vec::new();
+    for page in pages {
+        let folder = root().join(&page).parent().unwrap().to_owned();
+        for link in text(&page).split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link.to_owned())) {
+            let path = link.split('#').next().unwrap_or_default();
+            if !link.contains("://") && !path.is_empty() && !folder.join(path).exists() {
+                dead.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}

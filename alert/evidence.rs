@@ -77,7 +77,7 @@ fn step(service: &str, name: &str) -> String {
 
 fn line(record: &Record<'_>) -> Option<(u8, Line)> {
     let Item::Log(log) = &record.item else { return None };
-    let text = log.message().map_or_else(|| log.body().map(|body| body.display()).unwrap_or_default(), str::to_owned);
+    let text = log.message().map_or_else(|| log.body().map(|body| body.display()).unwrap_or_default(), said);
     let line = Line {
         time: log.time(),
         severity: log.severity().to_owned(),
@@ -86,6 +86,13 @@ fn line(record: &Record<'_>) -> Option<(u8, Line)> {
     };
     let level = ["", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].iter().position(|l| *l == line.severity).unwrap_or(0);
     Some((u8::try_from(level).unwrap_or(0), line))
+}
+
+/// What a line says: of JSON that an application logged as text, its message.
+fn said(text: &str) -> String {
+    let logged: Option<serde_json::Value> = text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+    let message = logged.as_ref().and_then(|logged| ["message", "msg"].iter().find_map(|key| logged.get(key)?.as_str()));
+    message.unwrap_or(text).to_owned()
 }
 
 struct Step {

@@ -41,7 +41,7 @@ impl Program {
             command.env(key, value);
         }
         let mut child = command.spawn().map_err(|error| NotStarted(format!("cannot start `{name}`: {error}")))?;
-        let service = std::env::var("OTEL_SERVICE_NAME").unwrap_or(service);
+        let service = std::env::var_os("OTEL_SERVICE_NAME").map_or(service, |name| name.to_string_lossy().into_owned());
         let output = of(Speaks::OtlpHttp).map(|http| Output::of(&mut child, http, &service));
         Ok(Program { child, output })
     }

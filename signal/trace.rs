@@ -71,7 +71,7 @@ pub struct Root {
 pub struct FirstError {
     /// The service it happened in.
     pub service: String,
-    /// The name of the failing span, or of the span the error log belongs to; empty when unknown.
+    /// The name of the failing span, or of the span the error log belongs to; empty when that span was not seen.
     pub span: String,
     /// Status message, exception message or log text, at most 256 bytes, cut at a character.
     pub message: Option<String>,

@@ -71,7 +71,6 @@ impl Gathering {
     }
 
     pub(super) fn close(self, id: TraceId, part: Part, by: ClosedBy) -> Trace {
-        let facts = self.learning.facts(self.first, self.last, by);
         let batch = |signal, slices: Vec<Slice>| {
             let mut all = Batch::empty(signal);
             for slice in slices {
@@ -79,14 +78,8 @@ impl Gathering {
             }
             all
         };
-        Trace {
-            id,
-            part,
-            spans: batch(Signal::Traces, self.spans),
-            logs: batch(Signal::Logs, self.logs),
-            facts: Arc::new(facts),
-            decision: None,
-            pinned: false,
-        }
+        let spans = batch(Signal::Traces, self.spans);
+        let facts = self.learning.facts(self.first, self.last, by, &spans);
+        Trace { id, part, spans, logs: batch(Signal::Logs, self.logs), facts: Arc::new(facts), decision: None, pinned: false }
     }
 }

@@ -28,7 +28,8 @@ fn spans_and_logs_from_many_requests_close_as_one_trace() {
     let facts = &first.facts;
     assert_eq!((facts.span_count, facts.log_count, facts.error_span_count, facts.error_log_count), (2, 1, 1, 1));
     assert_eq!(facts.services.iter().map(|s| &**s).collect::<Vec<_>>(), ["shop", "pay"]);
-    assert_eq!(facts.first_error.as_ref().unwrap().message.as_deref(), Some("no money"));
+    let first_error = facts.first_error.as_ref().unwrap();
+    assert_eq!((first_error.span.as_str(), first_error.message.as_deref()), ("span 2", Some("no money")));
     assert!(!settled.load(Ordering::SeqCst), "the promise is held as long as the trace is");
     drop(closed);
     assert!(settled.load(Ordering::SeqCst));
@@ -169,4 +170,13 @@ fn identities_follow_the_records_into_the_trace() {
     let first = closed.iter().find(|t| t.id == id(1)).unwrap();
     let chunk = &first.spans.chunks()[0];
     assert_eq!((chunk.origin().unwrap().position, chunk.ordinal(0), chunk.ordinal(1)), (7, 0, 2));
+}
+
+#[test]
+fn a_log_without_a_time_happened_when_it_arrived() {
+    let mut part = correlate("{}");
+    let timeless = opentelemetry_proto::tonic::logs::v1::LogRecord { time_unix_nano: 0, ..log(1, 1, 17, "when?") };
+    run(part.as_mut(), logs("pay", vec![timeless], Ack::none()), at(3));
+    let closed = traces(advance(part.as_mut(), at(20)));
+    assert_eq!((closed[0].facts.start, closed[0].facts.end), (at(3), at(3)));
 }

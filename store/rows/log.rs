@@ -6,16 +6,17 @@ use super::{
 };
 use crate::json::{write_any, write_attributes};
 use signal::{
-    TraceId, ids,
+    Time, TraceId, ids,
     view::{Any, LogRecord},
 };
 
 /// Pushes a log record. Its trace is the closed trace it came in, else what `ids::find` finds on it.
-pub(super) fn push(rows: &mut Rows, around: &Around, log: &LogRecord<'_>, trace: Option<TraceId>) {
+/// A log that says no time at all happened when it arrived, so that it is found and kept like its neighbours.
+pub(super) fn push(rows: &mut Rows, around: &Around, log: &LogRecord<'_>, trace: Option<TraceId>, arrived: Time) {
     let (own, own_span) = (log.trace_id(), log.span_id());
     let found = if own.is_some() && own_span.is_some() { None } else { ids::find(log) };
     let trace = trace.or(own).or(found.map(|f| f.trace));
-    rows.count(log.time());
+    rows.count(if log.time() == 0 { arrived.0 } else { log.time() });
     rows.count(log.observed_time());
     rows.int(Some(i64::from(log.severity_number())));
     rows.text(log.severity_text());

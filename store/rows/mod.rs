@@ -25,11 +25,12 @@ pub(crate) fn build(entry: &Entry) -> Result<Built, Error> {
     for piece in &entry.pieces {
         let batch = Batch::new(piece.signal, piece.chunk.clone(), Ack::none());
         let mut around = Around::default();
+        let arrived = piece.chunk.arrived();
         for record in batch.records() {
             around.enter(&record);
             match record.item {
                 Item::Span(span) => rows_of(Table::Spans, &mut |rows| span::push(rows, &around, &span, piece.trace)),
-                Item::Log(log) => rows_of(Table::Logs, &mut |rows| log::push(rows, &around, &log, piece.trace)),
+                Item::Log(log) => rows_of(Table::Logs, &mut |rows| log::push(rows, &around, &log, piece.trace, arrived)),
                 Item::Point(metric, point) => rows_of(Table::Metrics, &mut |rows| metric::push(rows, &around, &metric, &point)),
             }
         }

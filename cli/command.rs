@@ -4,7 +4,8 @@ use crate::{output::Output, print, stop::Signals};
 use pipeline::Speaks;
 use std::{
     ffi::OsString,
-    net::SocketAddr,
+    io::IsTerminal,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{ExitCode, ExitStatus, Stdio},
@@ -28,15 +29,20 @@ impl Program {
     /// Starts it with OTLP export to `listeners` in its environment; what the user set there stays.
     pub(crate) fn start(words: &[String], listeners: &[(Speaks, SocketAddr)]) -> Result<Program, NotStarted> {
         let [name, rest @ ..] = words else { return Err(NotStarted("there is no program after `--`".to_owned())) };
-        let of = |wanted: Speaks| listeners.iter().find(|(speaks, _)| *speaks == wanted).map(|(_, address)| *address);
+        let of = |wanted: Speaks| listeners.iter().find(|(speaks, _)| *speaks == wanted).map(|(_, address)| reachable(*address));
         let (endpoint, protocol) = match (of(Speaks::OtlpHttp), of(Speaks::OtlpGrpc)) {
             (Some(http), _) => (http, "http/protobuf"),
             (None, Some(grpc)) => (grpc, "grpc"),
             (None, None) => return Err(NotStarted("this pipeline has no otlp source for the program to send to".to_owned())),
         };
-        let service = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| name.clone());
+        let service = service_name(words);
         let mut command = Command::new(name);
-        command.args(rest).stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.args(rest).stdin(Stdio::inherit()).kill_on_drop(true);
+        if of(Speaks::OtlpHttp).is_some() {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        } else {
+            print::note("the program's output is not taken in: that needs OTLP/HTTP, which sources.otlp.http.listen switches off");
+        }
         for (key, value) in environment(endpoint, protocol, &service, |key| std::env::var_os(key)) {
             command.env(key, value);
         }
@@ -77,6 +83,10 @@ impl Program {
     }
 
     fn pass_on(&self, number: i32) {
+        // A terminal has sent Ctrl-C to the program too, and a second one means "at once" to many.
+        if number == libc::SIGINT && std::io::stdin().is_terminal() {
+            return;
+        }
         let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
         let (Some(pid), Some(signal)) = (rustix::process::Pid::from_raw(pid), rustix::process::Signal::from_named_raw(number)) else {
             return;
@@ -84,6 +94,25 @@ impl Program {
         // It may have ended in between, which `wait` will tell.
         let _ended = rustix::process::kill_process(pid, signal);
     }
+}
+
+/// Where a listener on every address is found on this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+/// What the program is called as a service: what a wrapper or an interpreter runs, rather than itself.
+fn service_name(words: &[String]) -> String {
+    let file = |word: &str| Path::new(word).file_name().map_or_else(|| word.to_owned(), |name| name.to_string_lossy().into_owned());
+    let runs_another = |name: &str| name == "opentelemetry-instrument" || name.starts_with("python") || ["node", "ruby"].contains(&name);
+    let files = words.iter().take_while(|word| !["-c", "-e"].contains(&word.as_str())).filter(|word| !word.starts_with('-'));
+    let named = files.map(|word| file(word)).find(|name| !runs_another(name));
+    let name = named.or_else(|| words.first().map(|word| file(word))).unwrap_or_default();
+    [".py", ".js", ".mjs", ".rb"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name).to_owned()
 }
 
 fn code(status: ExitStatus) -> ExitCode {
@@ -108,6 +137,27 @@ fn environment(endpoint: SocketAddr, protocol: &str, service: &str, set: impl Fn
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_is_called_by_what_its_wrapper_runs() {
+        for (words, name) in [
+            ("./shop --port 80", "shop"),
+            ("opentelemetry-instrument python3 /srv/shop.py --debug", "shop"),
+            ("/usr/bin/python3.11 -m shop", "shop"),
+            ("node --enable-source-maps server.js", "server"),
+            ("python -c print", "python"),
+            ("sh -c ./shop", "sh"),
+        ] {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            assert_eq!(service_name(&words), name, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_on_loopback() {
+        assert_eq!(reachable(([0, 0, 0, 0], 4318).into()).to_string(), "127.0.0.1:4318");
+        assert_eq!(reachable(([10, 0, 0, 7], 4318).into()).to_string(), "10.0.0.7:4318");
+    }
 
     #[test]
     fn what_the_user_set_stays() {

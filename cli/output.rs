@@ -45,23 +45,26 @@ impl Output {
     /// Reads both streams to their end.
     pub(crate) async fn read(self) {
         let Output { stdout, stderr, sender } = self;
-        let one = follow(stdout, sender.as_ref(), "stdout", |bytes| std::io::stdout().lock().write_all(bytes));
-        let other = follow(stderr, sender.as_ref(), "stderr", |bytes| std::io::stderr().lock().write_all(bytes));
+        let one = follow(stdout, sender.as_ref(), "stdout", |bytes| shown(std::io::stdout().lock(), bytes));
+        let other = follow(stderr, sender.as_ref(), "stderr", |bytes| shown(std::io::stderr().lock(), bytes));
         futures::future::join(one, other).await;
     }
 }
 
-async fn follow(pipe: Option<impl AsyncRead + Unpin>, sender: Option<&Sender>, stream: &str, show: impl Fn(&[u8]) -> std::io::Result<()>) {
+/// Passed on at once, so that a prompt without an end of line is seen. Nobody reads on when our own output is closed; the logs are taken in all the same.
+fn shown(mut to: impl Write, bytes: &[u8]) {
+    let _gone = to.write_all(bytes).and_then(|()| to.flush());
+}
+
+async fn follow(pipe: Option<impl AsyncRead + Unpin>, sender: Option<&Sender>, stream: &str, show: impl Fn(&[u8])) {
     let (Some(pipe), Some(sender)) = (pipe, sender) else { return };
-    let mut lines = Lines { pipe: BufReader::new(pipe), line: Vec::new() };
+    let mut lines = Lines { pipe: BufReader::new(pipe), show, line: Vec::new() };
     let mut joiner = Joiner::new();
     let mut logs = sender.logs();
     let clock = Clock::wall();
     loop {
         match tokio::time::timeout(LINGER, lines.next()).await {
             Ok(Some(line)) => {
-                // Nobody reads on when our own output is closed; the logs are taken in all the same.
-                let _gone = show(&line).and_then(|()| show(b"\n"));
                 if let Some(joined) = joiner.push(&String::from_utf8_lossy(&line), clock.now()) {
                     logs.push(&joined.text, joined.first, stream);
                 }
@@ -107,13 +110,15 @@ impl Sender {
     }
 }
 
-struct Lines<R> {
+struct Lines<R, S> {
     pipe: BufReader<R>,
+    /// Sees every byte as it comes.
+    show: S,
     /// The line so far: kept here, so that a wait that is given up loses nothing.
     line: Vec<u8>,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
+impl<R: AsyncRead + Unpin, S: Fn(&[u8])> Lines<R, S> {
     /// The next line without its end; none at the end of the stream. Of a line without end, at most twice what a log line may hold is kept.
     ///
     /// # Cancel safety
@@ -129,6 +134,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             let room = (2 * LINE_BYTES_MAX).saturating_sub(self.line.len());
             self.line.extend_from_slice(&part[..part.len().min(room)]);
             let read = part.len() + usize::from(end.is_some());
+            (self.show)(&bytes[..read]);
             self.pipe.consume(read);
             if end.is_some() {
                 return Some(std::mem::take(&mut self.line));
@@ -147,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_read_to_the_last_even_without_its_end() {
-        let mut lines = Lines { pipe: BufReader::new(b"one\n\ntwo".as_slice()), line: Vec::new() };
+        let mut lines = Lines { pipe: BufReader::new(b"one\n\ntwo".as_slice()), show: |_: &[u8]| {}, line: Vec::new() };
         assert_eq!(lines.next().await.unwrap(), b"one");
         assert_eq!(lines.next().await.unwrap(), b"");
         assert_eq!(lines.next().await.unwrap(), b"two");
@@ -155,9 +161,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_without_end_is_bounded() {
-        let endless = vec![b'x'; 5 * LINE_BYTES_MAX];
-        let mut lines = Lines { pipe: BufReader::new(endless.as_slice()), line: Vec::new() };
+    async fn a_line_without_end_is_bounded_and_shown_whole() {
+        let (endless, seen) = (vec![b'x'; 5 * LINE_BYTES_MAX], std::cell::Cell::new(0));
+        let show = |bytes: &[u8]| seen.set(seen.get() + bytes.len());
+        let mut lines = Lines { pipe: BufReader::new(endless.as_slice()), show, line: Vec::new() };
         assert_eq!(lines.next().await.unwrap().len(), 2 * LINE_BYTES_MAX);
+        assert_eq!(seen.get(), endless.len());
     }
 }

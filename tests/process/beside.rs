@@ -63,3 +63,30 @@ fn kansoku_ends_with_its_program() {
         assert!(stored.contains("last words"), "{script}: what it said at the end is stored: {stored}");
     }
 }
+
+#[test]
+fn what_a_program_prints_is_shown_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // A line longer than a log record may be, and one without an end.
+    let script = "head -c 1000000 /dev/zero | tr '\\0' x; echo; printf 'no end'";
+    for pipeline in [durable(), durable().replace("http: { listen: 127.0.0.1:0 }", "http: { listen: off }")] {
+        let file = kit::process::written(folder.path(), &pipeline);
+        let ended = Kansoku::start(&mut kit::process::command(&["run", &file, "--", "sh", "-c", script])).ended();
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        assert_eq!(ended.out.trim_end(), format!("{}\nno end", "x".repeat(1_000_000)));
+    }
+}
+
+/// Without OTLP/HTTP nobody reads the program's output here, so it must not fill a pipe.
+#[test]
+fn without_otlp_http_a_program_is_pointed_to_grpc_and_keeps_its_own_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = durable().replace("http: { listen: 127.0.0.1:0 }", "http: { listen: off }");
+    let kansoku = Kansoku::run_with(folder.path(), &pipeline, &["sh", "-c", PROGRAM], &[]);
+    let endpoint = format!("OTEL_EXPORTER_OTLP_ENDPOINT=http://{}\n", kansoku.grpc());
+    until("the program has started", || kansoku.printed().contains("started").then_some(()));
+    let printed = kansoku.printed();
+    assert!(printed.contains(&endpoint) && printed.contains("OTEL_EXPORTER_OTLP_PROTOCOL=grpc\n"), "{printed}");
+    assert!(kansoku.said().contains("output is not taken in"), "{}", kansoku.said());
+    assert_eq!(kansoku.stop().code, 7);
+}

@@ -139,6 +139,21 @@ fn nothing_is_left_to_do_and_no_lint_is_waved_through() {
 }
 
 #[test]
+fn no_type_has_a_name_that_says_nothing() {
+    let empty = ["Manager", "Helper", "Util", "Utils", "Common", "Wrapper", "Handler", "Misc"];
+    let mut found = Vec::new();
+    for (path, text) in rust_files() {
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let pairs = words.clone().zip(words.skip(1));
+        let named = pairs.filter(|(before, _)| ["struct", "enum", "trait", "mod"].contains(before)).map(|(_, name)| name);
+        found.extend(
+            named.filter(|name| empty.iter().any(|e| name.ends_with(e) || **name == e.to_lowercase())).map(|n| format!("{path}: {n}")),
+        );
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
 fn no_room_replaces_the_bans_of_the_root() {
     let own: Vec<_> = ROOMS.iter().filter(|room| root().join(room).join("clippy.toml").exists()).collect();
     assert!(own.is_empty(), "a room's clippy.toml would make the root's bans vanish there: {own:?}");

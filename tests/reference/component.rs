@@ -92,6 +92,15 @@ fn notes(shape: &Shape) -> Vec<&'static str> {
     notes
 }
 
+/// Rule files, which an `alert` names.
+pub(crate) fn rules() -> String {
+    let body = schemars::schema_for!(alert::RuleFile).to_value();
+    let mut page = format!("# Rule files\n\n{} An [`alert`](sinks.alert.md) names them in `rules`.\n\n", schema::description(&body));
+    let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/rules/shop.yaml")).unwrap();
+    page.push_str(&format!("```yaml\n{example}```\n\n{}", table(&schema::keys(&body, &body, ""))));
+    page
+}
+
 /// `journal:` and the like, and the keys that every node has.
 pub(crate) fn settings(whole: &Value) -> String {
     let mut page =

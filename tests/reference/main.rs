@@ -37,6 +37,7 @@ fn generated() -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = entries().map(|entry| (page_name(entry), component::page(entry))).collect();
     files.insert("README.md".to_owned(), index());
     files.insert("settings.md".to_owned(), component::settings(&whole));
+    files.insert("rules.md".to_owned(), component::rules());
     files.insert("fields.md".to_owned(), lists::fields());
     files.insert("ledger.md".to_owned(), lists::ledger());
     files.insert("schema.json".to_owned(), printed);
@@ -56,6 +57,7 @@ fn index() -> String {
     page.push_str(
         "\n## The rest\n\n\
          - [Settings](settings.md) at the top of a file, and the keys that every node has\n\
+         - [Rule files](rules.md) of alerts\n\
          - [Fields](fields.md) that conditions ask and programs write\n\
          - [The ledger](ledger.md): reasons and metrics\n\
          - [schema.json](schema.json) for editors: `# yaml-language-server: $schema=…` on the first line; `kansoku schema` prints it\n",

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 ///     kansoku run -- CMD             start CMD with its telemetry coming in here
 ///     kansoku why last               which request failed, where, and what did the log say
 ///
-/// Exit codes: 0 well, 1 the answer is no (something was lost, nothing was found), 2 a mistake in the words or the file.
+/// Exit codes: 0 well, 1 the answer is no (something was lost, no such trace, not ready), 2 a mistake in the words or the file.
 #[derive(Parser, Debug)]
 #[command(name = "kansoku", version, verbatim_doc_comment, max_term_width = 120)]
 pub(crate) struct Arguments {

@@ -88,20 +88,29 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Running, Admin, Dura
     }
     print::faults(&source, &faults);
     let drain = plan.settings.drain;
+    let journal =
+        plan.settings.journal.as_ref().map(|j| {
+            format!("journal    keeps what was acknowledged in {}, up to {}", world.folder.join(j.path.as_str()).display(), j.limit)
+        });
     let (admin, listens) = Admin::open(settings).await?;
     let running = plan.assemble(&world)?.start().await?;
-    say_start(&running, &listens);
+    say_start(
+        &running,
+        journal.as_deref().unwrap_or("there is no journal: a crash loses what was acknowledged and not yet delivered"),
+        &listens,
+    );
     Ok((running, admin, drain))
 }
 
 /// What an ephemeral run may hold in place of a disk.
 const EPHEMERAL_BYTES_MAX: u64 = 64 << 20;
 
-fn say_start(running: &Running, admin: &[Opened]) {
+fn say_start(running: &Running, journal: &str, admin: &[Opened]) {
     let nodes = running.opened().iter().map(|(node, opened)| (node.as_str(), opened));
     for (node, opened) in nodes.chain(admin.iter().map(|opened| ("admin", opened))) {
         print::note(&format!("{node:<10} {} {}", opened.does, opened.what));
     }
+    print::note(journal);
 }
 
 fn say_end(drained: &Drained) {

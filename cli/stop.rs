@@ -3,16 +3,22 @@
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, as they come.
+/// SIGTERM, SIGINT, and SIGHUP (the terminal is gone), as they come.
 pub(crate) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
     /// Listens from now on. A kind that cannot be listened for ends the process as it always did.
     pub(crate) fn listen() -> Signals {
-        Signals { terminate: signal(SignalKind::terminate()).ok(), interrupt: signal(SignalKind::interrupt()).ok() }
+        let listen = |kind| signal(kind).ok();
+        Signals {
+            terminate: listen(SignalKind::terminate()),
+            interrupt: listen(SignalKind::interrupt()),
+            hang_up: listen(SignalKind::hangup()),
+        }
     }
 
     /// The number of the next signal.
@@ -23,6 +29,7 @@ impl Signals {
         tokio::select! {
             () = heard(&mut self.terminate) => libc::SIGTERM,
             () = heard(&mut self.interrupt) => libc::SIGINT,
+            () = heard(&mut self.hang_up) => libc::SIGHUP,
         }
     }
 }

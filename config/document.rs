@@ -2,7 +2,11 @@
 
 use crate::{Fault, Node, Place, Source, Value, read, substitute::substitute, yaml};
 use serde::de::DeserializeOwned;
-use std::{io::Read, path::Path, sync::Arc};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Where `${env:NAME}` and `${file:PATH}` get their values; a test hands in its own.
 pub trait Environment {
@@ -46,6 +50,26 @@ fn text_of(path: &Path) -> Result<String, String> {
         return Err(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20));
     }
     String::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()))
+}
+
+/// The files of a path whose last part may hold one `*` for any characters, sorted; a path without one is that file, there or not.
+///
+/// # Errors
+/// The folder cannot be read, or no file matches; in words.
+pub fn matching(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some((before, after)) = name.split_once('*') else { return Ok(vec![path.to_owned()]) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("cannot read {}: {}", folder.display(), said(error)))?;
+    let fits = |name: &str| name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after);
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| fits(&entry.file_name().to_string_lossy()))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    if found.is_empty() { Err(format!("no file matches {}", path.display())) } else { Ok(found) }
 }
 
 fn said(error: std::io::Error) -> String {
@@ -105,5 +129,25 @@ impl Document {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!(self.root.value, Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matching;
+
+    #[test]
+    fn a_star_stands_for_any_part_of_a_file_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.yaml", "a.yaml", "a.txt"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names = |pattern: &str| {
+            let found = matching(&folder.path().join(pattern))?;
+            Ok::<_, String>(found.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(names("*.yaml").unwrap(), ["a.yaml", "b.yaml"]);
+        assert_eq!(names("not_there.yaml").unwrap(), ["not_there.yaml"]);
+        assert!(names("*.json").unwrap_err().starts_with("no file matches"));
     }
 }

@@ -8,7 +8,7 @@ use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Refusal, Shape, S
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::alert_notify::Receivers;
@@ -109,17 +109,7 @@ fn looks_like_a_file(word: &str) -> bool {
 
 /// The files that a word names; `*` stands for any part of a file's name.
 fn files(word: &Placed<String>, context: &BuildContext<'_>) -> Result<Vec<std::path::PathBuf>, Vec<Fault>> {
-    let path = context.folder.join(word.as_str());
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some((before, after)) = name.split_once('*') else { return Ok(vec![path]) };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let fault = |what: String| vec![word.fault(what)];
-    let listed = context.disk.list(folder).map_err(|error| fault(format!("{}: {error}", folder.display())))?;
-    let matching = listed
-        .into_iter()
-        .filter(|f| !f.directory && f.name.len() + 1 >= name.len() && f.name.starts_with(before) && f.name.ends_with(after));
-    let found: Vec<_> = matching.map(|file| file.path).collect();
-    if found.is_empty() { Err(fault(format!("no file matches {}", path.display()))) } else { Ok(found) }
+    config::document::matching(&context.folder.join(word.as_str())).map_err(|why| vec![word.fault(why)])
 }
 
 struct Alerting {

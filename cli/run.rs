@@ -60,7 +60,14 @@ pub(crate) async fn until(loaded: Loaded, keeping: Keeping, until: Until) -> Exi
             }
             Until::Ended(words) => program(&words, &running).await,
         };
-        let drained = running.drain(drain).await;
+        let drained = tokio::select! {
+            drained = running.drain(drain) => drained,
+            number = stop::asked_again() => {
+                print::note("asked again, so it ends now: what the journal has goes out after the next start, what was in memory only is lost");
+                end_admin.send_replace(true);
+                return ExitCode::from(u8::try_from(128 + number).unwrap_or(1));
+            }
+        };
         say_end(&drained);
         end_admin.send_replace(true);
         if drained.ledger.lost() > 0 && ended == ExitCode::SUCCESS { ExitCode::from(1) } else { ended }

@@ -43,6 +43,15 @@ async fn heard(signal: &mut Option<Signal>) {
     }
 }
 
+/// How long after the first signal another one is still the same wish: timeout(1) and some supervisors signal a process and then its group.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
+/// The number of the signal of somebody who asks a second time.
+pub(crate) async fn asked_again() -> i32 {
+    tokio::time::sleep(SAME_WISH).await;
+    Signals::listen().next().await
+}
+
 /// Returns at the first signal, or after this long.
 pub(crate) async fn asked_or(after: Option<Duration>) {
     let mut signals = Signals::listen();

@@ -232,8 +232,7 @@ impl Kansoku {
 
     /// Sends it a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("sh is there");
-        assert!(sent.success(), "kill -{name}");
+        assert!(signal(self.child.id(), name), "kill -{name}");
     }
 
     /// SIGTERM, and how it ended.
@@ -282,6 +281,12 @@ pub fn counted(ledger: &Value, node: &str, signal: &str, counter: &str) -> i64 {
         Some((why, reason)) => counts[why][reason].as_i64().unwrap_or(0),
         None => counts[counter].as_i64().unwrap_or(0),
     }
+}
+
+/// Sends a signal by name, such as `TERM`; whether there was somebody to send it to.
+#[must_use]
+pub fn signal(pid: u32, name: &str) -> bool {
+    Said::of(Command::new("sh").args(["-c", &format!("kill -{name} {pid}")])).code == 0
 }
 
 /// Writes the pipeline where its relative paths start, and returns the file's path.

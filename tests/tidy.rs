@@ -202,7 +202,7 @@ fn every_package_has_a_licence_that_deny_toml_allows() {
     assert!(packages.len() <= PACKAGES_MAX, "{} packages locked, the budget is {PACKAGES_MAX}", packages.len());
 }
 
-/// Versions below which an advisory is open (research/ux-ecosystem.md 10), and crates that must not come in at all.
+/// Versions below which an advisory of RustSec is open, and crates that must not come in at all.
 #[test]
 fn no_package_has_an_open_advisory() {
     let least = [

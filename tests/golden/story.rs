@@ -6,12 +6,16 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use pipeline::{
     BuildContext, Clock, Component, Entry, From, Kind, Parcel, Plan, Refusal, Shape, Sink, Source, SourceContext, SourceError, World,
-    catalog, intake,
+    catalog, intake, plan::PlannedNode,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Kinds, Signal, Time};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot};
 
 const REAL: [&[Entry]; 3] = [sources::ALL, processors::ALL, sinks::ALL];
@@ -91,11 +95,12 @@ async fn happen(yaml: &str, steps: Vec<Step>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::with_runtime(START);
     let world = World { clock: clock.clone(), blocking: pipeline::testing::inline(), ..World::real(folder.path().to_owned()) };
-    let of = |kind: Kind| plan.nodes.iter().filter(move |node| node.kind == kind).map(|node| node.name.clone());
     let (feed, requests) = mpsc::channel(1);
     let mut requests = Some(requests);
-    let ways: Vec<Arc<Way>> = of(Kind::Source).map(|name| shared(&world, &name, || Way(Mutex::new(requests.take())))).collect();
-    let shelves: Vec<(String, Arc<Shelf>)> = of(Kind::Sink).map(|name| (name.clone(), shared(&world, &name, Shelf::default))).collect();
+    let sources = plan.nodes.iter().filter(|node| node.kind == Kind::Source);
+    let ways: Vec<Arc<Way>> = sources.map(|node| shared(&world, &node.name, || Way(Mutex::new(requests.take())))).collect();
+    let ends: Vec<End> = plan.nodes.iter().filter(|node| node.kind == Kind::Sink).map(|node| End::of(node, &world)).collect();
+    rules_into(folder.path());
     let running = plan.assemble(&world).unwrap_or_else(|faults| panic!("{faults:?}"));
     let running = running.start().await.unwrap_or_else(|faults| panic!("{faults:?}"));
     let mut refused = Vec::new();
@@ -110,11 +115,11 @@ async fn happen(yaml: &str, steps: Vec<Step>) -> String {
         }
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    shelves.iter().for_each(|(_, shelf)| shelf.0.lock().push(Arrived::Drain));
+    ends.iter().for_each(|end| end.shelf.0.lock().push(Arrived::Drain));
     let drained = running.drain(Duration::from_secs(25)).await;
     drained.ledger.balance().unwrap();
     drop(ways);
-    let mut told: Vec<String> = shelves.iter().flat_map(|(name, shelf)| shelf.told(name)).collect();
+    let mut told: Vec<String> = ends.iter().flat_map(End::told).collect();
     told.extend(refused);
     told.extend(telling::ledger(&drained.ledger));
     told.iter().map(|line| format!("{line}\n")).collect()
@@ -122,6 +127,54 @@ async fn happen(yaml: &str, steps: Vec<Step>) -> String {
 
 fn shared<T: Send + Sync + 'static>(world: &World, name: &str, make: impl FnOnce() -> T) -> Arc<T> {
     world.pool.get_or::<T, ()>(name, || Ok(Arc::new(make()))).unwrap()
+}
+
+/// The rule files of the examples, where relative paths start.
+fn rules_into(folder: &Path) {
+    std::fs::create_dir(folder.join("rules")).unwrap();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/config/examples/rules")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), folder.join("rules").join(entry.file_name())).unwrap();
+    }
+}
+
+/// What a sink leaves behind: what arrived, or the book of alerts.
+struct End {
+    name: String,
+    alerts: bool,
+    shelf: Arc<Shelf>,
+    book: Arc<alert::Book>,
+}
+
+impl End {
+    fn of(node: &PlannedNode, world: &World) -> End {
+        let (shelf, book) = (shared(world, &node.name, Shelf::default), shared(world, &node.name, alert::Book::default));
+        End { name: node.name.clone(), alerts: node.type_name == "alert", shelf, book }
+    }
+
+    fn told(&self) -> Vec<String> {
+        let mut told = vec![self.name.clone()];
+        if self.alerts {
+            let history = self.book.history();
+            told.extend(history.iter().flat_map(|alert| under(&moment(alert.at), telling::alert(alert))));
+        } else {
+            told.extend(self.shelf.told());
+        }
+        if told.len() == 1 {
+            told.push("  nothing".to_owned());
+        }
+        told
+    }
+}
+
+/// How long after the beginning.
+fn moment(at: Time) -> String {
+    format!("+{}s", (at.since(START).as_secs_f64() * 10.0).round() / 10.0)
+}
+
+/// Lines with what they are under before the first.
+fn under(label: &str, lines: Vec<String>) -> Vec<String> {
+    lines.iter().enumerate().map(|(n, line)| format!("  {:<6} {line}", if n == 0 { label } else { "" })).collect()
 }
 
 type Request = (Signal, Vec<u8>, oneshot::Sender<Result<intake::Accepted, intake::Refused>>);
@@ -179,23 +232,16 @@ enum Arrived {
 }
 
 impl Shelf {
-    fn told(&self, name: &str) -> Vec<String> {
-        let (mut told, mut label, mut draining) = (vec![name.to_owned()], String::new(), false);
+    fn told(&self) -> Vec<String> {
+        let (mut told, mut label, mut draining) = (Vec::new(), String::new(), false);
         for arrived in self.0.lock().iter() {
             let Arrived::Lines(at, lines) = arrived else {
                 draining = true;
                 continue;
             };
-            let seconds = (at.since(START).as_secs_f64() * 10.0).round() / 10.0;
-            let now = if draining { "end".to_owned() } else { format!("+{seconds}s") };
-            for line in lines {
-                let shown = if now == label { "" } else { &now };
-                told.push(format!("  {shown:<6} {line}"));
-                label.clone_from(&now);
-            }
-        }
-        if told.len() == 1 {
-            told.push("  nothing".to_owned());
+            let now = if draining { "end".to_owned() } else { moment(*at) };
+            told.extend(under(if now == label { "" } else { &now }, lines.clone()));
+            label = now;
         }
         told
     }

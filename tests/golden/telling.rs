@@ -1,5 +1,6 @@
 //! Records told in the notation of `in` blocks, and what became of those that did not arrive.
 
+use alert::state::Transition;
 use pipeline::Snapshot;
 use signal::{Batch, Flow, Item, Part, Record, Signal, Trace, view::Number, view::SpanKind, view::Status};
 use std::collections::BTreeMap;
@@ -78,6 +79,21 @@ fn short(id: &str) -> String {
     let repeats = |n: &usize| id.chars().eq(id.chars().take(*n).cycle().take(id.len()));
     let digits = (1..=4).find(repeats).unwrap_or(id.len());
     id[..digits].to_owned()
+}
+
+/// A transition of an alert; who fires says what receivers are told.
+pub(crate) fn alert(alert: &alert::Alert) -> Vec<String> {
+    let labels: String =
+        alert.labels.iter().filter(|(key, _)| *key != "alertname").map(|(key, v)| format!(" {key}={}", quoted(v))).collect();
+    let word = format!("{:?}", alert.transition).to_lowercase();
+    let mut lines = vec![format!("{word} {}{labels}", alert.name)];
+    if alert.transition == Transition::Firing {
+        for (key, text) in &alert.annotations {
+            let text = if key == "trace_id" { short(text) } else { text.replace('\n', "; ") };
+            lines.push(format!("  {key}: {text}"));
+        }
+    }
+    lines
 }
 
 /// Every count of the ledger that is no in or out: `kept: discarded 2 spans (filtered)`.

@@ -87,6 +87,16 @@ fn flow(signal: Signal, raw: &[u8], ack: Ack) -> Flow {
     Flow::Batch(Batch::new(signal, Chunk::new(checked, counts.records, origin, Ordinals::From(0), at(0)), ack))
 }
 
+/// The same request, written to the journal in this place.
+pub(crate) fn written_at(position: u64, flow: Flow) -> Flow {
+    let Flow::Batch(mut batch) = flow else { return flow };
+    let chunk = &batch.chunks()[0];
+    let origin = Some(Origin { log: 1, position });
+    let chunk = Chunk::new(chunk.bytes().clone(), chunk.len(), origin, Ordinals::From(0), chunk.arrived());
+    let ack = batch.take_ack();
+    Flow::Batch(Batch::new(batch.signal(), chunk, ack))
+}
+
 /// A promise, and whether it was settled as delivered.
 pub(crate) fn promise() -> (Ack, Arc<AtomicBool>) {
     let kept = Arc::new(AtomicBool::new(false));

@@ -47,7 +47,12 @@ impl Drop for Promise {
     }
 }
 
-/// Copies of the promises that a flow carries; usually one. A clone is a copy, and dropping the last copy settles.
+fn address(promise: &Arc<Promise>) -> usize {
+    Arc::as_ptr(promise).addr()
+}
+
+/// Copies of the promises that a flow carries; usually one, thousands for a trace that came in as many requests, so they are kept in order of address.
+/// A clone is a copy, and dropping the last copy settles.
 #[derive(Clone, Default)]
 pub struct Ack(SmallVec<[Arc<Promise>; 1]>);
 
@@ -74,9 +79,16 @@ impl Ack {
 
     /// Takes over the promises of another flow that was merged into this one.
     pub fn absorb(&mut self, other: Ack) {
+        if other.0.len() > 1 {
+            self.0.extend(other.0);
+            // Two runs: the sort only merges them.
+            self.0.sort_by_key(address);
+            self.0.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            return;
+        }
         for promise in other.0 {
-            if !self.0.iter().any(|mine| Arc::ptr_eq(mine, &promise)) {
-                self.0.push(promise);
+            if let Err(at) = self.0.binary_search_by_key(&address(&promise), address) {
+                self.0.insert(at, promise);
             }
         }
     }
@@ -91,7 +103,35 @@ impl fmt::Debug for Ack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::sync::atomic::AtomicUsize;
+
+    proptest! {
+        #[test]
+        fn whatever_is_merged_with_whatever_settles_each_promise_once(merges in prop::collection::vec(prop::collection::vec(0..12_usize, 1..6), 1..12)) {
+            let settled: Vec<Arc<AtomicUsize>> = (0..12).map(|_| Arc::default()).collect();
+            let promises: Vec<Ack> = settled.iter().map(|times| {
+                let times = Arc::clone(times);
+                Ack::new(move |_| _ = times.fetch_add(1, Ordering::SeqCst))
+            }).collect();
+            let mut all = Ack::none();
+            for merge in &merges {
+                let mut some = Ack::none();
+                merge.iter().for_each(|n| some.absorb(promises[*n].clone()));
+                all.absorb(some);
+            }
+            let mut given: Vec<usize> = merges.concat();
+            given.sort_unstable();
+            given.dedup();
+            prop_assert_eq!(all.0.len(), given.len());
+            drop(promises);
+            for (n, times) in settled.iter().enumerate() {
+                prop_assert_eq!(times.load(Ordering::SeqCst), usize::from(!given.contains(&n)));
+            }
+            drop(all);
+            prop_assert!(settled.iter().all(|times| times.load(Ordering::SeqCst) == 1));
+        }
+    }
 
     fn watched() -> (Ack, Arc<AtomicUsize>) {
         let seen = Arc::new(AtomicUsize::new(99));

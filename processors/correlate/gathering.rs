@@ -7,6 +7,11 @@ use std::sync::Arc;
 /// Allocated beside the payload: this struct, its table entry, its deadlines.
 const OVERHEAD_BYTES: usize = 512;
 
+/// Allocated for each slice beside its records: the slice, and the promise of the request it came in.
+const SLICE_BYTES: usize = size_of::<Slice>() + 256;
+/// Allocated for each span beside its bytes: its id among those seen, its parent's among those missing.
+const SPAN_BYTES: usize = 40;
+
 /// A trace that is still open, or the late part of a closed one.
 pub(super) struct Gathering {
     pub(super) first: Time,
@@ -47,10 +52,13 @@ impl Gathering {
             self.ack.absorb(place.ack.clone());
             *chunk = place.number;
         }
-        let mut grown = 0;
+        let mut grown = if before.is_none() { SLICE_BYTES } else { 0 };
+        if let Item::Span(_) = record.item {
+            grown += SPAN_BYTES;
+        }
         if let Some(slice) = slices.last_mut() {
             slice.push(record, place.ordinal);
-            grown = slice.gather.bytes() - before.unwrap_or(0) + size_of::<u32>();
+            grown += slice.gather.bytes() - before.unwrap_or(0) + size_of::<u32>();
         }
         self.learning.learn(record, place.now);
         self.last = place.now;
@@ -71,15 +79,16 @@ impl Gathering {
     }
 
     pub(super) fn close(self, id: TraceId, part: Part, by: ClosedBy) -> Trace {
-        let batch = |signal, slices: Vec<Slice>| {
+        // The promises come with the first slice; with every slice they would be a square of what the trace came in.
+        let batch = |signal, slices: Vec<Slice>, mut ack: Ack| {
             let mut all = Batch::empty(signal);
             for slice in slices {
-                all.absorb(Batch::new(signal, slice.into_chunk(), self.ack.clone()));
+                all.absorb(Batch::new(signal, slice.into_chunk(), std::mem::take(&mut ack)));
             }
             all
         };
-        let spans = batch(Signal::Traces, self.spans);
+        let spans = batch(Signal::Traces, self.spans, self.ack.clone());
         let facts = self.learning.facts(self.first, self.last, by, &spans);
-        Trace { id, part, spans, logs: batch(Signal::Logs, self.logs), facts: Arc::new(facts), decision: None, pinned: false }
+        Trace { id, part, spans, logs: batch(Signal::Logs, self.logs, self.ack), facts: Arc::new(facts), decision: None, pinned: false }
     }
 }

@@ -9,6 +9,9 @@ use std::{
     collections::{BinaryHeap, HashMap, VecDeque},
 };
 
+/// Entries for closed traces that a line may have at least.
+const LINE_MIN: usize = 1_024;
+
 /// Open traces.
 pub(super) struct Window {
     close: Close,
@@ -139,11 +142,29 @@ impl Window {
         self.held.bytes = self.held.bytes.saturating_sub(gathering.bytes());
         self.held.spans = self.held.spans.saturating_sub(gathering.spans() as usize);
         self.held.logs = self.held.logs.saturating_sub(gathering.logs() as usize);
-        // What was closed long ago need not stand in line for ever.
-        while self.oldest.front().is_some_and(|(first, key)| self.open.get(key).is_none_or(|o| o.gathering.first != *first)) {
-            self.oldest.pop_front();
-        }
+        self.tidy();
         Some(gathering.close(id, part, by))
+    }
+
+    #[cfg(test)]
+    pub(super) fn close_key(&mut self, key: u64) {
+        drop(self.close(key, Part::Whole, ClosedBy::Idle));
+    }
+
+    #[cfg(test)]
+    pub(super) fn lines(&self) -> usize {
+        self.oldest.len() + self.deadlines.len()
+    }
+
+    /// Lets go of what stands in line for traces that are closed, once that is most of it: one trace that stays open for long keeps no line behind it.
+    fn tidy(&mut self) {
+        let lines_max = 2 * self.open.len() + LINE_MIN;
+        if self.oldest.len() > lines_max {
+            self.oldest.retain(|(first, key)| self.open.get(key).is_some_and(|open| open.gathering.first == *first));
+        }
+        if self.deadlines.len() > lines_max {
+            self.deadlines.retain(|Reverse((time, key))| self.open.get(key).is_some_and(|open| open.queued == *time));
+        }
     }
 }
 

@@ -127,6 +127,8 @@ pub struct Decision {
     pub trace_id: TraceId,
     /// Kept if and only if R >= threshold, of 56 bits (OpenTelemetry consistent probability sampling). Zero keeps all, `Decision::DROP` keeps none.
     pub threshold: u64,
+    /// The node that decided; there may be several, and each follows only its own.
+    pub node: Arc<str>,
     /// The name of the rule that decided.
     pub rule: Arc<str>,
     /// The last journal record that belonged to the trace when it was decided; a replayed record above it is late.

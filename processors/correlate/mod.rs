@@ -15,7 +15,7 @@ use pipeline::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Shap
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Batch, ClosedBy, Decision, Flow, Gather, Item, Kinds, Ordinals, Part, Record, Signal, Time, Trace, TraceId, ids};
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 use window::Window;
 
 /// Joins the spans and logs of a trace. Logs without a trace id, and metrics, pass through.
@@ -96,18 +96,25 @@ impl Component for Correlate {
         let limit = self.limit.map_or(context.memory.window_bytes_max, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX));
         Ok(Box::new(Correlating {
             window: Window::new(self.close, self.caps, limit),
-            closed: Closed::new(self.remember.0),
+            closed: Closed::new(self.remember.0, (limit / CLOSED_BYTES).max(CLOSED_MIN)),
             late: Vec::new(),
+            late_at: HashMap::new(),
             chunks: 0,
         }))
     }
 }
+
+/// One closed trace is remembered for so much of the window, in each of two generations: a sixteenth of it in all.
+const CLOSED_BYTES: usize = 512;
+const CLOSED_MIN: usize = 1 << 14;
 
 struct Correlating {
     window: Window,
     closed: Closed,
     /// Traces of the flow at hand whose records came too late, each once.
     late: Vec<(TraceId, gathering::Gathering)>,
+    /// Where in `late` a trace is.
+    late_at: HashMap<TraceId, usize>,
     /// Chunks seen: a number tells one from the next where neither has an origin.
     chunks: u64,
 }
@@ -151,7 +158,7 @@ impl Processor for Correlating {
     }
 
     fn recall(&mut self, decision: &Decision) {
-        self.closed.remember(decision.trace_id, decision.at);
+        self.closed.recall(decision);
     }
 }
 
@@ -170,7 +177,7 @@ impl Correlating {
                 taken.push(id.is_some());
                 let Some(id) = id else { continue };
                 let place = Arrival { chunk, number: self.chunks, ordinal: chunk.ordinal(n), ack: &ack, now };
-                if self.closed.has(id, now) && !self.window.holds(id) {
+                if self.closed.has(id, chunk.origin(), now) && !self.window.holds(id) {
                     self.push_late(id, &record, &place);
                 } else {
                     self.window.push(id, &record, &place);
@@ -183,7 +190,7 @@ impl Correlating {
     }
 
     fn push_late(&mut self, id: TraceId, record: &Record<'_>, place: &Arrival<'_>) {
-        let index = self.late.iter().position(|(late, _)| *late == id).unwrap_or_else(|| {
+        let index = *self.late_at.entry(id).or_insert_with(|| {
             self.late.push((id, gathering::Gathering::new(place.now)));
             self.late.len() - 1
         });
@@ -193,6 +200,7 @@ impl Correlating {
     }
 
     fn send_late(&mut self, out: &mut Out<'_>) {
+        self.late_at.clear();
         let traces: Vec<Trace> =
             self.late.drain(..).map(|(id, gathering)| enrich::enriched(gathering.close(id, Part::Late, ClosedBy::Idle))).collect();
         if !traces.is_empty() {

@@ -1,13 +1,13 @@
 //! What closes a trace, what is joined, what passes, and what a late record becomes.
 
 use super::Correlate;
-use crate::kit::{at, attribute, id, log, logs, names, promise, span, spans, traces};
+use crate::kit::{at, attribute, id, log, logs, names, promise, span, spans, traces, written_at};
 use pipeline::{
     Flush, Processor,
     testing::{advance, build, flush, run},
 };
-use signal::{Ack, ClosedBy, Decision, Kinds, Part, Signal, Value};
-use std::sync::{Arc, atomic::Ordering};
+use signal::{Ack, ClosedBy, Decision, Flow, Kinds, Origin, Part, Signal, TraceId, Value};
+use std::sync::atomic::Ordering;
 
 fn correlate(body: &str) -> Box<dyn Processor> {
     build::<Correlate>(body, Kinds::RECORDS).unwrap()
@@ -90,13 +90,46 @@ fn what_comes_after_the_close_is_late() {
 }
 
 #[test]
-fn a_decision_from_before_a_restart_makes_its_trace_closed() {
+fn what_is_read_again_after_a_restart_becomes_the_trace_it_was_and_the_rest_is_late() {
     let mut part = correlate("{}");
-    let decision = Decision { trace_id: id(1), threshold: 0, rule: Arc::from("all"), through: None, pinned: false, at: at(0) };
-    part.recall(&decision);
-    let again = traces([run(part.as_mut(), spans("shop", vec![span(1, 1, 0, "")], Ack::none()), at(1))]);
-    assert_eq!(again[0].part, Part::Late);
+    let through = Some(Origin { log: 1, position: 8 });
+    part.recall(&Decision { trace_id: id(1), threshold: 0, node: "kept".into(), rule: "all".into(), through, pinned: false, at: at(4) });
+    let request = |n: u8| written_at(u64::from(n), spans("shop", vec![span(1, n, n / 8 * 7, "")], Ack::none()));
+    assert!(traces([run(part.as_mut(), request(7), at(1)), run(part.as_mut(), request(8), at(2))]).is_empty());
+    let again = traces(advance(part.as_mut(), at(5)));
+    assert_eq!((again[0].part, again[0].facts.closed_by, again[0].spans.len()), (Part::Whole, ClosedBy::Root, 2));
+    assert_eq!(traces([run(part.as_mut(), request(9), at(6))])[0].part, Part::Late);
+    // Its first records were settled, so that only what came late is read again.
+    let mut part = correlate("{}");
+    part.recall(&Decision { trace_id: id(1), threshold: 0, node: "kept".into(), rule: "all".into(), through, pinned: false, at: at(4) });
+    assert_eq!(traces([run(part.as_mut(), request(9), at(60))])[0].part, Part::Late);
     assert_eq!(part.held().spans, 0);
+}
+
+#[test]
+fn a_trace_that_came_in_thousands_of_requests_closes_without_a_pause() {
+    let mut part = correlate("{}");
+    for _ in 0..8_000 {
+        run(part.as_mut(), spans("shop", vec![span(1, 1, 9, "")], promise().0), at(0));
+    }
+    assert!(part.held().bytes > 8_000 * 500, "what a slice allocates counts: {:?}", part.held());
+    assert_eq!(traces(advance(part.as_mut(), at(9)))[0].spans.chunks().len(), 8_000);
+}
+
+#[test]
+fn a_trace_that_stays_open_keeps_no_line_of_closed_ones_behind_it() {
+    let (close, caps) = (super::Close::default(), super::Caps::default());
+    let mut window = super::window::Window::new(close, caps, usize::MAX);
+    let request = spans("shop", vec![span(1, 1, 9, "")], Ack::none());
+    let Flow::Batch(batch) = &request else { panic!() };
+    let record = batch.records().next().unwrap();
+    for n in 0..100_000_u64 {
+        let place = super::Arrival { chunk: &batch.chunks()[0], number: n, ordinal: 0, ack: &Ack::none(), now: at(n) };
+        window.push(id(0), &record, &place);
+        window.push(TraceId((u128::from(n) + 1).to_be_bytes()), &record, &super::Arrival { number: n, ..place });
+        window.close_key(n + 1);
+    }
+    assert!(window.lines() < 5_000, "{}", window.lines());
 }
 
 #[test]

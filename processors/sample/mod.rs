@@ -67,6 +67,10 @@ impl Of {
 /// How long a decision is remembered at the least (FLOW 5).
 const REMEMBER: Duration = Duration::from_secs(60);
 
+/// Allocated for a decision that is remembered; an eighth of the window's share of memory, for each of two generations, goes into them.
+const DECISION_BYTES: usize = 192;
+const DECISIONS_MIN: usize = 1 << 14;
+
 impl Component for Sample {
     type Runs = dyn Processor;
     const TYPE: &'static str = "sample";
@@ -93,7 +97,10 @@ impl Component for Sample {
         }
         match (faults.is_empty(), self.of) {
             (false, _) => Err(faults),
-            (true, Of::Traces) => Ok(Box::new(Sampling { rules, decided: Decided::new(REMEMBER) })),
+            (true, Of::Traces) => {
+                let decisions_max = (context.memory.window_bytes_max / 8 / DECISION_BYTES).max(DECISIONS_MIN);
+                Ok(Box::new(Sampling { node: context.name.into(), rules, decided: Decided::new(REMEMBER, decisions_max) }))
+            }
             (true, of) => Ok(Box::new(records::SamplingRecords::new(rules, of))),
         }
     }
@@ -125,6 +132,7 @@ struct Ready {
 }
 
 struct Sampling {
+    node: Arc<str>,
     rules: Vec<Ready>,
     decided: Decided,
 }
@@ -139,7 +147,9 @@ impl Processor for Sampling {
     }
 
     fn recall(&mut self, decision: &Decision) {
-        self.decided.remember(Arc::new(decision.clone()));
+        if decision.node == self.node {
+            self.decided.recall(Arc::new(decision.clone()));
+        }
     }
 }
 
@@ -168,6 +178,7 @@ impl Sampling {
         let decision = Decision {
             trace_id: trace.id,
             threshold: if trace.pinned { 0 } else { threshold },
+            node: Arc::clone(&self.node),
             rule: name,
             through: through(trace),
             pinned: trace.pinned,

@@ -62,10 +62,45 @@ fn a_late_part_follows_the_decision_that_was_made() {
 #[test]
 fn a_decision_from_before_a_restart_is_followed() {
     let mut part = sample("[{ name: rest, keep: 100% }]");
-    part.recall(&Decision { trace_id: id(1), threshold: Decision::DROP, rule: "before".into(), through: None, pinned: false, at: at(5) });
+    part.recall(&Decision {
+        trace_id: id(1),
+        threshold: Decision::DROP,
+        node: "test".into(),
+        rule: "before".into(),
+        through: None,
+        pinned: false,
+        at: at(5),
+    });
     let out = run_all(part.as_mut(), closed(2));
     assert_eq!(out.count(Signal::Traces), 1);
     assert_eq!(out.decisions.len(), 1);
+}
+
+#[test]
+fn what_another_node_decided_before_a_restart_is_not_followed() {
+    let mut part = sample("[{ name: rest, keep: 100% }]");
+    let (trace_id, node) = (id(1), "other".into());
+    part.recall(&Decision { trace_id, threshold: Decision::DROP, node, rule: "none".into(), through: None, pinned: false, at: at(5) });
+    assert_eq!(run_all(part.as_mut(), closed(1)).count(Signal::Traces), 1);
+}
+
+#[test]
+fn decisions_from_before_a_restart_are_kept_until_all_is_read_again_however_many_minutes_they_span() {
+    let mut part = sample("[{ name: rest, keep: 100% }]");
+    for minute in 0..10 {
+        let (trace_id, at) = (id(u8::try_from(minute).unwrap() + 1), at(minute * 60));
+        part.recall(&Decision {
+            trace_id,
+            threshold: Decision::DROP,
+            node: "test".into(),
+            rule: "before".into(),
+            through: None,
+            pinned: false,
+            at,
+        });
+    }
+    let out = run_all(part.as_mut(), closed(10));
+    assert_eq!((out.count(Signal::Traces), out.decisions.len()), (0, 0));
 }
 
 #[test]

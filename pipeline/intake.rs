@@ -202,7 +202,6 @@ impl Gate {
 
     /// Appends, waits for the disk, and for the sinks where that was asked for. Returns what the client should be told besides yes.
     async fn through_journal(&self, tail: &Tail, mut request: Request) -> Result<Option<String>, Refused> {
-        let (waiter, answer) = self.waiter(&request);
         let (sequence, answer) = {
             // Held over the append, so that of two equal requests one sees the other.
             let mut repeats = self.repeats.lock();
@@ -217,6 +216,7 @@ impl Gate {
                     (sequence, None)
                 }
                 None => {
+                    let (waiter, answer) = self.waiter(&request);
                     let handed = self.hand(&mut request, waiter);
                     let sequence = tail.append(handed, || self.post_held(&request)).map_err(refused)?;
                     if let Some(body) = request.body {

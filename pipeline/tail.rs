@@ -91,6 +91,11 @@ impl Waiter {
         self.answer(outcome);
     }
 
+    /// The request was not taken: its client hears why from somebody else. Takes no lock, since intake holds that of the repeats.
+    fn cancel(&mut self) {
+        self.tell = None;
+    }
+
     fn answer(&mut self, outcome: Outcome) {
         let Some(tell) = self.tell.take() else { return };
         if let Some((repeats, body)) = self.repeats.take() {
@@ -182,7 +187,8 @@ impl Tail {
             items: u32::try_from(handed.records).unwrap_or(u32::MAX),
             arrived: handed.arrived.0,
         };
-        let sequence = self.journal.append(header, std::slice::from_ref(handed.checked.bytes()))?;
+        let appended = self.journal.append(header, std::slice::from_ref(handed.checked.bytes()));
+        let sequence = appended.inspect_err(|_| handed.waiter.iter_mut().for_each(Waiter::cancel))?;
         post();
         handed.position = Some(sequence);
         state.records += handed.records as u64;

@@ -1,13 +1,13 @@
 //! With a journal on a real disk: what was acknowledged survives, what was settled does not come again.
 
 use super::parts::{Told, Trial, peer, world};
-use crate::{Refusal, Why, running::Left};
+use crate::{Refusal, Why, intake::Refused, running::Left};
 use signal::{Signal, Time};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const PLAIN: &str = "
+pub(super) const PLAIN: &str = "
 journal: { path: journal, limit: 256MiB }
 memory: 16MiB
 sources: { in: feed }
@@ -19,10 +19,6 @@ sinks:
 
 fn holding() -> String {
     PLAIN.replace("type: keep, inputs: [in], with: a", "type: hold, inputs: [in], wait: 10s")
-}
-
-fn fragile() -> String {
-    PLAIN.replace("type: keep, inputs: [in], with: a", "type: fragile, inputs: [in]")
 }
 
 /// Ends a pipeline as kill -9 would: nothing is told to anybody.
@@ -146,27 +142,6 @@ async fn downtime_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_at_which_the_lane_falls_twice_is_given_up_and_the_others_get_through() {
-    let folder = TempDir::new().unwrap();
-    let trial = Trial::start(&fragile(), folder.path()).await;
-    for text in ["one", "panic", "two"] {
-        trial.send(&[text]).await.unwrap();
-    }
-    sleep(Duration::from_secs(5)).await;
-    let mut seen = trial.seen("out");
-    seen.dedup();
-    assert!(seen.contains(&"one".to_owned()) && seen.contains(&"two".to_owned()), "{seen:?}");
-    let drained = trial.drain().await;
-    assert_eq!(drained.ledger.node("kept").unwrap().signals[&Signal::Logs].lost["panicked"], 1);
-    assert!(drained.unfinished.is_empty());
-
-    let trial = Trial::start(&fragile(), folder.path()).await;
-    sleep(Duration::from_secs(1)).await;
-    assert!(trial.seen("out").is_empty());
-    trial.drain().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_full_journal_refuses_and_recovers() {
     let folder = TempDir::new().unwrap();
     let yaml = PLAIN.replace("256MiB", "8MiB");
@@ -198,6 +173,66 @@ async fn delivered_is_answered_only_after_the_sink_even_with_a_journal() {
     assert!(answer.try_recv().is_err());
     answer.await.unwrap().unwrap();
     assert_eq!(trial.seen("out"), ["a1"]);
+    trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_what_is_on_its_way_to_a_sink_is_told_so_however_often_it_comes() {
+    let folder = TempDir::new().unwrap();
+    let yaml = PLAIN.replace("in: feed", "in: { type: feed, acknowledge: delivered }");
+    let trial = Trial::start(&yaml, folder.path()).await;
+    *trial.told("out").delay.lock() = Duration::from_secs(5);
+    let first = trial.begin(&["a1"], peer(1)).await;
+    sleep(Duration::from_secs(1)).await;
+    for port in [2, 3, 4] {
+        let answer = trial.begin(&["a1"], peer(port)).await.await.unwrap();
+        assert!(matches!(answer, Err(Refused::Unavailable { .. })), "{answer:?}");
+    }
+    assert!(first.await.unwrap().is_ok());
+    for port in [5, 6, 7] {
+        assert!(trial.begin(&["a1"], peer(port)).await.await.unwrap().is_ok());
+    }
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(trial.seen("out"), ["a1"]);
+    trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_journal_refuses_also_whoever_waits_for_delivery() {
+    let folder = TempDir::new().unwrap();
+    let yaml = PLAIN.replace("256MiB", "1MiB").replace("in: feed", "in: { type: feed, acknowledge: delivered }");
+    let trial = Trial::start(&yaml, folder.path()).await;
+    *trial.told("out").dead.lock() = true;
+    let large = "a".repeat(100_000);
+    let mut waiting = Vec::new();
+    for n in 0..12 {
+        waiting.push(trial.begin(&[&format!("{n:03}{large}")], peer(1)).await);
+    }
+    let mut refused = 0;
+    for answer in waiting {
+        refused += usize::from(matches!(answer.await.unwrap(), Err(Refused::Busy(_))));
+    }
+    assert!((1..=4).contains(&refused), "{refused}");
+    *trial.told("out").dead.lock() = false;
+    assert!(trial.drain().await.unfinished.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn sinks_are_told_what_is_settled_for_good_and_no_more() {
+    let folder = TempDir::new().unwrap();
+    let trial = Trial::start(PLAIN, folder.path()).await;
+    for text in ["a1", "a2", "b3"] {
+        trial.send(&[text]).await.unwrap();
+    }
+    sleep(Duration::from_secs(12)).await;
+    let told = *trial.told("out").settled.lock();
+    assert!(told >= 3, "{told}");
+    *trial.told("out").dead.lock() = true;
+    for text in ["a4", "a5"] {
+        trial.send(&[text]).await.unwrap();
+    }
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(*trial.told("out").settled.lock(), told);
     trial.drain().await;
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Told {
     pub(super) poison: Mutex<Option<String>>,
     /// Whether every delivery is put off.
     pub(super) dead: Mutex<bool>,
+    /// The last position that it was told is settled.
+    pub(super) settled: Mutex<u64>,
     /// Texts of what was delivered, in order.
     pub(super) seen: Mutex<Vec<String>>,
     /// Bytes of each parcel delivered.
@@ -170,7 +172,15 @@ impl Processor for Holding {
 }
 
 pub(super) fn decision(at: Time) -> signal::Decision {
-    signal::Decision { trace_id: signal::TraceId([1; 16]), threshold: 0, rule: "rest".into(), through: None, pinned: false, at }
+    signal::Decision {
+        trace_id: signal::TraceId([1; 16]),
+        threshold: 0,
+        node: "hold".into(),
+        rule: "rest".into(),
+        through: None,
+        pinned: false,
+        at,
+    }
 }
 
 /// `fragile`: panics at a record with `panic` in it, and makes records from nowhere at `forge`.
@@ -251,6 +261,9 @@ impl Component for Probe {
 struct Probing(Arc<Told>);
 
 impl Sink for Probing {
+    fn settled(&self, _: u32, position: u64) {
+        *self.0.settled.lock() = position;
+    }
     fn deliver<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(async move {
             let delay = *self.0.delay.lock();

@@ -13,7 +13,7 @@ use crate::{
 };
 use journal::{Header, Kind, Log};
 use parking_lot::Mutex;
-use signal::{Batch, Chunk, Flow, Ordinals, Origin, Time};
+use signal::{Batch, Chunk, Flow, Ordinals, Origin, Outcome, Time};
 use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -102,12 +102,14 @@ const FALLS_MAX: u32 = 2;
 
 impl<'a> Lane<'a> {
     pub(crate) fn new(line: Line, around: &'a Surroundings, settling: Arc<Settling>, falls: &'a mut HashMap<u64, u32>) -> Lane<'a> {
+        // Where there is a journal what the parts have is read again.
+        let fall = if around.journal.is_some() { (Fate::Discarded, Reason::REPLAYED) } else { (Fate::Lost, Reason::PANICKED) };
         Lane {
             line,
             around,
             settling,
             now: Time::default(),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(fall, !falls.is_empty()),
             sealed: VecDeque::new(),
             window_bytes: 0,
             falls,
@@ -160,19 +162,22 @@ impl<'a> Lane<'a> {
     /// One request: timers that are due before it, then the chain.
     async fn take(&mut self, handed: Handed) -> Result<(), Fallen> {
         let stamp = handed.arrived.max(self.now);
-        self.advance(stamp).await?;
+        if let Err(fallen) = self.advance(stamp).await {
+            // It never got into the lane, and is read again with what did.
+            self.line.let_go(&handed, self.outbox.fall);
+            return Err(fallen);
+        }
         let (position, leaving) = (handed.position, handed.leaving());
-        let falls = position.and_then(|position| self.falls.get(&position).copied()).unwrap_or(0);
-        let ack = self.settling.promise(position, handed.waiter);
-        if falls >= FALLS_MAX {
-            self.line.give_up(handed.source, leaving);
+        if position.is_some_and(|position| self.falls.get(&position).is_some_and(|falls| *falls >= FALLS_MAX)) {
+            self.line.let_go(&handed, (Fate::Lost, Reason::PANICKED));
+            self.settling.promise(position, handed.waiter).record(Outcome::Rejected);
             return Ok(());
         }
+        let ack = self.settling.promise(position, handed.waiter);
         let origin = self.around.journal.as_ref().zip(position).map(|(log, position)| Origin { log: log.id(), position });
         let chunk = Chunk::new(handed.checked, handed.records, origin, Ordinals::From(0), handed.arrived);
         let flow = Flow::Batch(Batch::new(handed.signal, chunk, ack));
         drop(handed.admission);
-        self.outbox.fall = self.fall(falls + 1);
         let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
         let walked = catch_unwind(AssertUnwindSafe(|| line.take(handed.source, flow, leaving, now, outbox)));
         self.after(walked, position).await
@@ -181,7 +186,6 @@ impl<'a> Lane<'a> {
     /// Fires every timer up to `until`, each at its own time, and lets what comes of it out in between.
     async fn advance(&mut self, until: Time) -> Result<(), Fallen> {
         loop {
-            self.outbox.fall = self.fall(1);
             let (line, outbox, now) = (&mut self.line, &mut self.outbox, &mut self.now);
             let walked = catch_unwind(AssertUnwindSafe(|| line.fire(until, now, outbox)));
             let fired = walked.as_ref().is_ok_and(|fired| *fired);
@@ -199,7 +203,6 @@ impl<'a> Lane<'a> {
     async fn last(&mut self, wall: Time) -> Result<(), Fallen> {
         self.advance(wall).await?;
         for stage in 0..self.line.stages.len() {
-            self.outbox.fall = self.fall(1);
             let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
             let walked = catch_unwind(AssertUnwindSafe(|| flush(&mut line.chain(now, outbox), stage, Flush::Last)));
             self.after(walked, None).await?;
@@ -209,23 +212,16 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// What a panic makes of what the parts have: read again where there is a journal, unless it is this request's last.
-    fn fall(&self, falls: u32) -> (Fate, Reason) {
-        if self.around.journal.is_some() && falls < FALLS_MAX {
-            (Fate::Discarded, Reason::REPLAYED)
-        } else {
-            (Fate::Lost, Reason::PANICKED)
-        }
-    }
-
     /// After a call: what came out goes on, or the lane has fallen.
     async fn after(&mut self, walked: std::thread::Result<()>, position: Option<u64>) -> Result<(), Fallen> {
         if walked.is_err() {
             self.settling.break_off();
-            if let Some(position) = position {
-                *self.falls.entry(position).or_default() += 1;
-            }
-            let (fate, why) = self.fall(1);
+            let mut at_hand = std::mem::take(&mut self.outbox.at_hand);
+            at_hand.extend(position.filter(|_| at_hand.is_empty()));
+            at_hand.sort_unstable();
+            at_hand.dedup();
+            at_hand.into_iter().for_each(|position| *self.falls.entry(position).or_default() += 1);
+            let (fate, why) = self.outbox.fall;
             self.line.end_held(fate, why);
             return Err(Fallen);
         }
@@ -311,11 +307,13 @@ impl Line {
         outputs.main.send(flow, &mut self.chain(now, outbox));
     }
 
-    /// A request at which the lane fell too often: its loss was counted where it fell, so its source only lets go.
-    fn give_up(&self, source: usize, mut leaving: Posting) {
-        let Some((account, _)) = self.sources.get(&source) else { return };
-        leaving.out = leaving.difference().map(|records| u64::try_from(records).unwrap_or(0));
-        account.post(&leaving);
+    /// Ends a request that does not get into the lane.
+    fn let_go(&self, handed: &Handed, (fate, why): (Fate, Reason)) {
+        let Some((account, _)) = self.sources.get(&handed.source) else { return };
+        let mut posting = handed.leaving();
+        let records = posting.difference().map(|records| u64::try_from(records).unwrap_or(0));
+        posting.end_all(fate, why, records);
+        account.post(&posting);
     }
 
     pub(crate) fn due(&self) -> Option<Time> {
@@ -329,11 +327,11 @@ impl Line {
             let first = stages.filter_map(|(at, stage)| Some((stage.part.due()?, at))).min().filter(|(due, _)| *due <= until);
             let Some((due, stage)) = first else { return false };
             *now = (*now).max(due);
-            let sent = outbox.flows.len();
+            let before = (outbox.flows.len(), outbox.decisions.len());
             flush(&mut self.chain(*now, outbox), stage, Flush::Due);
             let stuck = self.stages.get(stage).is_some_and(|stage| stage.part.due() == Some(due));
             if stuck || outbox.is_full() {
-                return outbox.flows.len() > sent;
+                return (outbox.flows.len(), outbox.decisions.len()) != before;
             }
         }
     }

@@ -4,11 +4,13 @@ use crate::{
     Flush, Processor, Reason,
     ledger::{Account, Fate, PerSignal, Posting, count, slot},
 };
-use signal::{Decision, Flow, Kinds, Signal, Time};
+use signal::{Batch, Chunk, Decision, Flow, Kinds, Signal, Time};
 use std::sync::Arc;
 
 /// Flows in the outbox from which on `Out::full` asks for a pause.
 const OUTBOX_FLOWS_MAX: usize = 64;
+/// The same for decisions, also of traces that are let go: they become one record of the journal.
+const OUTBOX_DECISIONS_MAX: usize = 4_096;
 
 /// Handed to a processor for the length of one call.
 pub struct Out<'a> {
@@ -30,15 +32,19 @@ pub(crate) struct Outbox {
     pub(crate) decisions: Vec<Decision>,
     /// What a panic makes of the records that a stage has.
     pub(crate) fall: (Fate, Reason),
+    /// Places in the journal of what a stage was just given; after a panic, of what it panicked at.
+    pub(crate) at_hand: Vec<u64>,
+    /// Whether closed traces are given one by one, so that a panic at one does not put it on others.
+    pub(crate) one_by_one: bool,
 }
 
 impl Outbox {
-    pub(crate) fn new() -> Outbox {
-        Outbox { flows: Vec::new(), decisions: Vec::new(), fall: (Fate::Lost, Reason::PANICKED) }
+    pub(crate) fn new(fall: (Fate, Reason), one_by_one: bool) -> Outbox {
+        Outbox { flows: Vec::new(), decisions: Vec::new(), fall, at_hand: Vec::new(), one_by_one }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.flows.len() >= OUTBOX_FLOWS_MAX
+        self.flows.len() >= OUTBOX_FLOWS_MAX || self.decisions.len() >= OUTBOX_DECISIONS_MAX
     }
 }
 
@@ -218,11 +224,22 @@ impl Chain<'_> {
     fn give(&mut self, target: Target, flow: Flow) {
         match target.to {
             Place::Edge(edge) => self.outbox.flows.push((edge, flow)),
-            Place::Stage(stage) => {
-                let taken = count(&flow);
-                self.call(stage, taken, |part, out| part.process(flow, out));
-            }
+            Place::Stage(stage) => match flow {
+                Flow::Traces(traces) if self.outbox.one_by_one => {
+                    traces.into_iter().for_each(|trace| self.hand(stage, Flow::Traces(vec![trace])));
+                }
+                flow => self.hand(stage, flow),
+            },
         }
+    }
+
+    fn hand(&mut self, stage: usize, flow: Flow) {
+        let origins = flow.batches().flat_map(Batch::chunks).filter_map(Chunk::origin);
+        self.outbox.at_hand.clear();
+        self.outbox.at_hand.extend(origins.map(|origin| origin.position));
+        let taken = count(&flow);
+        self.call(stage, taken, |part, out| part.process(flow, out));
+        self.outbox.at_hand.clear();
     }
 
     /// Calls one stage and posts what the call did, with whatever does not add up as `lost{unaccounted}`.

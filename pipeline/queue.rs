@@ -27,6 +27,8 @@ const LINGER: Duration = Duration::from_millis(10);
 const RECORDS_MAX: usize = 16_384;
 /// Bytes charged for a flow besides its records.
 const FLOW_BYTES: usize = 128;
+/// And for each closed trace: its facts, its decision, its two batches.
+const TRACE_BYTES: usize = 1 << 10;
 
 /// A flow that a sink owes an answer for. Dropped before there is one, its promise is recorded as lost.
 #[derive(Debug)]
@@ -65,7 +67,11 @@ impl Owed {
     }
 
     fn bytes(&self) -> usize {
-        self.flow.as_ref().map_or(0, Flow::bytes) + FLOW_BYTES
+        let traces = match &self.flow {
+            Some(Flow::Traces(traces)) => traces.len(),
+            Some(Flow::Batch(_)) | None => 0,
+        };
+        self.flow.as_ref().map_or(0, Flow::bytes) + FLOW_BYTES + traces * TRACE_BYTES
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     ledger::{Fate, slot},
     tail::{Handed, Next, Standing, Stretch, Tail, Whence},
 };
+use bytes::Bytes;
 use journal::{Blocking, Entry, Kind, Reader};
 use signal::{Limits, Signal, Time, check};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -254,7 +255,9 @@ fn read_some(reader: &mut Reader) -> (Vec<Entry>, Option<journal::Error>) {
     let (mut entries, mut bytes) = (Vec::new(), 0);
     while bytes < READ_BYTES {
         match reader.next() {
-            Ok(Some(entry)) => {
+            Ok(Some(mut entry)) => {
+                // Bytes of its own: where few of its neighbours are kept, it does not keep the block that they were read in.
+                entry.payload = Bytes::copy_from_slice(&entry.payload);
                 bytes += entry.payload.len() + journal::record::HEADER_BYTES;
                 entries.push(entry);
             }

@@ -11,9 +11,13 @@ use crate::{
 };
 use config::Fault;
 use futures::FutureExt;
+use journal::Log;
 use signal::Decision;
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::sleep;
+
+/// How often sinks are told what is settled for good.
+const SETTLED_EVERY: Duration = Duration::from_secs(10);
 
 /// Lives of a lane, until one reads its stream to the end.
 pub(crate) async fn lane(
@@ -24,7 +28,7 @@ pub(crate) async fn lane(
     mut decisions: Vec<Decision>,
     mut finish: Finish,
 ) {
-    let (mut backoff, mut falls, mut line) = (Backoff::new("lane"), HashMap::new(), Some(line));
+    let (mut backoff, mut falls, mut line) = (Backoff::new("lane"), HashMap::<u64, u32>::new(), Some(line));
     loop {
         let Some(mut parts) = line.take().or_else(|| again(&blueprint)) else { return };
         std::mem::take(&mut decisions).iter().for_each(|decision| parts.recall(decision));
@@ -40,7 +44,9 @@ pub(crate) async fn lane(
         tracing::error!("a processor panicked: this is a defect; its lane begins again");
         sleep(backoff.next()).await;
         if let Some(log) = &around.journal {
-            stream.again(log.cursor(CURSOR));
+            let cursor = log.cursor(CURSOR);
+            falls.retain(|position, _| *position >= cursor);
+            stream.again(cursor);
             match remember(log, &blueprint.world).await {
                 Ok(remembered) => decisions = remembered.decisions,
                 Err(error) => tracing::error!(%error, "cannot read the decisions back"),
@@ -81,6 +87,27 @@ pub(crate) async fn source(blueprint: Arc<Blueprint>, at: usize, first: Box<dyn 
                 Err(faults) => tracing::error!(node = name, why = ?whats(&faults), "the source cannot be opened again"),
             },
             Err(faults) => tracing::error!(node = name, why = ?whats(&faults), "the source cannot be built again"),
+        }
+    }
+}
+
+/// Tells sinks what will never come again.
+pub(crate) async fn settled(log: Arc<Log>, sinks: Vec<Arc<dyn Sink>>, stop: Stop) {
+    let mut told = 0;
+    loop {
+        tokio::select! {
+            () = sleep(SETTLED_EVERY) => {}
+            () = stop.asked() => return,
+        }
+        let cursor = log.cursor(CURSOR);
+        let Some(position) = cursor.checked_sub(1).filter(|_| cursor > told) else { continue };
+        // In memory alone the cursor would go back with a crash.
+        match log.flush().await {
+            Ok(()) => {
+                sinks.iter().for_each(|sink| sink.settled(log.id(), position));
+                told = cursor;
+            }
+            Err(error) => tracing::warn!(%error, "cannot save how far the journal was read"),
         }
     }
 }

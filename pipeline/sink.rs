@@ -24,6 +24,10 @@ pub trait Sink: Send + Sync {
             Ok(())
         })
     }
+    /// Told now and then: no record of this journal at or below the position comes again, whatever crashes. A sink that tells repeats by origin can forget these.
+    fn settled(&self, log: u32, position: u64) {
+        let _ = (log, position);
+    }
     /// Whether its target can be reached.
     fn probe(&self) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })

@@ -87,6 +87,10 @@ impl Assembled {
         });
         let (closed, repeats) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let mut tasks = Tasks::new();
+        if let Some(log) = &journal {
+            let told = sinks.iter().map(|(_, sink)| Arc::clone(sink)).collect();
+            tasks.sinks.spawn(lives::settled(Arc::clone(log), told, tasks.sinks_stop.1.clone()));
+        }
         for (at, sink) in sinks {
             let name = blueprint.plan.nodes[at].name.clone();
             tasks.sinks.spawn(lives::sink(name, sink, tasks.sinks_stop.1.clone()));

@@ -120,6 +120,12 @@ impl Sink for Storing {
         })
     }
 
+    fn settled(&self, log: u32, position: u64) {
+        if let Some(store) = self.store() {
+            store.settled(log, position);
+        }
+    }
+
     fn run(&self, stop: Stop) -> BoxFuture<'_, Result<(), SinkError>> {
         Box::pin(async move {
             loop {

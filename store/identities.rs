@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use signal::{Chunk, Signal};
 use std::collections::BTreeMap;
 
-/// Positions remembered per origin; about 50 bytes each.
-const POSITIONS_MAX: usize = 1 << 17;
+/// Positions remembered per origin, about 100 bytes each. So many are there only while a sink beside the store lags far behind: what is settled is forgotten.
+const POSITIONS_MAX: usize = 1 << 20;
 
 /// Origins remembered; a journal or a Kafka partition is one.
 const ORIGINS_MAX: usize = 4_096;

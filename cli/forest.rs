@@ -1,6 +1,6 @@
 //! Which spans of a trace are shown and what leads to them: subtrees in which nothing failed are folded when a failure is asked for.
 
-use query::SpanRow;
+use query::{LogLine, SpanRow};
 use std::collections::HashSet;
 
 /// What is shown of a trace.
@@ -89,7 +89,7 @@ fn loud(spans: &[SpanRow], focus: &Focus<'_>) -> Vec<usize> {
     let is_loud = |span: &SpanRow| match focus {
         Focus::Everything => true,
         Focus::Path(path) => {
-            let said_so = span.logs.iter().any(|log| matches!(log.severity.as_str(), "ERROR" | "FATAL"));
+            let said_so = span.logs.iter().any(LogLine::is_error);
             span.status == "error" || said_so || path.contains(span.span_id.as_str())
         }
     };

@@ -48,8 +48,7 @@ fn headline(why: &Why) -> String {
     let Some(last) = why.path.last() else {
         return format!("no spans of trace {} are here, only {}", summary.trace_id, text::count(summary.log_count, "log"));
     };
-    let error_log =
-        || last.logs.iter().find(|log| matches!(log.severity.as_str(), "ERROR" | "FATAL")).map(|log| first_line(&message::of(log)));
+    let error_log = || last.logs.iter().find(|log| log.is_error()).map(|log| first_line(&message::of(log)));
     let place = if why.path.len() == 1 && first.is_some_and(|f| f.name == last.name) {
         last.service.clone()
     } else {

@@ -36,7 +36,7 @@ pub(crate) fn lines(spans: &[SpanRow], focus: &Focus<'_>, page: Page) -> Vec<Str
                         lines.extend(logs(&span.logs, below, LOGS_MAX, page));
                     }
                     Focus::Path(_) if *folded == 0 => {
-                        let errors: Vec<LogLine> = span.logs.iter().filter(|log| is_error(log)).cloned().collect();
+                        let errors: Vec<LogLine> = span.logs.iter().filter(|log| log.is_error()).cloned().collect();
                         lines.extend(logs(&errors, below, LOGS_MAX, page));
                     }
                     Focus::Path(_) => {}
@@ -50,10 +50,6 @@ pub(crate) fn lines(spans: &[SpanRow], focus: &Focus<'_>, page: Page) -> Vec<Str
         }
     }
     lines
-}
-
-fn is_error(log: &LogLine) -> bool {
-    tone_of_level(&log.severity) == Tone::Bad
 }
 
 fn label(span: &SpanRow) -> String {
@@ -101,7 +97,7 @@ pub(crate) fn logs(logs: &[LogLine], below: &str, most: usize, page: Page) -> Ve
 
 /// Which logs are shown: warnings and errors first, then what stands nearest to the first error.
 fn chosen(logs: &[LogLine], most: usize) -> Vec<usize> {
-    let first_error = logs.iter().position(is_error).unwrap_or(logs.len());
+    let first_error = logs.iter().position(LogLine::is_error).unwrap_or(logs.len());
     let mut order: Vec<usize> = (0..logs.len()).collect();
     order.sort_by_key(|at| (Reverse(tone_of_level(&logs[*at].severity) != Tone::Plain), first_error.abs_diff(*at)));
     order.truncate(most);

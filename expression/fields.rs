@@ -185,7 +185,7 @@ pub(crate) const FIELDS: &[Entry] = &[
     null_in(L, always("span_id", Leaf::SpanId, SL, Type::Text)),
     maybe("parent_span_id", Leaf::ParentSpanId, S, Type::Text),
     always("is_root", Leaf::IsRoot, S, Type::Bool),
-    always("trace_state", Leaf::TraceState, S, Type::Text),
+    always("trace_state", Leaf::TraceState, ST, Type::Text),
     null_in(L, always("sampled", Leaf::Sampled, SL, Type::Bool)),
     always("kind", Leaf::Kind, S, Type::Word(KINDS)),
     writable(always("status", Leaf::Status, S, Type::Word(STATUSES)), S),

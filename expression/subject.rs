@@ -75,15 +75,12 @@ fn of_span<'a>(span: &Span<'a>, leaf: Leaf) -> Operand<'a> {
     }
 }
 
-/// OTLP's severity number of ERROR.
-const ERROR: u8 = 17;
-
 fn of_log<'a>(log: &LogRecord<'a>, leaf: Leaf) -> Operand<'a> {
     match leaf {
         Leaf::TraceId => Operand::or_missing(log.trace_id().map(|id| Operand::Id(Hex::of(&id.0)))),
         Leaf::SpanId => Operand::or_missing(log.span_id().map(|id| Operand::Id(Hex::of(&id.0)))),
         Leaf::Sampled => Operand::or_missing(log.trace_id().map(|_| Operand::Bool(log.flags() & 1 == 1))),
-        Leaf::Error => Operand::Bool(log.severity_number() >= ERROR || matches!(log.severity(), "ERROR" | "FATAL")),
+        Leaf::Error => Operand::Bool(log.is_error()),
         Leaf::Time => Operand::Time(log.time()),
         Leaf::Severity => Operand::text(log.severity()),
         Leaf::SeverityNumber => Operand::Int(log.severity_number().into()),
@@ -141,6 +138,7 @@ fn of_trace(trace: &Trace, leaf: Leaf) -> Operand<'_> {
         Leaf::Services => Operand::List(Elements::Names(&facts.services)),
         Leaf::ClosedBy => Operand::text(facts.closed_by.word()),
         Leaf::FirstError | Leaf::FirstErrorService | Leaf::FirstErrorSpan | Leaf::FirstErrorMessage => of_first_error(facts, leaf),
+        Leaf::TraceState => Operand::text(first_span(trace).map_or("", |span| span.trace_state())),
         Leaf::RootAttributes => Operand::or_missing(root_attributes(trace).map(Operand::Map)),
         Leaf::HttpRoute => root_attributes(trace).map_or(Operand::Missing, route),
         Leaf::HttpStatus => root_attributes(trace).map_or(Operand::Missing, status),
@@ -172,13 +170,26 @@ fn of_first_error(facts: &Facts, leaf: Leaf) -> Operand<'_> {
     }
 }
 
-/// The attributes of the root span, which lies among the trace's spans.
-fn root_attributes(trace: &Trace) -> Option<Attributes<'_>> {
+/// The root span, which lies among the trace's spans.
+fn root_span(trace: &Trace) -> Option<Span<'_>> {
     let id = trace.facts.root.as_ref()?.span_id;
-    trace.spans.records().find_map(|record| match record.item {
-        Item::Span(span) if span.span_id() == id => Some(span.attributes()),
+    spans(trace).find(|span| span.span_id() == id)
+}
+
+/// The root span, or else the first that arrived.
+fn first_span(trace: &Trace) -> Option<Span<'_>> {
+    root_span(trace).or_else(|| spans(trace).next())
+}
+
+fn spans(trace: &Trace) -> impl Iterator<Item = Span<'_>> {
+    trace.spans.records().filter_map(|record| match record.item {
+        Item::Span(span) => Some(span),
         _ => None,
     })
+}
+
+fn root_attributes(trace: &Trace) -> Option<Attributes<'_>> {
+    root_span(trace).map(|span| span.attributes())
 }
 
 fn route(attributes: Attributes<'_>) -> Operand<'_> {

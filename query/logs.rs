@@ -87,6 +87,14 @@ pub struct LogLine {
     pub resource: serde_json::Value,
 }
 
+impl LogLine {
+    /// Whether its level is ERROR or FATAL, as `signal`'s `LogRecord::is_error` has it.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        matches!(self.severity.as_str(), "ERROR" | "FATAL")
+    }
+}
+
 const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
 /// The lines that match.

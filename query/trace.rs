@@ -94,7 +94,7 @@ pub(crate) fn load(store: &Store, which: &TraceRef) -> Result<Option<Loaded>, Er
     let mut summary = closed.unwrap_or_else(|| TraceSummary::of_spans(&id.to_string(), &spans));
     if summary.closed_by.is_none() {
         summary.log_count = all_logs.len() as u64;
-        summary.error_log_count = all_logs.iter().filter(|l| is_error(l)).count() as u64;
+        summary.error_log_count = all_logs.iter().filter(|l| l.is_error()).count() as u64;
         if summary.error_log_count > 0 {
             summary.status = Outcome::Error;
         }
@@ -114,10 +114,6 @@ pub(crate) fn load(store: &Store, which: &TraceRef) -> Result<Option<Loaded>, Er
         }
     }
     Ok(Some(Loaded { view: TraceView { summary, spans, logs, notes }, parents }))
-}
-
-pub(crate) fn is_error(line: &LogLine) -> bool {
-    matches!(line.severity.as_str(), "ERROR" | "FATAL")
 }
 
 fn notes(summary: &TraceSummary, spans: &[SpanRow], logs: usize) -> Vec<String> {

@@ -133,7 +133,7 @@ fn explain(spans: &[SpanRow], parents: &[Option<usize>]) -> (PathKind, Option<us
     if let Some(origin) = origins.min_by_key(|n| (!failed_up_to_root[*n], Reverse(spans[*n].depth), spans[*n].end())) {
         return (PathKind::Error, Some(beneath(spans, parents, origin)));
     }
-    let first_error = |n: usize| spans[n].logs.iter().filter(|l| trace::is_error(l)).map(|l| l.time).min();
+    let first_error = |n: usize| spans[n].logs.iter().filter(|l| l.is_error()).map(|l| l.time).min();
     if let Some((_, n)) = (0..spans.len()).filter_map(|n| Some((first_error(n)?, n))).min() {
         return (PathKind::ErrorLog, Some(n));
     }

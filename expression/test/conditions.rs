@@ -212,6 +212,7 @@ fn a_closed_trace_answers_by_what_was_learned() {
         ".trace_id == \"0af7651916cd43dd8448eb211c80319c\"",
         ".span_count == 2 && .log_count == 1 && .error_span_count == 1 && .error_log_count == 1",
         "includes(.services, \"cart\")",
+        ".trace_state == \"k=v\"",
         "length(.services) == 2",
         ".root.service == \"shop\" && .root.name == \"GET /cart\"",
         ".root.kind == \"server\" && .root.status == \"error\" && .root.duration_ms == 1500",

@@ -58,7 +58,7 @@ fn counted_by_span(trace: &Trace) -> HashMap<Option<SpanId>, Count> {
         let Item::Log(log) = record.item else { continue };
         let count = counts.entry(ids::find(&log).and_then(|found| found.span)).or_default();
         count.logs += 1;
-        if matches!(log.severity(), "ERROR" | "FATAL") {
+        if log.is_error() {
             count.errors += 1;
             if count.first_error.is_none() {
                 count.first_error = log.message().map(|m| m.get(..m.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default().to_owned());

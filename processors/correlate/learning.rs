@@ -9,8 +9,6 @@ use std::{collections::HashSet, sync::Arc};
 const MESSAGE_BYTES_MAX: usize = 256;
 /// Services remembered of one trace.
 const SERVICES_MAX: usize = 256;
-/// The severity number from which a log is an error.
-const ERROR: u8 = 17;
 
 /// The facts of a trace in the making.
 #[derive(Default)]
@@ -90,7 +88,7 @@ impl Learning {
         // A log that says no time at all happened when it arrived.
         let time = if log.time() == 0 { now.0 } else { log.time() };
         self.logs.cover(time, time);
-        if log.severity_number() >= ERROR || matches!(log.severity(), "ERROR" | "FATAL") {
+        if log.is_error() {
             self.error_log_count = self.error_log_count.saturating_add(1);
             if self.error(time, resource.service(), "", log.message()) {
                 self.first_error_span = ids::find(log).and_then(|found| found.span);

@@ -215,7 +215,7 @@ fn follow(mut trace: Trace, decision: Arc<Decision>, out: &mut Out<'_>) -> Optio
 fn is_error(record: &Record<'_>) -> bool {
     match &record.item {
         Item::Span(span) => span.status() == Status::Error,
-        Item::Log(log) => matches!(log.severity(), "ERROR" | "FATAL"),
+        Item::Log(log) => log.is_error(),
         Item::Point(..) => false,
     }
 }

@@ -114,6 +114,11 @@ impl<'a> LogRecord<'a> {
             _ => level_of_word(self.severity_text),
         }
     }
+    /// Whether its level is ERROR or FATAL: the one place that says which logs are errors.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        matches!(self.severity(), "ERROR" | "FATAL")
+    }
     /// The message of FIELDS.md: the body's text, or its `message` or `msg`.
     #[must_use]
     pub fn message(&self) -> Option<&'a str> {
@@ -188,6 +193,15 @@ mod tests {
         assert_eq!(level(99, "Critical"), "FATAL");
         assert_eq!(level(-1, "info2"), "INFO");
         assert_eq!(level(0, "loud"), "");
+    }
+
+    #[test]
+    fn a_log_is_an_error_by_its_number_and_else_by_its_text() {
+        let is_error = |number: i32, text: &str| {
+            LogRecord::of(&Proto { severity_number: number, severity_text: text.into(), ..Default::default() }.encode_to_vec()).is_error()
+        };
+        assert!(is_error(17, "info") && is_error(24, "") && is_error(0, "critical"));
+        assert!(!is_error(16, "ERROR") && !is_error(0, "") && !is_error(25, "loud"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::{
     state::{Phase, Transition},
 };
 use parking_lot::Mutex;
+use query::When;
 use serde::{Deserialize, Serialize};
 use signal::Time;
 use std::collections::{BTreeMap, VecDeque};
@@ -30,9 +31,9 @@ pub struct Alert {
     /// How many within the window.
     pub value: f64,
     /// Since when the rule holds.
-    pub active_since: Time,
+    pub active_since: When,
     /// When this was so.
-    pub at: Time,
+    pub at: When,
     /// Alertmanager's identity of the label set, 16 hex digits.
     pub fingerprint: String,
     /// What set it off, the latest first.
@@ -65,8 +66,8 @@ impl Alert {
             labels,
             annotations,
             value: seen.value,
-            active_since: seen.state.active_since,
-            at: now,
+            active_since: When(seen.state.active_since.0),
+            at: When(now.0),
             evidence,
         }
     }

@@ -1,5 +1,6 @@
 //! What an alert shows of what set it off: the trace id, the failing path through the services, and the log lines on it.
 
+use query::When;
 use serde::{Deserialize, Serialize};
 use signal::{Item, Record, SpanId, Trace, ids, view::Status};
 use std::collections::HashMap;
@@ -27,8 +28,8 @@ pub struct Evidence {
 /// A log line of an alert.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// When, in nanoseconds.
-    pub time: u64,
+    /// When it happened.
+    pub time: When,
     /// Its level; empty if not known.
     pub severity: String,
     /// Who wrote it.
@@ -79,7 +80,7 @@ fn line(record: &Record<'_>) -> Option<(u8, Line)> {
     let Item::Log(log) = &record.item else { return None };
     let text = log.message().map_or_else(|| log.body().map(|body| body.display()).unwrap_or_default(), said);
     let line = Line {
-        time: log.time(),
+        time: When(log.time()),
         severity: log.severity().to_owned(),
         service: record.resource.service().to_owned(),
         message: text.get(..text.floor_char_boundary(LINE_BYTES_MAX)).unwrap_or_default().to_owned(),

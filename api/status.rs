@@ -72,7 +72,7 @@ impl Report {
         let alerts = alerts::active(pool).into_iter().take(ALERTS_MAX).map(|alert| AlertLine {
             name: alert.name,
             phase: alert.phase,
-            since: When(alert.active_since.0),
+            since: alert.active_since,
             labels: alert.labels,
         });
         let stores = pool.all::<Store>().into_iter().map(|(key, store)| StoreReport::of(key, &store)).collect();

@@ -3,8 +3,8 @@
 use super::Notice;
 use crate::{book::Alert, state::Transition};
 use chrono::{DateTime, SecondsFormat};
+use query::When;
 use serde_json::{Map, Value, json};
-use signal::Time;
 use std::collections::BTreeMap;
 
 /// The body for a notice. `receiver` is the node's name; `external_url` leads to the admin port.
@@ -50,6 +50,6 @@ fn common<'a>(sets: impl Iterator<Item = &'a BTreeMap<String, String>>) -> Map<S
     sets.fold(first, same).into_iter().map(|(key, value)| (key, Value::String(value))).collect()
 }
 
-fn rfc3339(time: Time) -> String {
+fn rfc3339(time: When) -> String {
     DateTime::from_timestamp_nanos(i64::try_from(time.0).unwrap_or(i64::MAX)).to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -3,7 +3,7 @@
 use super::sample::{START, Site};
 use crate::{Alerts, Report, guard::Guard};
 use alert::{Alert, Phase, Transition};
-use signal::Time;
+use query::When;
 
 #[tokio::test]
 async fn readiness_says_why_not_and_what_fails_without_minding_it() {
@@ -49,8 +49,8 @@ fn alert(name: &str, at: u64) -> Alert {
         labels: [("alertname".to_owned(), name.to_owned())].into(),
         annotations: [].into(),
         value: 1.0,
-        active_since: Time(at),
-        at: Time(at),
+        active_since: When(at),
+        at: When(at),
         fingerprint: "0".repeat(16),
         evidence: Vec::new(),
     }
@@ -63,9 +63,12 @@ async fn alerts_of_all_nodes_come_in_their_order() {
     site.book.write(vec![alert("late", START + 5)], &[alert("late", START + 5)]);
     other.write(vec![alert("early", START)], &[alert("early", START)]);
     let (_, body) = site.json("/api/v1/alerts").await;
-    let alerts: Alerts = serde_json::from_value(body).unwrap();
+    let alerts: Alerts = serde_json::from_value(body.clone()).unwrap();
     assert_eq!(alerts.active.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["early", "late"]);
     assert_eq!(alerts.history.len(), 2);
+    for time in ["active_since", "at"] {
+        assert_eq!(body["active"][0][time], serde_json::json!(When(START)), "as RFC 3339, like every other answer");
+    }
     let (_, body) = site.json("/api/v1/status").await;
     assert_eq!(body["alerts"][0]["phase"], "firing");
 }

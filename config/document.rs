@@ -52,15 +52,18 @@ fn text_of(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()))
 }
 
-/// The files of a path whose last part may hold one `*` for any characters, sorted; a path without one is that file, there or not.
+/// The files of a path whose last part may hold one `*` for any characters, sorted; a path without one is that file.
 ///
 /// # Errors
-/// The folder cannot be read, or no file matches; in words.
+/// The file is not there, the folder cannot be read, or no file matches; in words.
 pub fn matching(path: &Path) -> Result<Vec<PathBuf>, String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some((before, after)) = name.split_once('*') else { return Ok(vec![path.to_owned()]) };
+    let unreadable = |what: &Path, error| format!("cannot read {}: {}", what.display(), said(error));
+    let Some((before, after)) = name.split_once('*') else {
+        return std::fs::metadata(path).map(|_| vec![path.to_owned()]).map_err(|error| unreadable(path, error));
+    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(folder).map_err(|error| format!("cannot read {}: {}", folder.display(), said(error)))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
     let fits = |name: &str| name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after);
     let mut found: Vec<PathBuf> = entries
         .filter_map(Result::ok)
@@ -147,7 +150,8 @@ mod tests {
             Ok::<_, String>(found.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>())
         };
         assert_eq!(names("*.yaml").unwrap(), ["a.yaml", "b.yaml"]);
-        assert_eq!(names("not_there.yaml").unwrap(), ["not_there.yaml"]);
+        assert_eq!(names("a.yaml").unwrap(), ["a.yaml"]);
+        assert!(names("not_there.yaml").unwrap_err().ends_with("not_there.yaml: there is no such file"));
         assert!(names("*.json").unwrap_err().starts_with("no file matches"));
     }
 }

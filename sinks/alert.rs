@@ -109,7 +109,8 @@ fn looks_like_a_file(word: &str) -> bool {
 
 /// The files that a word names; `*` stands for any part of a file's name.
 fn files(word: &Placed<String>, context: &BuildContext<'_>) -> Result<Vec<std::path::PathBuf>, Vec<Fault>> {
-    config::document::matching(&context.folder.join(word.as_str())).map_err(|why| vec![word.fault(why)])
+    let path = context.folder.join(word.as_str());
+    config::document::matching(path.strip_prefix(".").unwrap_or(&path)).map_err(|why| vec![word.fault(why)])
 }
 
 struct Alerting {

@@ -73,10 +73,10 @@ pub(crate) struct Written {
     pub(crate) when: Option<Condition>,
     /// How far back is counted.
     #[serde(default = "one_minute")]
-    pub(crate) window: Period,
+    pub(crate) window: Placed<Period>,
     /// How many within the window make the rule hold.
     #[serde(default = "once")]
-    pub(crate) count: u64,
+    pub(crate) count: Placed<u64>,
     /// Fields by whose values is counted apart; each becomes a label.
     #[serde(default)]
     pub(crate) by: Vec<Field>,
@@ -94,12 +94,12 @@ pub(crate) struct Written {
     pub(crate) annotations: BTreeMap<String, Placed<String>>,
 }
 
-fn one_minute() -> Period {
-    Period(Duration::from_secs(60))
+fn one_minute() -> Placed<Period> {
+    Placed::nowhere(Period(Duration::from_secs(60)))
 }
 
-const fn once() -> u64 {
-    1
+fn once() -> Placed<u64> {
+    Placed::nowhere(1)
 }
 
 /// A rule that can be asked.
@@ -141,7 +141,11 @@ pub fn read(document: &Document, takes: Kinds) -> Result<Vec<Rule>, Vec<Fault>> 
     let mut rules = Vec::new();
     let mut faults = Vec::new();
     for group in &file.groups {
-        for written in &group.rules {
+        for (at, written) in group.rules.iter().enumerate() {
+            if let Some(name) = written.alert.as_ref().filter(|_| group.rules.iter().take(at).any(|before| written.same_alert(before))) {
+                let what = format!("two rules of group `{}` are called `{}` and have the same labels", *group.name, **name);
+                faults.push(name.fault(what).help("give one of them another name, or a label such as severity: page"));
+            }
             match written.ready(&group.name, &group.labels, takes) {
                 Ok(rule) => rules.push(rule),
                 Err(found) => faults.extend(found),
@@ -155,7 +159,7 @@ impl Written {
     /// The rule compiled, or all that is wrong with it.
     pub(crate) fn ready(&self, group: &Placed<String>, group_labels: &BTreeMap<String, String>, takes: Kinds) -> Result<Rule, Vec<Fault>> {
         let (name, when) = self.named(group)?;
-        let mut faults = Vec::new();
+        let mut faults = self.bounds(name);
         let kinds = self.kinds(takes).unwrap_or_else(|fault| {
             faults.push(fault);
             Kinds::NONE
@@ -179,13 +183,34 @@ impl Written {
             when,
             kinds,
             window: self.window.0.max(Duration::from_secs(1)),
-            count: self.count.max(1),
+            count: *self.count,
             by,
             hold: self.hold.0,
             keep_firing_for: self.keep_firing_for.0,
             labels,
             annotations,
         })
+    }
+
+    /// What would make the rule hold always or never.
+    fn bounds(&self, name: &str) -> Vec<Fault> {
+        let none = (*self.count == 0)
+            .then(|| self.count.fault(format!("rule `{name}` with `count: 0` would always hold")).help("one is the least: count: 1"));
+        let never = self.window.0.is_zero().then(|| {
+            self.window
+                .fault(format!("rule `{name}` with `window: 0s` would look at no time at all"))
+                .help("write how far back is counted: window: 1m")
+        });
+        none.into_iter().chain(never).collect()
+    }
+
+    /// Whether alerts of both would be told as the same one: Alertmanager knows an alert by its name and labels.
+    fn same_alert(&self, other: &Written) -> bool {
+        let labels = |rule: &Written| rule.labels.iter().map(|(k, v)| (k.clone(), v.to_string())).collect::<Vec<_>>();
+        match (&self.alert, &other.alert) {
+            (Some(name), Some(before)) => **name == **before && labels(self) == labels(other),
+            _ => false,
+        }
     }
 
     fn named(&self, group: &Placed<String>) -> Result<(&Placed<String>, &Condition), Vec<Fault>> {
@@ -214,5 +239,30 @@ impl Written {
         }
         let help = if wanted == Kinds::TRACES { "read a node after `correlate`" } else { "read a node that carries them" };
         Err(of.fault(format!("no {wanted:?} come in here, so that the rule can never hold")).help(help))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a group with these rules.
+    fn said(rules: &str) -> Vec<String> {
+        let text = format!("groups: [{{ name: g, rules: [{rules}] }}]");
+        let document = Document::parse("rules.yaml", &text, &config::document::Real).unwrap();
+        read(&document, Kinds::ALL).err().into_iter().flatten().map(|fault| fault.what).collect()
+    }
+
+    #[test]
+    fn a_rule_that_would_hold_always_or_look_at_nothing_is_refused() {
+        let found = said("{ alert: a, when: .error, count: 0 }, { alert: b, when: .error, window: 0s }");
+        assert_eq!(found, ["rule `a` with `count: 0` would always hold", "rule `b` with `window: 0s` would look at no time at all"]);
+    }
+
+    #[test]
+    fn two_rules_may_have_one_name_only_if_a_label_tells_them_apart() {
+        let found = said("{ alert: a, when: .error }, { alert: a, when: .error, count: 2 }");
+        assert_eq!(found, ["two rules of group `g` are called `a` and have the same labels"]);
+        assert!(said("{ alert: a, when: .error, labels: { severity: page } }, { alert: a, when: .error }").is_empty());
     }
 }

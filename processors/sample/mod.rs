@@ -84,7 +84,11 @@ impl Component for Sample {
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut rules = Vec::new();
-        for rule in self.rules.iter() {
+        for (at, rule) in self.rules.iter().enumerate() {
+            if self.rules.iter().take(at).any(|before| *before.name == *rule.name) {
+                let what = format!("two rules of `{}` are called `{}`", context.name, *rule.name);
+                faults.push(rule.name.fault(what).help("the name travels with the trace and must tell which rule kept it"));
+            }
             match rule.when.as_ref().map(|when| when.compile(self.of.kinds())).transpose() {
                 Ok(when) => rules.push(Ready { name: rule.name.as_str().into(), when, threshold: threshold::of_share(rule.keep.0) }),
                 Err(found) => faults.extend(found),

@@ -43,6 +43,13 @@ fn the_first_rule_that_matches_decides_and_its_name_travels() {
 }
 
 #[test]
+fn two_rules_of_one_name_are_refused() {
+    let rules = "rules: [{ name: errors, when: .error, keep: 100% }, { name: errors, keep: 1% }]";
+    let faults = build::<Sample>(rules, Kinds::TRACES).err().unwrap();
+    assert!(faults.len() == 1 && faults[0].what.ends_with("are called `errors`"), "{faults:?}");
+}
+
+#[test]
 fn what_no_rule_matches_is_counted_as_such() {
     let mut part = sample("[{ name: errors, when: .error, keep: 100% }]");
     let out = run_all(part.as_mut(), closed(20));

@@ -89,7 +89,9 @@ pub struct Accepted {
     /// Records cut out by `check`; the answer's partial success.
     pub rejected: usize,
     /// Why the first of them was cut.
-    pub why: Option<String>,
+    pub cut: Option<Malformed>,
+    /// What a sink said of records it refused for good, where the answer waited for it.
+    pub note: Option<String>,
 }
 
 /// Why a request was not taken.
@@ -153,7 +155,7 @@ impl Intake {
         }
         let body = matches!(self.0.way, Way::Journal(_)).then(|| from.body(signal, &raw)).flatten();
         let (checked, counts) = check(signal, raw, &self.0.limits).map_err(|malformed| self.0.malformed(signal, malformed))?;
-        let accepted = Accepted { records: counts.records, rejected: counts.rejected, why: counts.why.clone() };
+        let accepted = Accepted { records: counts.records, rejected: counts.rejected, cut: counts.why.clone(), note: None };
         let mut admission = admission;
         admission.settle_at(checked.bytes().len());
         let wait = within.map_or(WAIT_MAX, |within| within.saturating_sub(BEFORE_LIMIT).min(WAIT_MAX));
@@ -166,7 +168,7 @@ impl Intake {
             Way::Journal(tail) => self.0.through_journal(tail, request).await?,
             Way::Lanes(lanes) => self.0.to_lane(lanes, request).await?,
         };
-        Ok(Accepted { why: accepted.why.or(note), ..accepted })
+        Ok(Accepted { note, ..accepted })
     }
 }
 

@@ -68,8 +68,8 @@ pub struct Counts {
     pub records: usize,
     /// Records that were cut out because they break a rule by themselves (a span without ids, one over a limit); OTLP's partial success.
     pub rejected: usize,
-    /// Why the first of them was cut, naming its path.
-    pub why: Option<String>,
+    /// Why the first of them was cut.
+    pub why: Option<Malformed>,
 }
 
 /// Why a request was refused as a whole.
@@ -90,6 +90,22 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
+
+impl Malformed {
+    /// For a client that sent JSON: the path as it wrote it, and no offset, which is one of the translation.
+    #[must_use]
+    pub fn in_json(&self) -> String {
+        let mut path = String::with_capacity(self.path.len());
+        let mut words = self.path.split('_');
+        path.push_str(words.next().unwrap_or_default());
+        for word in words {
+            let mut letters = word.chars();
+            path.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+            path.push_str(letters.as_str());
+        }
+        format!("{path}: {}", self.what)
+    }
+}
 
 /// Checks a request once, in one pass, and gives the same bytes back. Legal but unusual encodings (a singular message or a oneof given twice) are rewritten through prost, which drops unknown fields;
 /// records that break a rule by themselves are cut out and counted.
@@ -118,8 +134,7 @@ fn one_pass(signal: Signal, raw: Bytes, limits: &Limits) -> Result<(Checked, Cou
         |fault: &Fault| Malformed { path: path_of(request, &raw, fault.at), offset: fault.at, what: fault.what.clone().into_owned() };
     let mut pass = Pass::new(&raw, limits);
     pass.run(request).map_err(|fault| told(&fault))?;
-    let counts =
-        Counts { records: pass.records - pass.rejected, rejected: pass.rejected, why: pass.why.as_deref().map(|f| told(f).to_string()) };
+    let counts = Counts { records: pass.records - pass.rejected, rejected: pass.rejected, why: pass.why.as_deref().map(told) };
     let encoding = if pass.rewrite { Encoding::Unusual } else { Encoding::Plain };
     if pass.cuts.is_empty() {
         return Ok((Checked(raw), counts, encoding));

@@ -109,7 +109,7 @@ async fn the_culprit_is_found_and_the_others_are_delivered() {
         let four: Vec<&str> = four.iter().map(String::as_str).collect();
         trial.send(&four).await
     }));
-    let noted = answers.await.into_iter().filter(|answer| answer.as_ref().unwrap().why.is_some()).count();
+    let noted = answers.await.into_iter().filter(|answer| answer.as_ref().unwrap().note.is_some()).count();
     assert_eq!(noted, 1, "only its own client hears that a sink refused a part");
     let mut seen = trial.seen("out");
     seen.sort();

@@ -62,7 +62,9 @@ fn spans_without_ids_are_cut_and_the_rest_goes_on() {
     request.resource_spans[0].scope_spans[0].spans.retain(|s| s.name == "span 1");
     assert_eq!(kept, request);
     assert_eq!((counts.records, counts.rejected), (4, 2));
-    let why = counts.why.unwrap();
+    let cut = counts.why.unwrap();
+    assert!(cut.in_json().starts_with("resourceSpans[0].scopeSpans[0].spans[0]: a span needs"), "{}", cut.in_json());
+    let why = cut.to_string();
     assert!(why.starts_with("resource_spans[0].scope_spans[0].spans[0] at byte "), "{why}");
     assert!(why.ends_with("a span needs a trace_id of 16 bytes that are not all zero"), "{why}");
 }
@@ -81,7 +83,7 @@ fn a_record_over_a_limit_is_cut() {
         let (kept, counts) = run(&request, &Limits::default()).unwrap();
         assert_eq!(kept.resource_spans.len(), 1);
         assert_eq!((counts.records, counts.rejected), (1, 1));
-        assert!(counts.why.as_ref().is_some_and(|why| why.contains(word)), "{:?}", counts.why);
+        assert!(counts.why.as_ref().is_some_and(|why| why.what.contains(word)), "{:?}", counts.why);
     }
 }
 

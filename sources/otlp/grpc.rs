@@ -68,7 +68,8 @@ impl Service {
         let peer = head.extensions.get::<Peer>().copied();
         let within = grpc::timeout(&head.headers);
         let accepted = self.inlet.take(signal, Encoding::Protobuf, message, room, peer, within).await?;
-        Ok(answer::response(accepted.rejected, accepted.why.as_deref().unwrap_or_default()))
+        let why = accepted.cut.map(|cut| cut.to_string()).or(accepted.note);
+        Ok(answer::response(accepted.rejected, why.as_deref().unwrap_or_default()))
     }
 }
 

@@ -83,10 +83,15 @@ where
     let encoding = encoding_of(kind);
     match export(inlet, &head, encoding, &mut body).await {
         Ok((signal, accepted)) => {
-            let why = accepted.why.as_deref().unwrap_or_default();
             let body = match encoding {
-                Some(Encoding::Json) => answer::response_json(signal, accepted.rejected, why).into(),
-                _ => answer::response(accepted.rejected, why),
+                Some(Encoding::Json) => {
+                    let why = accepted.cut.map(|cut| cut.in_json()).or(accepted.note);
+                    answer::response_json(signal, accepted.rejected, why.as_deref().unwrap_or_default()).into()
+                }
+                _ => {
+                    let why = accepted.cut.map(|cut| cut.to_string()).or(accepted.note);
+                    answer::response(accepted.rejected, why.as_deref().unwrap_or_default())
+                }
             };
             written(StatusCode::OK, encoding, body)
         }

@@ -6,7 +6,7 @@ use net::{
     Peer,
     body::{Limits, NoRoom},
 };
-use pipeline::{Accepted, Admission, From, Intake};
+use pipeline::{Accepted, Admission, From, Intake, Refused};
 use signal::{Signal, codec::json};
 use std::{sync::Arc, time::Duration};
 
@@ -62,6 +62,9 @@ impl Inlet {
             }
         };
         let from = peer.map_or(From::Here, |Peer(address)| From::Peer(address));
-        Ok(self.intake.accept(signal, request, room.0, from, within).await?)
+        self.intake.accept(signal, request, room.0, from, within).await.map_err(|refused| match (refused, encoding) {
+            (Refused::Malformed(malformed), Encoding::Json) => Trouble::malformed(malformed.in_json()),
+            (refused, _) => refused.into(),
+        })
     }
 }

@@ -24,6 +24,10 @@ impl Trouble {
         Trouble { code, status, message: message.into(), retry: None }
     }
 
+    pub(super) fn malformed(message: String) -> Trouble {
+        Trouble::new(Code::InvalidArgument, StatusCode::BAD_REQUEST, message)
+    }
+
     fn retry(self, after: Duration) -> Trouble {
         Trouble { retry: Some(after), ..self }
     }
@@ -52,7 +56,7 @@ impl From<ReadError> for Trouble {
 
 impl From<Malformed> for Trouble {
     fn from(malformed: Malformed) -> Trouble {
-        Trouble::new(Code::InvalidArgument, StatusCode::BAD_REQUEST, malformed.to_string())
+        Trouble::malformed(malformed.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ pub mod correlate;
 pub mod filter;
 #[cfg(test)]
 mod kit;
+mod lately;
 pub mod sample;
 pub mod transform;
 

@@ -1,0 +1,114 @@
+//! What is remembered of traces lately: two generations, turned by time, of which the younger gets whatever is asked for, so that each trace is known for one to
+//! two lengths after it was last asked for. Beside them what is known from before a restart, until everything it was made of was read again.
+
+use signal::{Time, TraceId};
+use std::{collections::HashMap, time::Duration};
+
+/// A memory of traces, by the low 64 bits of their id; `R` is what is known from before a restart.
+pub(crate) struct Lately<V, R = V> {
+    length: Duration,
+    /// Traces a generation may hold; beyond it the older one is let go early, so that a flood of traces cannot grow the memory.
+    traces_max: usize,
+    young: HashMap<u64, V>,
+    old: HashMap<u64, V>,
+    turned: Time,
+    /// As many as the journal had decisions that still matter.
+    recalled: HashMap<u64, R>,
+    /// By then every record that the restart found was read again.
+    recalled_until: Time,
+}
+
+impl<V, R> Lately<V, R> {
+    /// Nothing is known; what is put in is known for at least `length`.
+    pub(crate) fn new(length: Duration, traces_max: usize) -> Lately<V, R> {
+        let (young, old, recalled) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Lately { length, traces_max, young, old, turned: Time(0), recalled, recalled_until: Time(0) }
+    }
+
+    /// Remembers a trace from now on.
+    pub(crate) fn remember(&mut self, id: TraceId, value: V, now: Time) {
+        self.turn(now);
+        self.young.insert(id.low(), value);
+    }
+
+    /// Remembers a trace that was decided at `at`, before a restart.
+    pub(crate) fn recall(&mut self, id: TraceId, value: R, at: Time) {
+        self.recalled.insert(id.low(), value);
+        self.recalled_until = self.recalled_until.max(at.plus(self.length));
+    }
+
+    /// What was remembered since the start, and what was known before it.
+    pub(crate) fn find(&mut self, id: TraceId, now: Time) -> (Option<&V>, Option<&R>) {
+        self.turn(now);
+        let key = id.low();
+        if let Some(value) = self.old.remove(&key) {
+            self.young.insert(key, value);
+        }
+        (self.young.get(&key), self.recalled.get(&key))
+    }
+
+    fn turn(&mut self, now: Time) {
+        if now.since(self.turned) >= self.length * 2 {
+            self.young.clear();
+        }
+        if now.since(self.turned) >= self.length || self.young.len() >= self.traces_max {
+            self.old = std::mem::take(&mut self.young);
+            self.turned = now;
+        }
+        if now > self.recalled_until {
+            self.recalled = HashMap::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: TraceId = TraceId([7; 16]);
+
+    fn known(lately: &mut Lately<(), ()>, second: u64) -> bool {
+        lately.find(ID, Time(second * 1_000_000_000)).0.is_some()
+    }
+
+    fn lately() -> Lately<(), ()> {
+        let mut lately = Lately::new(Duration::from_secs(60), 10);
+        lately.remember(ID, (), Time(1_000_000_000_000));
+        lately
+    }
+
+    #[test]
+    fn a_trace_is_known_for_at_least_the_length_and_at_most_twice_that() {
+        let mut lately = lately();
+        assert!(known(&mut lately, 1_060));
+        assert!(!known(&mut lately, 1_180));
+    }
+
+    #[test]
+    fn a_trace_that_goes_on_is_not_forgotten() {
+        let mut lately = lately();
+        assert!((1..20).all(|n| known(&mut lately, 1_000 + 50 * n)));
+    }
+
+    #[test]
+    fn a_long_silence_forgets_everything() {
+        assert!(!known(&mut lately(), 9_000));
+    }
+
+    #[test]
+    fn a_flood_of_traces_forgets_the_older_ones_early() {
+        let mut lately = lately();
+        for n in 0..40_u8 {
+            lately.remember(TraceId([n + 100; 16]), (), Time(1_001_000_000_000));
+        }
+        assert!(!known(&mut lately, 1_001));
+    }
+
+    #[test]
+    fn what_is_known_from_before_a_restart_is_let_go_after_the_length() {
+        let mut lately: Lately<(), u8> = Lately::new(Duration::from_secs(60), 10);
+        lately.recall(ID, 5, Time(1_000_000_000_000));
+        assert_eq!(lately.find(ID, Time(1_060_000_000_000)).1, Some(&5));
+        assert_eq!(lately.find(ID, Time(1_061_000_000_000)).1, None);
+    }
+}

@@ -2,7 +2,7 @@
 
 use query::When;
 use serde::{Deserialize, Serialize};
-use signal::{Item, Record, SpanId, Trace, ids, view::Status};
+use signal::{Item, Record, SpanId, Trace, ids, text::head, view::Status};
 use std::collections::HashMap;
 
 /// Log lines an alert carries.
@@ -83,7 +83,7 @@ fn line(record: &Record<'_>) -> Option<(u8, Line)> {
         time: When(log.time()),
         severity: log.severity().to_owned(),
         service: record.resource.service().to_owned(),
-        message: text.get(..text.floor_char_boundary(LINE_BYTES_MAX)).unwrap_or_default().to_owned(),
+        message: head(&text, LINE_BYTES_MAX).to_owned(),
     };
     let level = ["", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].iter().position(|l| *l == line.severity).unwrap_or(0);
     Some((u8::try_from(level).unwrap_or(0), line))

@@ -58,7 +58,7 @@ fn rows(report: &Report) -> Vec<Vec<Cell>> {
     let mut rows = Vec::new();
     for node in &report.pipeline.ledger.nodes {
         for (signal, counts) in &node.signals {
-            let number = |n: u64| Cell(text::number(n), if n == 0 { Tone::Dim } else { Tone::Plain });
+            let number = |n: u64| Cell(signal::text::thousands(n), if n == 0 { Tone::Dim } else { Tone::Plain });
             let sum = |reasons: &BTreeMap<String, u64>| reasons.values().fold(0, |sum: u64, n| sum.saturating_add(*n));
             let lost = sum(&counts.lost);
             rows.push(vec![
@@ -69,7 +69,7 @@ fn rows(report: &Report) -> Vec<Vec<Cell>> {
                 number(counts.out),
                 number(sum(&counts.discarded)),
                 number(sum(&counts.rejected)),
-                Cell(text::number(lost), if lost == 0 { Tone::Dim } else { Tone::Bad }),
+                Cell(signal::text::thousands(lost), if lost == 0 { Tone::Dim } else { Tone::Bad }),
                 number(u64::try_from(counts.held).unwrap_or(0)),
             ]);
         }
@@ -155,7 +155,7 @@ fn journal(report: &Report) -> Option<Fact> {
 fn stores(report: &Report) -> Vec<Fact> {
     let fact = |store: &api::StoreReport| {
         let tables = store.tables.iter().filter(|(_, table)| table.rows > 0);
-        let rows: Vec<String> = tables.map(|(name, table)| format!("{} {name}", text::number(table.rows))).collect();
+        let rows: Vec<String> = tables.map(|(name, table)| format!("{} {name}", signal::text::thousands(table.rows))).collect();
         let rows = if rows.is_empty() { "empty".to_owned() } else { rows.join(", ") };
         let (files, bytes) = store.tables.values().fold((0, 0_u64), |(files, bytes), t| (files + t.files, bytes.saturating_add(t.bytes)));
         let mut told = format!(

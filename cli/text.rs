@@ -1,6 +1,7 @@
 //! Telemetry as text on a terminal: nothing in it may steer the terminal, every width is counted in columns, every number reads at a glance.
 
 use query::When;
+use signal::text::thousands;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthChar;
 
@@ -126,22 +127,9 @@ pub(crate) fn duration(ms: f64) -> String {
     }
 }
 
-/// `12,034`.
-pub(crate) fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// `1 span`, `12,034 spans`.
 pub(crate) fn count(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", number(n), if n == 1 { "" } else { "s" })
+    format!("{} {noun}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
 
 /// `12.3 MiB`.

@@ -4,7 +4,7 @@
 use crate::{Held, Kind, Reason};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::{Flow, Signal};
+use signal::{Flow, Signal, text};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A number per signal, in the order of `Signal::ALL`.
@@ -270,18 +270,18 @@ impl Snapshot {
                 *others.entry((1, "rejected")).or_default() += counts.rejected.values().sum::<u64>();
                 *others.entry((2, "held")).or_default() += u64::try_from(counts.held).unwrap_or(0);
                 lost.extend(
-                    counts.lost.iter().map(|(why, n)| format!("{} {} at `{}` ({why})", thousands(*n), noun(*signal, *n), node.name)),
+                    counts.lost.iter().map(|(why, n)| format!("{} {} at `{}` ({why})", text::thousands(*n), noun(*signal, *n), node.name)),
                 );
             }
         }
         let came = Signal::ALL.into_iter().filter(|s| taken[slot(*s)] > 0).map(|s| {
             let records = taken[slot(s)];
-            format!("{} {}", thousands(records), noun(s, records))
+            format!("{} {}", text::thousands(records), noun(s, records))
         });
         let came: Vec<String> = came.collect();
         let mut parts = vec![if came.is_empty() { "nothing came in".to_owned() } else { format!("{} in", came.join(", ")) }];
         let others: Vec<String> =
-            others.iter().filter(|(_, n)| **n > 0).map(|((_, word), n)| format!("{} {word}", thousands(*n))).collect();
+            others.iter().filter(|(_, n)| **n > 0).map(|((_, word), n)| format!("{} {word}", text::thousands(*n))).collect();
         if !others.is_empty() {
             parts.push(others.join(", "));
         }
@@ -300,19 +300,6 @@ fn noun(signal: Signal, records: u64) -> &'static str {
         (Signal::Metrics, 1) => "point",
         (Signal::Metrics, _) => "points",
     }
-}
-
-/// `12,034`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

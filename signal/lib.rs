@@ -16,6 +16,7 @@ pub mod ids;
 pub mod kinds;
 mod retain;
 mod splice;
+pub mod text;
 pub mod time;
 pub mod trace;
 pub mod value;

@@ -1,7 +1,7 @@
 //! What a closed trace tells its logs and spans. Only absent keys are set: nothing that the application wrote is overwritten.
 //! The keys are those of research/alerting-sampling-correlation.md 1.4.
 
-use signal::{Edit, Item, Part, Record, SpanId, Trace, Value, ids, view::LogRecord};
+use signal::{Edit, Item, Part, Record, SpanId, Trace, Value, ids, text, view::LogRecord};
 use std::collections::HashMap;
 
 /// Bytes of the message copied to a span.
@@ -61,7 +61,7 @@ fn counted_by_span(trace: &Trace) -> HashMap<Option<SpanId>, Count> {
         if log.is_error() {
             count.errors += 1;
             if count.first_error.is_none() {
-                count.first_error = log.message().map(|m| m.get(..m.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default().to_owned());
+                count.first_error = log.message().map(|message| text::head(message, MESSAGE_BYTES_MAX).to_owned());
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What is learned of a trace record by record, so that nothing has to be read again when it closes.
 
 use signal::{
-    Batch, ClosedBy, Facts, FirstError, Item, Record, Root, SpanId, Time, ids, view::LogRecord, view::Resource, view::Span, view::Status,
+    Batch, ClosedBy, Facts, FirstError, Item, Record, Root, SpanId, Time, ids, text, view::LogRecord, view::Resource, view::Span,
+    view::Status,
 };
 use std::{collections::HashSet, sync::Arc};
 
@@ -100,7 +101,7 @@ impl Learning {
     fn error(&mut self, at: u64, service: &str, span: &str, message: Option<&str>) -> bool {
         let first = self.first_error.as_ref().is_none_or(|(earliest, _)| at < *earliest);
         if first {
-            let cut = |text: &str| text.get(..text.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default().to_owned();
+            let cut = |text: &str| text::head(text, MESSAGE_BYTES_MAX).to_owned();
             self.first_error = Some((at, FirstError { service: cut(service), span: cut(span), message: message.map(cut) }));
         }
         first

@@ -186,7 +186,7 @@ impl Gate {
     fn post(&self, request: &Request, mut posting: Posting) {
         let at = slot(request.signal);
         posting.taken[at] += (request.counts.records + request.counts.rejected) as u64;
-        posting.end(Fate::Rejected, request.signal, Reason::REFUSED, request.counts.rejected as u64);
+        posting.end(Fate::Rejected, request.signal, Reason::CUT, request.counts.rejected as u64);
         self.account.post(&posting);
     }
 

@@ -17,7 +17,9 @@ impl Reason {
     pub const REPEAT: Reason = Reason("repeat");
     /// Nobody reads the output it was sent to.
     pub const NO_READER: Reason = Reason("no_reader");
-    /// A sink refused it for good, or `check` cut it out.
+    /// It breaks a rule by itself and was cut out of its request; its client was told so.
+    pub const CUT: Reason = Reason("cut");
+    /// A sink refused it for good.
     pub const REFUSED: Reason = Reason("refused");
     /// A request that could not be read at all; counted as one record.
     pub const MALFORMED: Reason = Reason("malformed");

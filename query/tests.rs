@@ -93,7 +93,15 @@ fn closed(id: u8, spans: Batch, logs: Batch, part: Part, error: bool, end: u64) 
         first_error: error.then(|| FirstError { service: "pay".into(), span: "charge".into(), message: Some("card declined".into()) }),
         closed_by: ClosedBy::Root,
     };
-    let decision = Decision { trace_id, threshold: 1 << 55, node: "kept".into(), rule: "errors".into(), through: None, pinned: false, at: Time(START) };
+    let decision = Decision {
+        trace_id,
+        threshold: 1 << 55,
+        node: "kept".into(),
+        rule: "errors".into(),
+        through: None,
+        pinned: false,
+        at: Time(START),
+    };
     Trace { id: trace_id, part, spans, logs, facts: Arc::new(facts), decision: Some(Arc::new(decision)), pinned: false }
 }
 

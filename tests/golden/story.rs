@@ -156,7 +156,7 @@ impl End {
         let mut told = vec![self.name.clone()];
         if self.alerts {
             let history = self.book.history();
-            told.extend(history.iter().flat_map(|alert| under(&moment(alert.at), telling::alert(alert))));
+            told.extend(history.iter().flat_map(|alert| under(&moment(Time(alert.at.0)), telling::alert(alert))));
         } else {
             told.extend(self.shelf.told());
         }

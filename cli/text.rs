@@ -184,7 +184,6 @@ mod tests {
     fn quantities_read_at_a_glance() {
         let durations = [0.0, 0.34, 2.5, 21.4, 412.0, 1_240.0, 200_000.0, 7_500_000.0].map(duration);
         assert_eq!(durations, ["0 ms", "340 µs", "2.5 ms", "21 ms", "412 ms", "1.24 s", "3 min 20 s", "2 h 5 min"]);
-        assert_eq!([1, 999, 12_034, u64::MAX].map(number), ["1", "999", "12,034", "18,446,744,073,709,551,615"]);
         assert_eq!([10, 2_048, 300 << 20, 4 << 30].map(bytes), ["10 B", "2.0 KiB", "300 MiB", "4.0 GiB"]);
         let time = When::read("2026-11-21T10:21:33.412Z").unwrap();
         assert_eq!((clock(time), day_and_time(time)), ("10:21:33.412".to_owned(), "2026-11-21 10:21:33".to_owned()));

@@ -137,9 +137,12 @@ pub fn load(path: &Path, takes: Kinds) -> Result<Vec<Rule>, Vec<Fault>> {
 
 /// Reads rules from a document that was parsed.
 pub fn read(document: &Document, takes: Kinds) -> Result<Vec<Rule>, Vec<Fault>> {
-    let file: RuleFile = config::read(&document.root)?;
+    let (file, mut faults) = config::read_around::<RuleFile>(&document.root);
+    let Some(file) = file else { return Err(faults) };
+    let partly = !faults.is_empty();
+    // A `when` that cannot be read is not missing.
+    let sure = |fault: &Fault| !partly || (document.root.has_word_at(fault.place) && !document.root.has_beside(fault.place, "when"));
     let mut rules = Vec::new();
-    let mut faults = Vec::new();
     for group in &file.groups {
         for (at, written) in group.rules.iter().enumerate() {
             if let Some(name) = written.alert.as_ref().filter(|_| group.rules.iter().take(at).any(|before| written.same_alert(before))) {
@@ -148,10 +151,11 @@ pub fn read(document: &Document, takes: Kinds) -> Result<Vec<Rule>, Vec<Fault>> 
             }
             match written.ready(&group.name, &group.labels, takes) {
                 Ok(rule) => rules.push(rule),
-                Err(found) => faults.extend(found),
+                Err(found) => faults.extend(found.into_iter().filter(sure)),
             }
         }
     }
+    faults.sort_by_key(|fault| fault.place);
     if faults.is_empty() { Ok(rules) } else { Err(faults) }
 }
 

@@ -124,6 +124,9 @@ impl Graph {
             let twice = names.insert(key.0.clone(), key.1);
             if let Some(first) = twice {
                 names.insert(key.0.clone(), first);
+            }
+            // Twice within one map was said when the file was parsed.
+            if let Some(first) = twice.filter(|first| !entries.iter().any(|((_, place), _)| place == first)) {
                 let (line, column) = crate::show::line_column(&self.document.source.text, first.start);
                 let what =
                     format!("`{}` is already a node at {line}:{column}; names are unique across sources, processors and sinks", key.0);

@@ -24,7 +24,7 @@ pub use graph::{Graph, Input, NamedNode, OnFull};
 pub use node::{Node, Text, Value};
 pub use offsets::Offsets;
 pub use placed::Placed;
-pub use read::read;
+pub use read::{read, read_around};
 pub use unit::{Bytes, Period, Share};
 pub use words::advice;
 

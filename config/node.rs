@@ -76,6 +76,32 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Whether the place lies within one scalar: what is said of it does not depend on what stands elsewhere.
+    #[must_use]
+    pub fn has_word_at(&self, place: Place) -> bool {
+        match &self.value {
+            Value::Null | Value::Broken(_) => false,
+            Value::Text(_) => self.place.start <= place.start && place.end <= self.place.end,
+            Value::List(items) => items.iter().any(|item| item.has_word_at(place)),
+            Value::Map(entries) => entries.iter().any(|(_, value)| value.has_word_at(place)),
+        }
+    }
+
+    /// Whether the map with a scalar at `place` also has the key `other`, readable or not.
+    #[must_use]
+    pub fn has_beside(&self, place: Place, other: &str) -> bool {
+        match &self.value {
+            Value::Null | Value::Broken(_) | Value::Text(_) => false,
+            Value::List(items) => items.iter().any(|item| item.has_beside(place, other)),
+            Value::Map(entries) if entries.iter().any(|(_, value)| value.place == place && matches!(value.value, Value::Text(_))) => {
+                entries.iter().any(|((key, _), _)| key == other)
+            }
+            Value::Map(entries) => entries.iter().any(|(_, value)| value.has_beside(place, other)),
+        }
+    }
+}
+
 /// What a tree weighs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Weight {

@@ -15,12 +15,23 @@ const FAULTS_MAX: usize = 100;
 
 /// All of `T`, or all that is wrong. Unknown keys are refused here, for every struct, with the nearest known one.
 pub fn read<T: DeserializeOwned>(node: &Node) -> Result<T, Vec<Fault>> {
-    let seen = Seen::default();
+    match read_around(node) {
+        (Some(value), faults) if faults.is_empty() => Ok(value),
+        (_, faults) => Err(faults),
+    }
+}
+
+/// All that is wrong and, where leaving that out is enough to read the rest, `T` without it: to look for more faults in, never to run.
+/// Without a value there is at least one fault.
+pub fn read_around<T: DeserializeOwned>(node: &Node) -> (Option<T>, Vec<Fault>) {
+    let (mut value, seen) = (None, Seen::default());
     for _ in 0..FAULTS_MAX {
         let root = In::root(node, &seen);
         let error = match root.at(T::deserialize(root)) {
-            Ok(value) if seen.faults.borrow().is_empty() => return Ok(value),
-            Ok(_) => break,
+            Ok(read) => {
+                value = Some(read);
+                break;
+            }
             Err(error) => error,
         };
         let culprit = error.at.map_or(node, |(culprit, _)| culprit);
@@ -32,11 +43,11 @@ pub fn read<T: DeserializeOwned>(node: &Node) -> Result<T, Vec<Fault>> {
         }
     }
     let mut faults = seen.faults.into_inner();
-    if faults.is_empty() {
+    if faults.is_empty() && value.is_none() {
         faults.push(Fault::at(node.place, "this cannot be read"));
     }
     faults.sort_by_key(|fault| fault.place);
-    Err(faults)
+    (value, faults)
 }
 
 /// What was found so far.

@@ -73,14 +73,14 @@ impl Plan {
 impl Blueprint {
     pub(crate) fn source(&self, at: usize) -> Result<Box<dyn Source>, Vec<Fault>> {
         let node = &self.plan.nodes[at];
-        match &node.spec {
+        match node.whole() {
             Some(Spec::Source(recipe)) => recipe.build(&self.plan.context(node, &self.world, &self.budget)),
             _ => Err(unread(node)),
         }
     }
 
     fn sink(&self, node: &PlannedNode) -> Result<Box<dyn Sink>, Vec<Fault>> {
-        match &node.spec {
+        match node.whole() {
             Some(Spec::Sink(recipe)) => recipe.build(&self.plan.context(node, &self.world, &self.budget)),
             _ => Err(unread(node)),
         }
@@ -91,7 +91,7 @@ impl Blueprint {
         let (mut stages, mut faults, mut sources) = (Vec::new(), Vec::new(), HashMap::new());
         for (at, node) in self.plan.nodes.iter().enumerate() {
             let (account, outputs) = (Arc::clone(&self.ledger.0[at]), Arc::clone(&self.outputs[at]));
-            match (&node.spec, node.kind) {
+            match (node.whole(), node.kind) {
                 (_, Kind::Source) => drop(sources.insert(at, (account, outputs))),
                 (_, Kind::Sink) => {}
                 (Some(Spec::Processor(recipe)), Kind::Processor) => {

@@ -78,28 +78,47 @@ pub struct Entry {
     pub schema: fn() -> Schema,
     /// Reads its body.
     pub read: fn(&Node) -> Result<Spec, Vec<Fault>>,
+    /// Reads as much of its body as can be read, for finding more faults in it (`config::read_around`).
+    pub read_around: fn(&Node) -> (Option<Spec>, Vec<Fault>),
 }
 
-const fn entry<C: Component>(kind: Kind, read: fn(&Node) -> Result<Spec, Vec<Fault>>) -> Entry {
-    Entry { kind, type_name: C::TYPE, example: C::EXAMPLE, schema: schema_of::<C>, read }
+/// The two ways to read a body.
+type Readers = (fn(&Node) -> Result<Spec, Vec<Fault>>, fn(&Node) -> (Option<Spec>, Vec<Fault>));
+
+const fn entry<C: Component>(kind: Kind, (read, read_around): Readers) -> Entry {
+    Entry { kind, type_name: C::TYPE, example: C::EXAMPLE, schema: schema_of::<C>, read, read_around }
+}
+
+fn around<C: Component>(node: &Node, spec: fn(C) -> Spec) -> (Option<Spec>, Vec<Fault>) {
+    let (read, faults) = config::read_around::<C>(node);
+    (read.map(spec), faults)
 }
 
 /// Lists a source.
 #[must_use]
 pub const fn source<C: Component<Runs = dyn Source>>() -> Entry {
-    entry::<C>(Kind::Source, |node| Ok(Spec::Source(Box::new(config::read::<C>(node)?))))
+    entry::<C>(
+        Kind::Source,
+        (|node| Ok(Spec::Source(Box::new(config::read::<C>(node)?))), |node| around::<C>(node, |read| Spec::Source(Box::new(read)))),
+    )
 }
 
 /// Lists a processor.
 #[must_use]
 pub const fn processor<C: Component<Runs = dyn Processor>>() -> Entry {
-    entry::<C>(Kind::Processor, |node| Ok(Spec::Processor(Box::new(config::read::<C>(node)?))))
+    entry::<C>(
+        Kind::Processor,
+        (|node| Ok(Spec::Processor(Box::new(config::read::<C>(node)?))), |node| around::<C>(node, |read| Spec::Processor(Box::new(read)))),
+    )
 }
 
 /// Lists a sink.
 #[must_use]
 pub const fn sink<C: Component<Runs = dyn Sink>>() -> Entry {
-    entry::<C>(Kind::Sink, |node| Ok(Spec::Sink(Box::new(config::read::<C>(node)?))))
+    entry::<C>(
+        Kind::Sink,
+        (|node| Ok(Spec::Sink(Box::new(config::read::<C>(node)?))), |node| around::<C>(node, |read| Spec::Sink(Box::new(read)))),
+    )
 }
 
 fn schema_of<C: Component>() -> Schema {

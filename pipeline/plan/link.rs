@@ -45,6 +45,14 @@ fn unknown(input: &Input, written: &[(Kind, &NamedNode)], by_name: &BTreeMap<&st
     (written[*at].0 == Kind::Sink).then(|| Fault::at(input.place, what))
 }
 
+/// Whom others mean to read, be the edge possible or not. None where somebody's inputs are not known: they may be any.
+pub(super) fn read<'a>(written: &[(Kind, &'a NamedNode)], unreadable: &[String]) -> Option<BTreeSet<&'a str>> {
+    let known = unreadable.is_empty() && written.iter().all(|(kind, node)| *kind == Kind::Source || !node.inputs.is_empty());
+    let names = || written.iter().map(|(_, node)| node.name.as_str());
+    let meant = |input: &'a Input| names().find(|name| *name == input.node).or_else(|| nearest(&input.node, names()));
+    known.then(|| written.iter().flat_map(|(_, node)| &node.inputs).filter_map(meant).collect())
+}
+
 /// Follows inputs among the nodes that are left until one comes a second time.
 fn circle<'a, I: Iterator<Item = usize> + 'a>(
     written: &[(Kind, &NamedNode)],

@@ -21,6 +21,7 @@ pub(super) fn node(kind: Kind, node: &NamedNode, catalogue: &[&[Entry]], faults:
         spec: None,
         on_full: on_full(node, faults),
         doubtful: false,
+        partly: None,
         promise: None,
     };
     let entries = || catalogue.iter().flat_map(|list| list.iter());
@@ -39,12 +40,12 @@ pub(super) fn node(kind: Kind, node: &NamedNode, catalogue: &[&[Entry]], faults:
         }
         Kind::Processor | Kind::Sink => node.body.clone(),
     };
-    match (entry.read)(&body) {
-        Ok(spec) => planned.spec = Some(spec),
-        Err(found) => {
-            faults.extend(found);
-            planned.doubtful = true;
-        }
+    let (spec, found) = (entry.read_around)(&body);
+    planned.doubtful = spec.is_none();
+    planned.spec = spec;
+    if !found.is_empty() {
+        faults.extend(found);
+        planned.partly = Some(body);
     }
     planned
 }

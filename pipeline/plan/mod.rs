@@ -12,9 +12,10 @@ use crate::{
     settings::Acknowledge,
     settings::Settings,
 };
-use config::{Fault, Graph, Level, NamedNode, Place, graph::OnFull};
+use config::{Fault, Graph, Level, NamedNode, Node, Place, graph::OnFull};
 use serde::{Serialize, Serializer};
 use signal::{Kinds, Signal};
+use std::collections::BTreeSet;
 
 /// A graph that was understood as far as possible. `kansoku graph` serialises it.
 #[derive(Serialize)]
@@ -62,6 +63,9 @@ pub struct PlannedNode {
     /// Something it rests on could not be read, so nothing can be said of what it carries.
     #[serde(skip)]
     doubtful: bool,
+    /// What was written, where only a part of it could be read: `spec` is that part.
+    #[serde(skip)]
+    partly: Option<Node>,
     #[serde(skip)]
     promise: Option<(Acknowledge, Place)>,
 }
@@ -119,7 +123,8 @@ impl Plan {
             let planned = lookup::node(kind, node, catalogue, &mut faults);
             plan.place(planned, node, &mut faults);
         }
-        plan.warn(&mut faults);
+        let journal = graph.settings.iter().any(|(word, ..)| word == "journal");
+        plan.warn(link::read(&written, &graph.unreadable).as_ref(), journal, &mut faults);
         promise::settle(&mut plan, &mut faults);
         promise::tell_apart(&plan, &mut faults);
         faults.sort_by_key(|fault| (fault.level, fault.place));
@@ -143,10 +148,13 @@ impl Plan {
                 }
             }
         }
+        planned.doubtful |= planned.kind != Kind::Source && node.inputs.is_empty();
         if planned.doubtful && planned.kind != Kind::Source {
             planned.takes = Kinds::ALL;
         }
         carry::shape(&mut planned);
+        // An output may be among what could not be read.
+        planned.doubtful |= planned.partly.is_some() && !planned.ports.is_empty();
         carry::check(self, to_node, &planned, node, faults);
         self.nodes.push(planned);
     }
@@ -159,9 +167,9 @@ impl Plan {
         for node in &self.nodes {
             let context = self.context(node, world, &budget);
             match &node.spec {
-                Some(Spec::Source(recipe)) => faults.extend(check_one(recipe.build(&context), || recipe.warnings(&context))),
-                Some(Spec::Processor(recipe)) => faults.extend(check_one(recipe.build(&context), || recipe.warnings(&context))),
-                Some(Spec::Sink(recipe)) => faults.extend(check_one(recipe.build(&context), || recipe.warnings(&context))),
+                Some(Spec::Source(recipe)) => faults.extend(node.check_one(recipe.build(&context), || recipe.warnings(&context))),
+                Some(Spec::Processor(recipe)) => faults.extend(node.check_one(recipe.build(&context), || recipe.warnings(&context))),
+                Some(Spec::Sink(recipe)) => faults.extend(node.check_one(recipe.build(&context), || recipe.warnings(&context))),
                 None => {}
             }
         }
@@ -201,13 +209,14 @@ impl Plan {
         faults.iter().all(|fault| fault.level == Level::Warning)
     }
 
-    fn warn(&self, faults: &mut Vec<Fault>) {
-        for (at, node) in self.nodes.iter().enumerate() {
-            if node.kind != Kind::Sink && !self.edges.iter().any(|edge| edge.from_node == at) {
+    /// `read`: the nodes that others mean to read, if that is known. `journal`: there is one, readable or not.
+    fn warn(&self, read: Option<&BTreeSet<&str>>, journal: bool, faults: &mut Vec<Fault>) {
+        for node in &self.nodes {
+            if node.kind != Kind::Sink && read.is_some_and(|read| !read.contains(node.name.as_str())) {
                 let what = format!("nobody reads `{}`: what it gives is discarded", node.name);
                 faults.push(Fault::warning(node.place, what).help(format!("name it in the `inputs` of a sink: inputs: [{}]", node.name)));
             }
-            if node.holds && self.settings.journal.is_none() {
+            if node.holds && !journal {
                 let what = format!("`{}` holds records in memory and there is no `journal:`, so a crash loses what it holds", node.name);
                 faults.push(Fault::warning(node.place, what).help("journal: { path: data/journal }"));
             }
@@ -216,9 +225,19 @@ impl Plan {
     }
 }
 
-fn check_one<T>(built: Result<T, Vec<Fault>>, warnings: impl FnOnce() -> Vec<Fault>) -> Vec<Fault> {
-    match built {
-        Ok(_) => warnings(),
-        Err(faults) => faults,
+impl PlannedNode {
+    /// What may run: nothing that was read only in part.
+    pub(crate) fn whole(&self) -> Option<&Spec> {
+        self.spec.as_ref().filter(|_| self.partly.is_none())
+    }
+
+    /// Of a node that was read in part only what is said of a single word is sure: what seems to be missing may be what could not be read.
+    fn check_one<T>(&self, built: Result<T, Vec<Fault>>, warnings: impl FnOnce() -> Vec<Fault>) -> Vec<Fault> {
+        match (built, &self.partly) {
+            (Ok(_), None) => warnings(),
+            (Ok(_), Some(_)) => Vec::new(),
+            (Err(faults), None) => faults,
+            (Err(faults), Some(body)) => faults.into_iter().filter(|fault| body.has_word_at(fault.place)).collect(),
+        }
     }
 }

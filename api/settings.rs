@@ -1,6 +1,6 @@
 //! `admin:` and `probes:` of a pipeline file. A listener that others can reach has to know who asks.
 
-use config::{Fault, Graph, Place, Placed};
+use config::{Address, Fault, Graph, Place, Placed};
 use net::Url;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,7 +15,8 @@ const LISTEN: &str = "127.0.0.1:4319";
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct AdminWords {
     /// HOST:PORT of the admin port. Loopback, unless a token is set.
-    pub listen: Option<Placed<String>>,
+    #[schemars(with = "Option<String>")]
+    pub listen: Option<Placed<Address>>,
     /// Where people reach it, for links in alerts: an http or https URL.
     #[schemars(with = "Option<String>")]
     pub url: Option<WebUrl>,
@@ -27,7 +28,8 @@ pub struct AdminWords {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ProbesWords {
     /// HOST:PORT, such as `0.0.0.0:4320`.
-    pub listen: Placed<String>,
+    #[schemars(with = "String")]
+    pub listen: Placed<Address>,
 }
 
 /// An http or https URL.
@@ -94,14 +96,14 @@ impl Settings {
                     });
                 }
                 "probes" => match config::read::<ProbesWords>(node) {
-                    Ok(words) => probes = Some(words.listen),
+                    Ok(words) => probes = Some(words.listen.map(|address| address.0)),
                     Err(found) => faults.extend(found),
                 },
                 _ => {}
             }
         }
         let readable = faults.is_empty();
-        let listen = admin.listen.as_ref().map_or_else(|| LISTEN.to_owned(), |listen| listen.to_string());
+        let listen = admin.listen.as_ref().map_or_else(|| LISTEN.to_owned(), |listen| listen.0.clone());
         let listen_place = admin.listen.as_ref().map_or(at, Placed::place);
         if readable && admin.token.is_none() && !is_loopback(&listen) {
             let what = "`admin` listens off loopback without a token";
@@ -173,6 +175,12 @@ mod tests {
         assert_eq!(said.len(), 4, "{said:?}");
         let said = read("probes: { listen: '127.0.0.1:4319' }").unwrap_err();
         assert_eq!(said, ["`probes` and `admin` both listen on 127.0.0.1:4319 at 18"]);
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_and_nothing_about_a_token() {
+        let said = read("admin: { listen: 4319 }").unwrap_err();
+        assert_eq!(said, ["`listen: 4319` is no HOST:PORT; did you mean `127.0.0.1:4319`? at 17"]);
     }
 
     #[test]

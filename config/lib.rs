@@ -1,6 +1,7 @@
 //! WHAT THE USER WROTE: YAML with the place of every value, every fault at once, and how faults are shown.
 //! Knows nothing of telemetry. Start reading at `document.rs`.
 
+pub mod address;
 pub mod document;
 mod error;
 pub mod fault;
@@ -18,6 +19,7 @@ pub mod unit;
 mod words;
 mod yaml;
 
+pub use address::Address;
 pub use document::{Document, Environment};
 pub use fault::{Fault, Level, Place, Source, nearest};
 pub use graph::{Graph, Input, NamedNode, OnFull};

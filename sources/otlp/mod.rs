@@ -7,7 +7,7 @@ mod inlet;
 mod tests;
 mod trouble;
 
-use config::{Bytes, Fault, Place, Placed};
+use config::{Address, Bytes, Fault, Place, Placed};
 use futures::future::{BoxFuture, join};
 use inlet::Inlet;
 use net::{Listener, body, serve};
@@ -40,17 +40,32 @@ pub struct Otlp {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Grpc {
     /// `HOST:PORT`, by default `127.0.0.1:4317`; `off` for none.
-    listen: Option<Placed<String>>,
+    #[schemars(with = "Option<String>")]
+    listen: Option<Placed<Listen>>,
 }
 
 /// OTLP/HTTP.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Http {
     /// `HOST:PORT`, by default `127.0.0.1:4318`; `off` for none.
-    listen: Option<Placed<String>>,
+    #[schemars(with = "Option<String>")]
+    listen: Option<Placed<Listen>>,
     /// Which web pages may send.
     #[serde(default)]
     cors: Cors,
+}
+
+/// An address, or `off`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Listen(String);
+
+impl TryFrom<String> for Listen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Listen, String> {
+        if text == OFF { Ok(Listen(text)) } else { Address::try_from(text).map(|address| Listen(address.0)) }
+    }
 }
 
 /// Cross-origin requests, for telemetry from browsers.
@@ -94,8 +109,8 @@ impl Component for Otlp {
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
         let cors = http::cors(&self.http.cors.origins)?;
-        let door = |listen: &Option<Placed<String>>, usual: &str, key: &str| {
-            let address = listen.as_ref().map_or(usual, |address| address.as_str()).to_owned();
+        let door = |listen: &Option<Placed<Listen>>, usual: &str, key: &str| {
+            let address = listen.as_ref().map_or(usual, |listen| listen.0.as_str()).to_owned();
             let place = listen.as_ref().map_or(context.place, Placed::place);
             let key = format!("sources.{}.{key}.listen", context.name);
             (address != OFF).then_some(Door { address, place, key, pool: context.pool.clone(), listener: None })
@@ -130,19 +145,26 @@ struct Door {
     /// Where the address is set, for whoever finds it taken.
     key: String,
     pool: Pool,
-    listener: Option<Arc<Listener>>,
+    listener: Option<Arc<Held>>,
+}
+
+/// A listener, and the setting it was bound for: another setting with the same address is a mistake, not an older graph.
+struct Held {
+    listener: Listener,
+    key: String,
 }
 
 impl Door {
     /// Binds the address, or takes the listener that an older graph has there.
-    async fn open(&mut self) -> Result<Arc<Listener>, Fault> {
+    async fn open(&mut self) -> Result<Arc<Held>, Fault> {
         // Port 0 is another port every time.
         let shared = !self.address.ends_with(":0");
-        let listener = match self.pool.get::<Listener>(&self.address).filter(|_| shared) {
+        let listener = match self.pool.get::<Held>(&self.address).filter(|_| shared) {
             Some(listener) => listener,
             None => {
                 let bound = net::listen(&self.address).await;
-                let bound = Arc::new(bound.map_err(|error| Fault::at(self.place, format!("{error}; set {}", self.key)))?);
+                let listener = bound.map_err(|error| Fault::at(self.place, format!("{error}; set {}", self.key)))?;
+                let bound = Arc::new(Held { listener, key: self.key.clone() });
                 if shared {
                     let put = self.pool.get_or(&self.address, || Ok::<_, std::convert::Infallible>(Arc::clone(&bound)));
                     put.unwrap_or_else(|never| match never {})
@@ -151,6 +173,10 @@ impl Door {
                 }
             }
         };
+        if listener.key != self.key {
+            let what = format!("{} is already listened on by {}; set {}", self.address, listener.key.trim_end_matches(".listen"), self.key);
+            return Err(Fault::at(self.place, what));
+        }
         self.listener = Some(Arc::clone(&listener));
         Ok(listener)
     }
@@ -163,7 +189,7 @@ impl Source for Server {
             for (speaks, door) in [(Speaks::OtlpGrpc, &mut self.grpc), (Speaks::OtlpHttp, &mut self.http)] {
                 let Some(door) = door else { continue };
                 match door.open().await {
-                    Ok(listener) => opened.push(Opened::listener(speaks, listener.address())),
+                    Ok(listener) => opened.push(Opened::listener(speaks, listener.listener.address())),
                     Err(fault) => faults.push(fault),
                 }
             }
@@ -176,17 +202,17 @@ impl Source for Server {
             let Server { grpc, http, cors, body, serve: limits } = *self;
             let listener = |door: Option<Door>| door.and_then(|door| door.listener);
             let (grpc, http) = (listener(grpc), listener(http));
-            let place = |listener: &Option<Arc<Listener>>| listener.as_ref().map(|listener| listener.address());
+            let place = |held: &Option<Arc<Held>>| held.as_ref().map(|held| held.listener.address());
             let (grpc_at, http_at) = (place(&grpc), place(&http));
             let inlet = Inlet::new(context.intake, body);
             let over_grpc = async {
                 let Some(listener) = grpc else { return };
-                net::serve(&listener, grpc::Service::new(inlet.clone(), http_at), limits.clone(), context.stop.asked()).await;
+                net::serve(&listener.listener, grpc::Service::new(inlet.clone(), http_at), limits.clone(), context.stop.asked()).await;
             };
             let over_http = async {
                 let Some(listener) = http else { return };
                 let service = http::service(inlet.clone(), grpc_at, cors);
-                net::serve(&listener, service, limits.clone(), context.stop.asked()).await;
+                net::serve(&listener.listener, service, limits.clone(), context.stop.asked()).await;
             };
             join(over_grpc, over_http).await;
             Ok(())

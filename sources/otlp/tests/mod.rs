@@ -44,6 +44,14 @@ async fn a_port_in_use_says_what_to_set() {
 }
 
 #[tokio::test]
+async fn two_doors_on_one_address_are_told_apart() {
+    let free = net::listen("127.0.0.1:0").await.unwrap().address();
+    let both = format!("edge: {{ type: otlp, grpc: {{ listen: {free} }}, http: {{ listen: {free} }} }}");
+    let faults = start("", &both).await.err().expect("one address for two");
+    assert_eq!(faults[0].what, format!("{free} is already listened on by sources.edge.grpc; set sources.edge.http.listen"));
+}
+
+#[tokio::test]
 async fn a_door_can_be_shut_but_not_both() {
     let trial =
         start("", "otlp: { grpc: { listen: off }, http: { listen: 127.0.0.1:0 } }").await.map_err(|faults| format!("{faults:?}")).unwrap();

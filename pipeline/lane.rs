@@ -13,7 +13,7 @@ use crate::{
 };
 use journal::{Header, Kind, Log};
 use parking_lot::Mutex;
-use signal::{Batch, Chunk, Flow, Ordinals, Origin, Outcome, Time};
+use signal::{Ack, Batch, Chunk, Flow, Ordinals, Origin, Outcome, Time};
 use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -86,11 +86,20 @@ pub(crate) struct Lane<'a> {
     settling: Arc<Settling>,
     now: Time,
     outbox: Outbox,
-    sealed: VecDeque<(u64, Vec<(usize, Flow)>)>,
+    sealed: VecDeque<Sealed>,
     window_bytes: usize,
     /// Requests at which a lane fell, and how often.
     falls: &'a mut HashMap<u64, u32>,
     ended: bool,
+}
+
+/// What waits for decisions to be synced.
+struct Sealed {
+    /// Of the record of decisions.
+    sequence: u64,
+    flows: Vec<(usize, Flow)>,
+    /// Of what was decided about.
+    promises: Vec<Ack>,
 }
 
 /// A processor panicked: this life of the lane is over.
@@ -149,7 +158,7 @@ impl<'a> Lane<'a> {
     /// Waits for something to do.
     async fn rest(&mut self, stream: &mut Stream, finish: &mut Finish) {
         let due = self.line.due().map(|due| due.since(self.around.clock.now()).max(TIMER_MIN));
-        let sealed = self.sealed.front().map(|(sequence, _)| *sequence);
+        let sealed = self.sealed.front().map(|sealed| sealed.sequence);
         let journal = self.around.journal.clone();
         tokio::select! {
             () = stream.news() => {}
@@ -234,7 +243,7 @@ impl<'a> Lane<'a> {
         }
         let flows = std::mem::take(&mut self.outbox.flows);
         match self.sealed.back_mut() {
-            Some((_, waiting)) => waiting.extend(flows),
+            Some(last) => last.flows.extend(flows),
             None => self.around.emit(flows).await,
         }
         Ok(())
@@ -243,7 +252,7 @@ impl<'a> Lane<'a> {
     /// Appends the decisions; what came out with them is sealed until they are synced.
     async fn decide(&mut self) {
         let decisions = std::mem::take(&mut self.outbox.decisions);
-        let Some(journal) = &self.around.journal else { return };
+        let Some(journal) = &self.around.journal else { return self.outbox.promises.clear() };
         // Cannot fail: a decision is plain data.
         let Ok(payload) = serde_json::to_vec(&decisions) else { return };
         let items = u32::try_from(decisions.len()).unwrap_or(u32::MAX);
@@ -251,26 +260,30 @@ impl<'a> Lane<'a> {
         for _ in 0..DECISION_TRIES {
             let header = Header { kind: Kind::Decision, source: 0, signal: 0, items, arrived: self.now.0 };
             match journal.append(header, &payload) {
-                Ok(sequence) => return self.sealed.push_back((sequence, Vec::new())),
+                Ok(sequence) => {
+                    let promises = std::mem::take(&mut self.outbox.promises);
+                    return self.sealed.push_back(Sealed { sequence, flows: Vec::new(), promises });
+                }
                 Err(error) => tracing::warn!(%error, "a decision waits for the journal"),
             }
             sleep(DECISION_TRY_AFTER).await;
         }
+        self.outbox.promises.clear();
         tracing::error!(items, "the journal takes no decisions: after a crash these traces would be decided again");
     }
 
     /// Lets out what is sealed and synced, and waits for the disk while more than `sealed_max` wait.
     async fn release(&mut self, sealed_max: usize) {
         let around = self.around;
-        while let Some((sequence, _)) = self.sealed.front() {
-            let sequence = *sequence;
+        while let Some(sequence) = self.sealed.front().map(|sealed| sealed.sequence) {
             let Some(journal) = &around.journal else { return };
             if self.sealed.len() <= sealed_max && journal.synced() <= sequence {
                 return;
             }
             synced(Some(journal), Some(sequence)).await;
-            if let Some((_, flows)) = self.sealed.pop_front() {
-                around.emit(flows).await;
+            if let Some(sealed) = self.sealed.pop_front() {
+                around.emit(sealed.flows).await;
+                drop(sealed.promises);
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::{
     Flush, Processor, Reason,
     ledger::{Account, Fate, PerSignal, Posting, count, slot},
 };
-use signal::{Batch, Chunk, Decision, Flow, Kinds, Signal, Time};
+use signal::{Ack, Batch, Chunk, Decision, Flow, Kinds, Signal, Time};
 use std::sync::Arc;
 
 /// Flows in the outbox from which on `Out::full` asks for a pause.
@@ -30,6 +30,8 @@ enum To<'a> {
 pub(crate) struct Outbox {
     pub(crate) flows: Vec<(usize, Flow)>,
     pub(crate) decisions: Vec<Decision>,
+    /// Of what was decided about; kept until the decisions are on disk, since what is discarded settles when it is let go.
+    pub(crate) promises: Vec<Ack>,
     /// What a panic makes of the records that a stage has.
     pub(crate) fall: (Fate, Reason),
     /// Places in the journal of what a stage was just given; after a panic, of what it panicked at.
@@ -40,7 +42,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(fall: (Fate, Reason), one_by_one: bool) -> Outbox {
-        Outbox { flows: Vec::new(), decisions: Vec::new(), fall, at_hand: Vec::new(), one_by_one }
+        Outbox { flows: Vec::new(), decisions: Vec::new(), promises: Vec::new(), fall, at_hand: Vec::new(), one_by_one }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -137,10 +139,14 @@ impl<'a> Out<'a> {
         self.posting.made[slot(signal)] += records as u64;
     }
 
-    /// Has a decision written to the journal and synced before anything that is sent after this call leaves the lane.
-    pub fn decide(&mut self, decision: Decision) {
+    /// Has a decision written to the journal and synced before anything that is sent after this call leaves the lane, and before the promise of what it was
+    /// made about can settle.
+    pub fn decide(&mut self, decision: Decision, promise: Ack) {
         match &mut self.to {
-            To::Lane { outbox, .. } => outbox.decisions.push(decision),
+            To::Lane { outbox, .. } => {
+                outbox.decisions.push(decision);
+                outbox.promises.push(promise);
+            }
             To::Collected { decisions, .. } => decisions.push(decision),
         }
     }

@@ -124,6 +124,9 @@ impl Processor for Keep {
 #[derive(Clone, Deserialize, JsonSchema)]
 pub(super) struct Hold {
     wait: Period,
+    /// Whether what it decided on is let go instead of sent.
+    #[serde(default)]
+    discard: bool,
 }
 
 impl Component for Hold {
@@ -134,12 +137,13 @@ impl Component for Hold {
         Shape { holds: true, ..Shape::passing(takes) }
     }
     fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
-        Ok(Box::new(Holding { wait: self.wait.0, held: Vec::new(), recalled: 0 }))
+        Ok(Box::new(Holding { wait: self.wait.0, discard: self.discard, held: Vec::new(), recalled: 0 }))
     }
 }
 
 struct Holding {
     wait: Duration,
+    discard: bool,
     held: Vec<(Time, Flow)>,
     recalled: usize,
 }
@@ -158,8 +162,13 @@ impl Processor for Holding {
     fn flush(&mut self, why: Flush, out: &mut Out<'_>) {
         while !out.full() && self.due().is_some_and(|due| why == Flush::Last || due <= out.now()) {
             let (_, flow) = self.held.remove(0);
-            out.decide(decision(out.now()));
-            out.send(flow);
+            let promise = flow.batches().next().map(|batch| batch.ack().clone()).unwrap_or_default();
+            out.decide(decision(out.now()), promise);
+            if self.discard {
+                out.discarded(Signal::Logs, flow.len(), Reason::SAMPLED);
+            } else {
+                out.send(flow);
+            }
         }
     }
     fn held(&self) -> Held {

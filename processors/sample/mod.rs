@@ -166,7 +166,9 @@ impl Sampling {
         let (decision, reason) = self.decide(&trace, out);
         let decision = Arc::new(decision);
         self.decided.remember(Arc::clone(&decision));
-        out.decide((*decision).clone());
+        let mut promise = trace.spans.ack().clone();
+        promise.absorb(trace.logs.ack().clone());
+        out.decide((*decision).clone(), promise);
         if decision.keeps() {
             return Some(mark(trace, decision));
         }

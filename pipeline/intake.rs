@@ -6,6 +6,7 @@ use crate::{
     limits::{Budget, Share},
     repeats::{Body, Known, Repeats},
     settings::Acknowledge,
+    settling::CURSOR,
     tail::{Handed, Standing, Tail, Waiter},
 };
 use bytes::Bytes;
@@ -212,6 +213,10 @@ impl Gate {
                 Some(Known::Delivered) => {
                     self.post_repeat(&request);
                     return Ok(None);
+                }
+                // An earlier process took it in, and no sink has it yet.
+                Some(Known::Journal(sequence)) if self.acknowledge == Acknowledge::Delivered && sequence >= tail.journal.cursor(CURSOR) => {
+                    return Err(on_its_way());
                 }
                 Some(Known::Journal(sequence)) => {
                     self.post_repeat(&request);

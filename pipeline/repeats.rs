@@ -9,18 +9,24 @@ use std::{
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 const REMEMBERED: Duration = Duration::from_secs(60);
-const BODIES_MAX: usize = 1 << 16;
+pub(crate) const BODIES_MAX: usize = 1 << 16;
 
 /// A request's body as it is told from others: the peer and 128 bits of hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Body {
-    peer: IpAddr,
+    /// None for what an earlier process took in: the journal does not say from whom.
+    peer: Option<IpAddr>,
     hash: u128,
 }
 
 impl Body {
     pub(crate) fn of(peer: IpAddr, signal: Signal, raw: &[u8]) -> Body {
-        Body { peer, hash: xxh3_128_with_seed(raw, signal as u64) }
+        Body { peer: Some(peer), ..Body::journalled(signal, raw) }
+    }
+
+    /// A record of the journal; not known again where `check` had to change what came.
+    pub(crate) fn journalled(signal: Signal, raw: &[u8]) -> Body {
+        Body { peer: None, hash: xxh3_128_with_seed(raw, signal as u64) }
     }
 }
 
@@ -35,7 +41,7 @@ pub(crate) enum Known {
     Delivered,
 }
 
-/// The bodies of the last minute, at most 65,536 of them.
+/// The bodies of the last minute, also those before a restart, at most 65,536 of them.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
     known: HashMap<Body, (Known, Time)>,
@@ -45,7 +51,7 @@ pub(crate) struct Repeats {
 impl Repeats {
     pub(crate) fn find(&mut self, body: Body, now: Time) -> Option<Known> {
         self.expire(now, BODIES_MAX);
-        self.known.get(&body).map(|(known, _)| *known)
+        self.known.get(&body).or_else(|| self.known.get(&Body { peer: None, ..body })).map(|(known, _)| *known)
     }
 
     pub(crate) fn remember(&mut self, body: Body, known: Known, now: Time) {
@@ -86,6 +92,13 @@ mod tests {
         assert_eq!(repeats.find(Body::of(there, Signal::Logs, b"abc"), Time(0)), None);
         assert_eq!(repeats.find(Body::of(here, Signal::Traces, b"abc"), Time(0)), None);
         assert_eq!(repeats.find(body, Time(60_000_000_000)), None);
+    }
+
+    #[test]
+    fn what_an_earlier_process_took_in_is_known_from_any_peer() {
+        let mut repeats = Repeats::default();
+        repeats.remember(Body::journalled(Signal::Logs, b"abc"), Known::Journal(7), Time(0));
+        assert_eq!(repeats.find(Body::of(IpAddr::from([10, 0, 0, 1]), Signal::Logs, b"abc"), Time(1)), Some(Known::Journal(7)));
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! What a start learns from the journal before it reads it: the decisions made (FLOW 5), and the downtimes, which do not count.
 
-use crate::{World, settling::CURSOR, stream::Shifts};
+use crate::{
+    World,
+    repeats::{BODIES_MAX, Body, Known, Repeats},
+    settling::CURSOR,
+    stream::Shifts,
+};
 use journal::{Header, Kind, Log, Reader};
-use signal::{Decision, Time};
-use std::{sync::Arc, time::Duration};
+use signal::{Decision, Signal, Time};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How long a decision lives at least (FLOW 5).
@@ -14,6 +19,8 @@ const LATE: Duration = Duration::from_secs(60);
 pub(crate) struct Remembered {
     pub(crate) decisions: Vec<Decision>,
     pub(crate) shifts: Shifts,
+    /// Requests of the last minute, which clients that heard no answer send again.
+    pub(crate) repeats: Repeats,
     /// The number after the last record of an earlier process.
     pub(crate) next: u64,
 }
@@ -29,7 +36,7 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
         let _unheard = tell.send(read(reader, next, cursor));
     }));
     let Ok(read) = heard.await else { return Ok(Remembered { next, ..Remembered::default() }) };
-    let Left { decisions, mut gaps, last } = read?;
+    let Left { decisions, bodies, mut gaps, last } = read?;
     let now = world.clock.now();
     if let Some(last) = last {
         gaps.push((next, between(last, now)));
@@ -41,7 +48,12 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     }
     let shifts = Shifts(gaps);
     let decisions = decisions.into_iter().map(|(sequence, decision)| Decision { at: shifts.shifted(sequence, decision.at), ..decision });
-    Ok(Remembered { decisions: decisions.collect(), shifts, next })
+    let decisions = decisions.collect();
+    let mut repeats = Repeats::default();
+    bodies
+        .into_iter()
+        .for_each(|(sequence, body, stamp)| repeats.remember(body, Known::Journal(sequence), shifts.shifted(sequence, stamp)));
+    Ok(Remembered { decisions, shifts, repeats, next })
 }
 
 /// Nanoseconds from one time to another, either way.
@@ -53,6 +65,8 @@ fn between(from: Time, to: Time) -> i64 {
 /// What was read.
 struct Left {
     decisions: Vec<(u64, Decision)>,
+    /// The last requests.
+    bodies: VecDeque<(u64, Body, Time)>,
     /// Before each start: its number, and how long nothing had come.
     gaps: Vec<(u64, i64)>,
     /// The last stamp.
@@ -60,11 +74,17 @@ struct Left {
 }
 
 fn read(mut reader: Reader, next: u64, cursor: u64) -> Result<Left, journal::Error> {
-    let mut left = Left { decisions: Vec::new(), gaps: Vec::new(), last: None };
+    let mut left = Left { decisions: Vec::new(), bodies: VecDeque::new(), gaps: Vec::new(), last: None };
     while let Some(entry) = reader.next()?.filter(|entry| entry.sequence < next) {
         let stamp = Time(entry.header.arrived);
         match entry.header.kind {
-            Kind::Data => {}
+            Kind::Data => {
+                let signal = Signal::ALL.get(usize::from(entry.header.signal));
+                left.bodies.extend(signal.map(|signal| (entry.sequence, Body::journalled(*signal, &entry.payload), stamp)));
+                if left.bodies.len() > BODIES_MAX {
+                    left.bodies.pop_front();
+                }
+            }
             Kind::Decision => match serde_json::from_slice::<Vec<Decision>>(&entry.payload) {
                 Ok(decisions) => left.decisions.extend(decisions.into_iter().map(|decision| (entry.sequence, decision))),
                 Err(error) => tracing::error!(sequence = entry.sequence, %error, "a decision in the journal cannot be read"),

@@ -85,7 +85,7 @@ impl Assembled {
             progress,
             settling: Mutex::new(None),
         });
-        let (closed, repeats) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (closed, repeats) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(remembered.repeats)));
         let mut tasks = Tasks::new();
         if let Some(log) = &journal {
             let told = sinks.iter().map(|(_, sink)| Arc::clone(sink)).collect();

@@ -1,7 +1,8 @@
 //! With a journal on a real disk: what was acknowledged survives, what was settled does not come again.
 
 use super::parts::{Told, Trial, peer, world};
-use crate::{Refusal, Why, intake::Refused, running::Left};
+use crate::{Refusal, Why, World, intake::Refused, running::Left};
+use parking_lot::Mutex;
 use signal::{Signal, Time};
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -115,6 +116,29 @@ async fn a_replay_follows_the_decisions_made_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_discarded_settles_only_when_the_decision_is_on_disk() {
+    let folder = TempDir::new().unwrap();
+    let yaml = holding().replace("wait: 10s", "wait: 10s, discard: true");
+    let (real, gate) = (world(folder.path(), Time(0)), Arc::new(Mutex::new(None::<Vec<Box<dyn FnOnce() + Send>>>)));
+    let (blocking, held_back) = (real.blocking.clone(), Arc::clone(&gate));
+    let gated: journal::Blocking = Arc::new(move |work| match held_back.lock().as_mut() {
+        Some(waiting) => waiting.push(work),
+        None => blocking(work),
+    });
+    let trial = Trial::start_in(&yaml, World { blocking: gated, ..real }).await;
+    trial.send(&["a1"]).await.unwrap();
+    *gate.lock() = Some(Vec::new());
+    sleep(Duration::from_secs(11)).await;
+    let unsettled = || trial.running.status().journal.unwrap().unsettled;
+    assert_eq!(unsettled(), 1);
+    let waiting = gate.lock().take().unwrap();
+    waiting.into_iter().for_each(|work| work());
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(unsettled(), 0);
+    trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn downtime_does_not_count() {
     let folder = TempDir::new().unwrap();
     let trial = Trial::start_in(&holding(), world(folder.path(), Time(1_000_000_000_000))).await;
@@ -174,6 +198,31 @@ async fn delivered_is_answered_only_after_the_sink_even_with_a_journal() {
     answer.await.unwrap().unwrap();
     assert_eq!(trial.seen("out"), ["a1"]);
     trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_not_new_data_to_the_next_process_either() {
+    let folder = TempDir::new().unwrap();
+    for acknowledge in ["durable", "delivered"] {
+        let yaml = PLAIN.replace("in: feed", &format!("in: {{ type: feed, acknowledge: {acknowledge} }}"));
+        let trial = Trial::start(&yaml, folder.path()).await;
+        *trial.told("out").dead.lock() = true;
+        let text = format!("a {acknowledge}");
+        let unheard = trial.begin(&[&text], peer(1)).await;
+        sleep(Duration::from_secs(1)).await;
+        drop(unheard);
+        kill(trial).await;
+
+        let trial = Trial::start(&yaml, folder.path()).await;
+        *trial.told("out").delay.lock() = Duration::from_secs(2);
+        let early = trial.begin(&[&text], peer(2)).await.await.unwrap();
+        assert_eq!(early.is_ok(), acknowledge == "durable", "{early:?}");
+        sleep(Duration::from_secs(5)).await;
+        assert!(trial.begin(&[&text], peer(3)).await.await.unwrap().is_ok());
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(trial.seen("out"), [text]);
+        trial.drain().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

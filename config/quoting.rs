@@ -103,7 +103,23 @@ pub(crate) fn syntax(file: &str, at: usize, open: usize, sentence: &str) -> Faul
         }
     }
     let end = file.get(at..).and_then(|rest| rest.chars().next()).filter(|c| *c != '\n').map_or(at, |c| at + c.len_utf8());
-    Fault::at(range(at..end), sentence)
+    let fault = Fault::at(range(at..end), sentence);
+    match requoted(file, at) {
+        Some(form) => fault.help(format!("put the other quotes around it: {form}")),
+        None => fault,
+    }
+}
+
+/// A value whose own quotes end it early, written so that they do not; `at` is behind the quote that ended it.
+fn requoted(file: &str, at: usize) -> Option<String> {
+    let line = file.get(line_start(file, at)..line_end(file, at))?;
+    let before = file.get(line_start(file, at)..at)?.trim_end();
+    let quote = before.chars().next_back().filter(|c| matches!(c, '\'' | '"'))?;
+    let start = before.find(&format!(": {quote}"))?;
+    let key = before.get(..start)?.rsplit([' ', '{', ',', '-']).next()?;
+    let inner = line.get(start + 3..line.rfind(quote)?)?;
+    let inner = inner.replace('\'', "\"");
+    (!key.is_empty() && inner.contains('"')).then(|| format!("{key}: '{inner}'"))
 }
 
 /// The first value of a line that needs quotes and has none.

@@ -1,13 +1,11 @@
-//! Calling out: HTTP posts and unary gRPC calls with one pooled client. Redirects are never followed, answers are cut, pieces are sent as they are without being copied together.
+//! Calling out with one pooled client, here HTTP posts; `grpc/call.rs` has the unary calls. Redirects are never followed, answers are cut, pieces are sent as they are without being copied together.
 
 use crate::{
-    Code, Coding, Status,
     body::{self, Limits, ReadError},
-    grpc,
     retry::retry_after,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use reqwest::{Url, redirect};
 use std::{
@@ -115,60 +113,17 @@ impl Client {
         }
     }
 
-    /// Calls a unary method, whose path is that of `url`, with the pieces as one message; coded ones must have been compressed as one.
-    ///
-    /// # Cancel safety
-    /// Dropped midway, the server may or may not have got it.
-    pub async fn call(
+    pub(crate) async fn send(
         &self,
         url: &Url,
-        mut headers: HeaderMap,
-        coding: Coding,
-        mut pieces: Vec<Bytes>,
-        within: Duration,
-    ) -> Result<Bytes, Status> {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(http::header::TE, HeaderValue::from_static("trailers"));
-        let milliseconds = within.as_millis().clamp(1, 99_999_999);
-        headers.insert("grpc-timeout", HeaderValue::try_from(format!("{milliseconds}m")).unwrap_or(HeaderValue::from_static("10S")));
-        if coding != Coding::Identity {
-            headers.insert("grpc-encoding", HeaderValue::from_static(coding.word()));
-        }
-        pieces.insert(0, grpc::prefix_of(pieces.iter().map(Bytes::len).sum(), coding));
-        let answer = async {
-            let response = self.send(url, headers, pieces).await.map_err(|error| Status::new(Code::Unavailable, error.0))?;
-            message_of(response, within).await
-        };
-        match tokio::time::timeout(within, answer).await {
-            Ok(answered) => answered,
-            Err(_) => Err(Status::new(Code::DeadlineExceeded, too_late(url, within).0)),
-        }
-    }
-
-    async fn send(&self, url: &Url, headers: HeaderMap, pieces: Vec<Bytes>) -> Result<http::Response<reqwest::Body>, Unanswered> {
+        headers: HeaderMap,
+        pieces: Vec<Bytes>,
+    ) -> Result<http::Response<reqwest::Body>, Unanswered> {
         let body = reqwest::Body::wrap(Pieces(pieces.into()));
         match self.http.post(url.clone()).headers(headers).body(body).send().await {
             Ok(response) => Ok(response.into()),
             Err(error) => Err(Unanswered(format!("{} did not answer ({})", place(url), cause(&error)))),
         }
-    }
-}
-
-async fn message_of(response: http::Response<reqwest::Body>, within: Duration) -> Result<Bytes, Status> {
-    let (parts, body) = response.into_parts();
-    if let Some(status) = Status::read(&parts.headers) {
-        return if status.code == Code::Ok { Ok(Bytes::new()) } else { Err(status) };
-    }
-    if parts.status != StatusCode::OK {
-        return Err(Status::new(Code::of_http(parts.status), format!("the server answered HTTP {}", parts.status)));
-    }
-    let mut trailers = HeaderMap::new();
-    let body = Trailing { body, trailers: &mut trailers };
-    let message = grpc::read(&parts.headers, body, &limits(within), &mut |_| Ok(())).await;
-    match Status::read(&trailers) {
-        Some(Status { code: Code::Ok, .. }) => message.map_err(|error| Status::new(Code::Internal, error.to_string())),
-        Some(status) => Err(status),
-        None => Err(Status::new(Code::Unknown, "the answer ended without a grpc-status")),
     }
 }
 
@@ -180,7 +135,7 @@ fn limits(within: Duration) -> Limits {
     Limits { wire_bytes_max: ANSWER_BYTES_MAX, plain_bytes_max: ANSWER_BYTES_MAX, time_max: within, grace: within, ..Limits::default() }
 }
 
-fn too_late(url: &Url, within: Duration) -> Unanswered {
+pub(crate) fn too_late(url: &Url, within: Duration) -> Unanswered {
     Unanswered(format!("{} did not answer within {within:?}", place(url)))
 }
 
@@ -190,7 +145,7 @@ fn place(url: &Url) -> String {
 }
 
 /// The innermost error: the outer ones repeat the URL.
-fn cause(error: &dyn Error) -> String {
+pub(crate) fn cause(error: &dyn Error) -> String {
     let mut inner = error;
     while let Some(next) = inner.source() {
         inner = next;
@@ -215,26 +170,5 @@ impl Body for Pieces {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
-    }
-}
-
-/// A body that leaves its trailers behind.
-struct Trailing<'a, B> {
-    body: B,
-    trailers: &'a mut HeaderMap,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Trailing<'_, B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            *self.trailers = trailers.clone();
-        }
-        frame
     }
 }

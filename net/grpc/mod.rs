@@ -1,11 +1,12 @@
-//! Unary gRPC for raw bytes over HTTP/2, both sides. Framed here and not by tonic, which buffers a message before anybody could admit its bytes, and copies it once more to send it.
+//! Unary gRPC for raw bytes, both sides. tonic speaks the protocol; a message itself goes past tonic's buffers, which would allocate what a stranger announces
+//! before anybody could admit it, and copy every byte once more.
 
-mod code;
-mod request;
-mod status;
+mod call;
+mod codec;
+mod message;
+mod server;
+#[cfg(test)]
+mod tests;
 
-pub use code::Code;
-pub use request::{Reply, answer, read, timeout};
-pub use status::Status;
-
-pub(crate) use request::prefix_of;
+pub use server::{timeout, unary};
+pub use tonic::{Code, Status, body::Body};

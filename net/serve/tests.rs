@@ -14,6 +14,8 @@ use tokio::{
 struct Server {
     url: Url,
     address: SocketAddr,
+    /// Shared by every request that is being answered.
+    held: Arc<()>,
     stop: oneshot::Sender<()>,
     task: JoinSet<()>,
 }
@@ -21,22 +23,23 @@ struct Server {
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 fn busy() -> Status {
-    Status { details: Bytes::from_static(b"details"), ..Status::new(Code::ResourceExhausted, "full") }
+    Status::with_details(Code::ResourceExhausted, "full: läuft\nnicht, 100 %", Bytes::from_static(b"\0\x01details"))
 }
 
-/// Echoes what it is sent: `/grpc` as gRPC, `/slow` after a while, anything else as HTTP.
-async fn echo(request: Request<Incoming>) -> Result<Answer, Infallible> {
+/// Echoes what it is sent: `/grpc` as gRPC, `/slow` after a while, anything else as HTTP. `/down` is a proxy without a server.
+async fn echo(held: Arc<()>, request: Request<Incoming>) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
     let limits = body::Limits { grace: Duration::from_millis(300), rate_min: u32::MAX, ..body::Limits::default() };
     Ok(match head.uri.path() {
         "/grpc" => {
-            let read = grpc::read(&head.headers, body, &limits, &mut |_| Ok(())).await;
-            let answer = match read {
-                Ok(message) if message == "busy" => Err(busy()),
-                Ok(message) => Ok(message),
-                Err(error) => Err(Status::new(error.code(), error.to_string())),
+            let refuse = |error: body::ReadError| Status::new(error.code(), error.to_string());
+            let serve = async |message: Bytes, _held| match &*message {
+                b"busy" => Err(busy()),
+                b"wait" => std::future::pending().await,
+                _ => Ok(message),
             };
-            grpc::answer(answer).map(BodyExt::boxed_unsync)
+            let answer = grpc::unary(Request::from_parts(head, body), Arc::new(limits), held, |_, _| Ok(()), refuse, serve).await;
+            answer.map(|body| BodyExt::boxed_unsync(body.map_err(|status| unreachable!("{status}"))))
         }
         path => {
             if path == "/slow" {
@@ -44,6 +47,7 @@ async fn echo(request: Request<Incoming>) -> Result<Answer, Infallible> {
             }
             let length = head.headers.get("content-length").map_or("none", |v| v.to_str().unwrap()).to_owned();
             let (status, text) = match body::read(body, &limits, &mut |_| Ok(())).await {
+                Ok(_) if path == "/down" => (503, "<html>no backend</html>".to_owned()),
                 Ok(body) => {
                     let Peer(peer) = head.extensions.get().unwrap();
                     (200, format!("{:?} {length} {} from {}", head.version, body.len(), peer.ip()))
@@ -61,13 +65,18 @@ async fn serving(limits: Limits) -> Server {
     let address = listener.address();
     let (stop, stopped) = oneshot::channel::<()>();
     let mut task = JoinSet::new();
+    let held = Arc::new(());
+    let service = {
+        let held = Arc::clone(&held);
+        tower::service_fn(move |request| echo(Arc::clone(&held), request))
+    };
     task.spawn(async move {
         let stopped = async {
             stopped.await.unwrap_or_default();
         };
-        serve(&listener, tower::service_fn(echo), limits, stopped).await;
+        serve(&listener, service, limits, stopped).await;
     });
-    Server { url: format!("http://{address}").parse().unwrap(), address, stop, task }
+    Server { url: format!("http://{address}").parse().unwrap(), address, held, stop, task }
 }
 
 async fn post(server: &Server, protocol: Protocol, path: &str) -> Result<(StatusCode, String), Unanswered> {
@@ -100,9 +109,31 @@ async fn a_unary_call_brings_back_its_message_or_its_status() {
         assert_eq!(call(&url, coding, vec![packed]).await.unwrap(), "hello");
     }
     let said = call(&url, Coding::Identity, vec![Bytes::from_static(b"busy")]).await.unwrap_err();
-    assert_eq!(said, busy());
+    assert_eq!((said.code(), said.message(), said.details()), (busy().code(), busy().message(), busy().details()));
     let other = call(&server.url, Coding::Identity, vec![Bytes::from_static(b"x")]).await.unwrap_err();
-    assert_eq!(other.code, Code::Unknown);
+    assert_eq!(other.code(), Code::Internal);
+    let down = call(&server.url.join("/down").unwrap(), Coding::Identity, vec![]).await.unwrap_err();
+    assert_eq!(down.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_frees_what_it_holds() {
+    let server = serving(Limits::default()).await;
+    let url = server.url.join("/grpc").unwrap();
+    let client = Client::new(Protocol::Grpc, &url).unwrap();
+    let call = |message| client.call(&url, HeaderMap::new(), Coding::Identity, vec![Bytes::from_static(message)], Duration::from_secs(9));
+    // A connection holds one too, and is kept for the next call.
+    call(b"x").await.unwrap();
+    let idle = Arc::strong_count(&server.held);
+    assert!(timeout(Duration::from_millis(300), call(b"wait")).await.is_err());
+    // It was dropped unanswered; the server hears of it.
+    for _ in 0..300 {
+        if Arc::strong_count(&server.held) == idle {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} are held", Arc::strong_count(&server.held) - idle);
 }
 
 #[tokio::test]
@@ -116,7 +147,7 @@ async fn who_does_not_answer_is_named_without_the_path() {
     let slow = server.url.join("/slow").unwrap();
     let status = Client::new(Protocol::Grpc, &slow).unwrap();
     let status = status.call(&slow, HeaderMap::new(), Coding::Identity, vec![], Duration::from_millis(50)).await.unwrap_err();
-    assert_eq!(status.code, Code::DeadlineExceeded);
+    assert_eq!(status.code(), Code::DeadlineExceeded);
 }
 
 fn short() -> Limits {

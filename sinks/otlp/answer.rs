@@ -10,13 +10,12 @@ pub(super) fn of_grpc(called: Result<bytes::Bytes, Status>) -> Result<(), Refusa
         Ok(response) => return of_success(&response),
         Err(status) => status,
     };
-    let after = answer::Status::decode(&status.details).and_then(|details| details.retry);
-    let why = Why(status.to_string());
-    Err(match status.code {
+    let after = answer::Status::decode(status.details()).and_then(|details| details.retry);
+    let (code, message) = (status.code(), status.message());
+    let why = Why(format!("{code:?}: {message}"));
+    Err(match code {
         // Throttling names a time to retry; without one it may be a message over the server's limit.
-        Code::ResourceExhausted if after.is_none() && says_too_large(&status.message) => {
-            Refusal::TooLarge { max: limit_in(&status.message) }
-        }
+        Code::ResourceExhausted if after.is_none() && says_too_large(message) => Refusal::TooLarge { max: limit_in(message) },
         Code::ResourceExhausted
         | Code::Unavailable
         | Code::DeadlineExceeded
@@ -77,8 +76,8 @@ mod tests {
     use std::time::Duration;
 
     fn failed(code: Code, message: &str, retry: Option<Duration>) -> Refusal {
-        let details = retry.map(|_| answer::Status { code: code.number(), message: String::new(), retry }.encode()).unwrap_or_default();
-        of_grpc(Err(Status { code, message: message.into(), details })).unwrap_err()
+        let details = retry.map(|_| answer::Status { code: code.into(), message: String::new(), retry }.encode()).unwrap_or_default();
+        of_grpc(Err(Status::with_details(code, message, details))).unwrap_err()
     }
 
     #[test]
@@ -90,9 +89,9 @@ mod tests {
         for code in
             [Code::InvalidArgument, Code::Unimplemented, Code::Internal, Code::Unauthenticated, Code::PermissionDenied, Code::Unknown]
         {
-            assert_eq!(failed(code, "x", None), Refusal::Never { why: Why(format!("{}: x", code.word())) });
+            assert_eq!(failed(code, "x", None), Refusal::Never { why: Why(format!("{code:?}: x")) });
         }
-        let why = Why("UNAVAILABLE: x".into());
+        let why = Why("Unavailable: x".into());
         let after = Some(Duration::from_secs(3));
         assert_eq!(failed(Code::Unavailable, "x", after), Refusal::Later { after, why });
     }

@@ -10,7 +10,7 @@ use signal::{
     Ack, Chunk, Flow, Limits, Ordinals, Time, check,
     codec::{answer, json},
 };
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// What a server got: path, headers, inflated request.
@@ -47,9 +47,14 @@ async fn answered(request: Request<Incoming>, says: Result<Bytes, Status>, tell:
     let limits = body::Limits::default();
     let path = Uri::path(&head.uri).to_owned();
     if path.ends_with("/Export") {
-        let request = grpc::read(&head.headers, body, &limits, &mut |_| Ok(())).await.unwrap();
-        tell.send(Got { path, headers: head.headers, request }).await.unwrap();
-        return grpc::answer(says).map(BodyExt::boxed_unsync);
+        let headers = head.headers.clone();
+        let serve = async move |request, ()| {
+            tell.send(Got { path, headers, request }).await.unwrap();
+            says
+        };
+        let refuse = |error: body::ReadError| Status::new(error.code(), error.to_string());
+        let answer = grpc::unary(Request::from_parts(head, body), Arc::new(limits), (), |(), _| Ok(()), refuse, serve).await;
+        return answer.map(|body| BodyExt::boxed_unsync(body.map_err(|status| unreachable!("{status}"))));
     }
     let wire = body::read(body, &limits, &mut |_| Ok(())).await.unwrap();
     let coding = Coding::of_header(head.headers.get(CONTENT_ENCODING)).unwrap();
@@ -57,7 +62,7 @@ async fn answered(request: Request<Incoming>, says: Result<Bytes, Status>, tell:
     tell.send(Got { path, headers: head.headers, request }).await.unwrap();
     let (status, body) = match says {
         Ok(body) => (200, body),
-        Err(status) => (if status.code == Code::Unavailable { 503 } else { 400 }, status.details),
+        Err(status) => (if status.code() == Code::Unavailable { 503 } else { 400 }, Bytes::copy_from_slice(status.details())),
     };
     Response::builder().status(status).header("retry-after", "4").body(Full::new(body).boxed_unsync()).unwrap()
 }
@@ -103,10 +108,10 @@ async fn chunks_arrive_as_one_request_over_both_protocols_and_all_compressions()
 async fn refusals_keep_the_words_and_the_time_of_the_server() {
     let retry = Some(std::time::Duration::from_millis(2_500));
     let details = answer::Status { code: 14, message: "going down".into(), retry }.encode();
-    let server = serving(Err(Status { code: Code::Unavailable, message: "going down".into(), details })).await;
+    let server = serving(Err(Status::with_details(Code::Unavailable, "going down", details))).await;
     let over = |protocol: &str| sink(&format!("endpoint: http://{}\nprotocol: {protocol}\n", server.address));
     let grpc = over("grpc").deliver(&parcel()).await.unwrap_err();
-    assert_eq!(grpc, Refusal::Later { after: retry, why: Why("UNAVAILABLE: going down".into()) });
+    assert_eq!(grpc, Refusal::Later { after: retry, why: Why("Unavailable: going down".into()) });
     let http = over("http").deliver(&parcel()).await.unwrap_err();
     let after = Some(std::time::Duration::from_secs(4));
     assert_eq!(http, Refusal::Later { after, why: Why("HTTP 503 Service Unavailable: going down".into()) });

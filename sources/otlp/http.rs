@@ -13,7 +13,7 @@ use bytes::Bytes;
 use config::{Fault, Placed};
 use http_body::Body;
 use http_body_util::Full;
-use net::{Code, Coding, Peer, body, coding, grpc, retry};
+use net::{Code, Coding, Peer, body, coding, retry};
 use signal::{Signal, codec::answer};
 use std::{convert::Infallible, error::Error, net::SocketAddr, time::Duration};
 use tower::{Layer, service_fn, util::BoxCloneSyncService};
@@ -77,8 +77,7 @@ where
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("application/grpc") {
         let hint = grpc.map_or_else(String::new, |address| format!("; OTLP/gRPC is on {address}"));
-        return grpc::answer(Err(net::Status::new(Code::Unimplemented, format!("this port speaks OTLP/HTTP{hint}"))))
-            .map(|_| Full::default());
+        return net::Status::unimplemented(format!("this port speaks OTLP/HTTP{hint}")).into_http();
     }
     let encoding = encoding_of(kind);
     match export(inlet, &head, encoding, &mut body).await {

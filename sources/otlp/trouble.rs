@@ -34,13 +34,13 @@ impl Trouble {
 
     /// As google.rpc.Status.
     pub(super) fn rpc(&self) -> answer::Status {
-        answer::Status { code: self.code.number(), message: self.message.clone(), retry: self.retry }
+        answer::Status { code: self.code.into(), message: self.message.clone(), retry: self.retry }
     }
 
     /// As the end of a gRPC call.
     pub(super) fn grpc(self) -> Status {
         let details = if self.retry.is_some() { self.rpc().encode() } else { Bytes::new() };
-        Status { code: self.code, message: self.message, details }
+        Status::with_details(self.code, self.message, details)
     }
 }
 

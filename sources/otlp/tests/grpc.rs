@@ -20,7 +20,7 @@ async fn spans_come_in_in_every_coding() {
     let trial = trial().await;
     for (n, coding) in Coding::ALL.into_iter().enumerate() {
         let message = coding::compress(coding, &[span(n)]).unwrap();
-        assert_eq!(call(&trial, EXPORT, coding, message).await, Ok(Bytes::new()));
+        assert_eq!(call(&trial, EXPORT, coding, message).await.unwrap(), Bytes::new());
     }
     assert_eq!(trial.kept(Signal::Traces, 4).await, 4);
     trial.end().await;
@@ -51,11 +51,11 @@ async fn every_bad_call_has_its_code_and_says_what_is_wrong() {
     ];
     for (code, said, path, coding, message) in table {
         let status = call(&trial, path, coding, message).await.unwrap_err();
-        assert!(status.code == code && status.message.contains(said), "{status}\nis not\n{said}");
+        assert!(status.code() == code && status.message().contains(said), "{status}\nis not\n{said}");
         // Only who is told when may try again.
-        assert!(status.details.is_empty());
+        assert!(status.details().is_empty());
     }
-    assert_eq!(call(&trial, EXPORT, Coding::Identity, span(1)).await, Ok(Bytes::new()));
+    assert_eq!(call(&trial, EXPORT, Coding::Identity, span(1)).await.unwrap(), Bytes::new());
     trial.end().await;
 }
 
@@ -63,7 +63,7 @@ async fn every_bad_call_has_its_code_and_says_what_is_wrong() {
 async fn a_full_budget_is_exhausted_with_a_time_to_retry() {
     let trial = start("memory: 16MiB", OTLP).await.map_err(|faults| format!("{faults:?}")).unwrap();
     let status = call(&trial, EXPORT, Coding::Identity, Bytes::from(vec![0; 8 << 20])).await.unwrap_err();
-    assert_eq!(status.code, Code::ResourceExhausted);
-    assert_eq!(answer::Status::decode(&status.details).unwrap().retry, Some(Duration::from_secs(1)));
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(answer::Status::decode(status.details()).unwrap().retry, Some(Duration::from_secs(1)));
     trial.end().await;
 }

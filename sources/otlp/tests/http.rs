@@ -170,7 +170,9 @@ async fn who_mixes_up_the_ports_is_told_the_right_one() {
         (answer.status, &*String::from_utf8(answer.body).unwrap()),
         (415, &*format!("this port speaks OTLP/gRPC; OTLP/HTTP is on {http}\n"))
     );
+    let answer = say(grpc, "POST", "/v1/traces", &[("content-type", "application/grpc-web+proto")], b"").await;
+    assert_eq!(answer.status, 415);
     let answer = say(http, "POST", "/x/Export", &[("content-type", "application/grpc")], b"").await;
-    assert_eq!(answer.header("grpc-message"), format!("this port speaks OTLP/HTTP; OTLP/gRPC is on {grpc}"));
+    assert_eq!(answer.header("grpc-message").replace("%20", " "), format!("this port speaks OTLP/HTTP; OTLP/gRPC is on {grpc}"));
     trial.end().await;
 }

@@ -1,0 +1,108 @@
+//! Calling a unary method: tonic over the pooled client, with the message sent in the pieces that it is given in.
+
+use super::{
+    codec::Raw,
+    message::{ENCODING, prefix_of},
+};
+use crate::{
+    Client, Coding, Url,
+    client::{cause, too_late},
+};
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, uri::PathAndQuery};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use std::{mem, time::Duration};
+use tonic::{Extensions, Status, body::Body, metadata::MetadataMap};
+use tower::service_fn;
+
+const DETAILS: &str = "grpc-status-details-bin";
+/// As tonic reads it.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+
+impl Client {
+    /// Calls a unary method, whose path is that of `url`, with the pieces as one message; coded ones must have been compressed as one.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, the server may or may not have got it.
+    pub async fn call(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        coding: Coding,
+        mut pieces: Vec<Bytes>,
+        within: Duration,
+    ) -> Result<Bytes, Status> {
+        let path = PathAndQuery::try_from(url.path()).map_err(|error| Status::internal(error.to_string()))?;
+        pieces.insert(0, prefix_of(pieces.iter().map(Bytes::len).sum(), coding));
+        let transport = service_fn(|request: http::Request<Body>| {
+            // tonic's body is an empty message, and would be a copy of a full one.
+            let (mut head, pieces) = (request.into_parts().0, mem::take(&mut pieces));
+            async move {
+                if coding != Coding::Identity {
+                    head.headers.insert(ENCODING, HeaderValue::from_static(coding.word()));
+                }
+                let response = self.send(url, head.headers, pieces).await;
+                Ok::<_, Status>(tame(response.map_err(|error| Status::unavailable(error.0))?))
+            }
+        });
+        let mut request = tonic::Request::from_parts(MetadataMap::from_headers(headers), Extensions::new(), Bytes::new());
+        request.set_timeout(within);
+        let answer = async { tonic::client::Grpc::new(transport).unary(request, path, Raw).await };
+        match tokio::time::timeout(within, answer).await {
+            Ok(answered) => answered.map(tonic::Response::into_inner),
+            Err(_) => Err(Status::deadline_exceeded(too_late(url, within).0)),
+        }
+    }
+}
+
+/// What tonic cannot be given as it comes.
+fn tame(response: Response<reqwest::Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    readable(&mut head.headers);
+    if head.status != StatusCode::OK {
+        // A proxy's page is no message; without it tonic goes by the HTTP status.
+        return Response::from_parts(head, Body::empty());
+    }
+    let body = body.map_frame(|frame| match frame.into_trailers() {
+        Ok(mut trailers) => {
+            readable(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    });
+    // A connection that breaks is no failure of the call: it may be made again.
+    let body = body.map_err(|error| Status::unavailable(format!("the answer broke off ({})", cause(&error))));
+    Response::from_parts(head, Body::new(body))
+}
+
+/// tonic panics at details that are no base64.
+fn readable(headers: &mut HeaderMap) {
+    if headers.get(DETAILS).is_some_and(|details| BASE64.decode(details).is_err()) {
+        headers.remove(DETAILS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_writes_into_the_headers_harms_nothing() {
+        for (written, kept) in [("!!!", false), ("AAFtb3Jl", true), ("AAE=", true), ("AAE", true)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(DETAILS, written.parse().unwrap());
+            headers.insert("grpc-status", "99".parse().unwrap());
+            headers.insert("grpc-message", "%ff%zz".parse().unwrap());
+            readable(&mut headers);
+            let status = Status::from_header_map(&headers).unwrap();
+            assert_eq!((status.code(), status.details().is_empty()), (tonic::Code::Unknown, !kept), "{written}");
+        }
+    }
+}

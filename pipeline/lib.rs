@@ -4,6 +4,7 @@
 mod assemble;
 mod backoff;
 pub mod catalog;
+pub mod changes;
 pub mod clock;
 pub mod component;
 pub mod delivery;
@@ -41,6 +42,7 @@ pub use journal::{Blocking, Disk};
 
 pub use assemble::Assembled;
 pub use catalog::{Entry, Kind, Spec};
+pub use changes::Changes;
 pub use clock::Clock;
 pub use component::{BuildContext, Component, Keyed, Opened, Shape, Speaks};
 pub use intake::{Accepted, Admission, Busy, From, Intake, Refused};

@@ -313,6 +313,11 @@ pub(super) fn logs(texts: &[&str]) -> Bytes {
     signal::codec::json::to_protobuf(Signal::Logs, json.as_bytes()).unwrap()
 }
 
+pub(super) fn graph(yaml: &str) -> Graph {
+    let document = Document::parse("p.yaml", yaml, &config::document::Real).unwrap_or_else(|(_, faults)| panic!("{faults:?}"));
+    Graph::of(Arc::new(document), crate::settings::SETTINGS).0
+}
+
 pub(super) fn plan(yaml: &str) -> (Plan, Vec<Fault>) {
     let document = Document::parse("p.yaml", yaml, &config::document::Real).unwrap_or_else(|(_, faults)| panic!("{faults:?}"));
     let (graph, mut faults) = Graph::of(Arc::new(document), crate::settings::SETTINGS);

@@ -1,0 +1,165 @@
+//! What a reload would change: two graphs compared as they are written, without places, order of nodes or values that may be secret.
+
+use config::{Graph, Input, NamedNode, Node, Value};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt};
+
+/// Settings that are read once, when the process starts.
+const AT_START_ONLY: [&str; 4] = ["journal", "memory", "admin", "probes"];
+/// Changed keys of one node that are named; beyond it only the node is.
+const KEYS_MAX: usize = 4;
+
+/// What stands in one graph and not in another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// What takes effect at once: `+tempo`, `~kept.rules`, `-old`, added first and removed last.
+    pub applied: Vec<String>,
+    /// What takes effect when the process starts again, such as `journal.path`.
+    pub needs_restart: Vec<String>,
+}
+
+/// What a node rests on besides its text, by the node's name: a number that changes with the content of the files it names.
+pub type Digests = BTreeMap<String, u64>;
+
+impl Changes {
+    /// Compares what runs with what is to run. Digests are of the files that nodes name.
+    #[must_use]
+    pub fn between(old: &Graph, new: &Graph, digests: (&Digests, &Digests)) -> Changes {
+        let (mut added, mut changed, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+        for section in [(&old.sources, &new.sources), (&old.processors, &new.processors), (&old.sinks, &new.sinks)] {
+            compare(section, digests, &mut added, &mut changed, &mut removed);
+        }
+        let mut needs_restart = Vec::new();
+        for (word, keys) in settings(old, new) {
+            let to = if AT_START_ONLY.contains(&word.as_str()) { &mut needs_restart } else { &mut changed };
+            to.extend(keys.iter().map(|key| if AT_START_ONLY.contains(&word.as_str()) { key.clone() } else { format!("~{key}") }));
+        }
+        let applied = added.into_iter().chain(changed).chain(removed).collect();
+        Changes { applied, needs_restart }
+    }
+
+    /// Whether both graphs mean the same.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.applied.is_empty() && self.needs_restart.is_empty()
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_none() {
+            return f.write_str("nothing changed");
+        }
+        f.write_str(&self.applied.join(" "))?;
+        if !self.needs_restart.is_empty() {
+            let gap = if self.applied.is_empty() { "" } else { "; " };
+            write!(f, "{gap}only a restart changes {}", self.needs_restart.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts the settings that a running process cannot change as they are into a new graph.
+pub fn keep_what_needs_a_restart(running: &Graph, new: &mut Graph) {
+    new.settings.retain(|(word, ..)| !AT_START_ONLY.contains(&word.as_str()));
+    new.settings.extend(running.settings.iter().filter(|(word, ..)| AT_START_ONLY.contains(&word.as_str())).cloned());
+}
+
+fn compare(
+    (old, new): (&Vec<NamedNode>, &Vec<NamedNode>),
+    digests: (&Digests, &Digests),
+    added: &mut Vec<String>,
+    changed: &mut Vec<String>,
+    removed: &mut Vec<String>,
+) {
+    for node in new {
+        match old.iter().find(|other| other.name == node.name) {
+            None => added.push(format!("+{}", node.name)),
+            Some(before) => {
+                let mut keys = keys_changed(before, node);
+                if keys.is_empty() && digests.0.get(&node.name) != digests.1.get(&node.name) {
+                    keys.push(format!("{} (files it names)", node.name));
+                }
+                if keys.len() > KEYS_MAX {
+                    keys = vec![node.name.clone()];
+                }
+                changed.extend(keys.into_iter().map(|key| format!("~{key}")));
+            }
+        }
+    }
+    let gone = old.iter().filter(|node| !new.iter().any(|other| other.name == node.name));
+    removed.extend(gone.map(|node| format!("-{}", node.name)));
+}
+
+/// The keys in which two nodes of one name differ, as `kept.rules`.
+fn keys_changed(old: &NamedNode, new: &NamedNode) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut note = |differs: bool, key: &str| {
+        if differs {
+            keys.push(format!("{}.{key}", new.name));
+        }
+    };
+    note(*old.type_word != *new.type_word, "type");
+    note(read(&old.inputs) != read(&new.inputs), "inputs");
+    note(old.on_full != new.on_full, "on_full");
+    differences(&old.body, &new.body, &new.name, &mut keys);
+    keys
+}
+
+fn read(inputs: &[Input]) -> Vec<(&str, Option<&str>)> {
+    inputs.iter().map(|input| (input.node.as_str(), input.port.as_deref())).collect()
+}
+
+/// The settings in which two graphs differ, with the keys in which each does.
+fn settings(old: &Graph, new: &Graph) -> Vec<(String, Vec<String>)> {
+    let nothing = Node { value: Value::Null, place: config::Place::default() };
+    let of = |graph: &Graph, word: &str| {
+        graph.settings.iter().find(|(other, ..)| other == word).map_or_else(|| nothing.clone(), |(.., node)| node.clone())
+    };
+    let mut found = Vec::new();
+    for word in crate::settings::SETTINGS {
+        let mut keys = Vec::new();
+        differences(&of(old, word), &of(new, word), word, &mut keys);
+        if !keys.is_empty() {
+            found.push(((*word).to_owned(), keys));
+        }
+    }
+    found
+}
+
+/// Notes where two trees differ: as deep as both are maps. The recursion is bounded by the depth that the reader allows.
+fn differences(old: &Node, new: &Node, at: &str, found: &mut Vec<String>) {
+    let (Value::Map(old), Value::Map(new)) = (&old.value, &new.value) else {
+        if !same(old, new) {
+            found.push(at.to_owned());
+        }
+        return;
+    };
+    let before = found.len();
+    for ((key, _), node) in new {
+        match old.iter().find(|((other, _), _)| other == key) {
+            Some((_, other)) => differences(other, node, &format!("{at}.{key}"), found),
+            None => found.push(format!("{at}.{key}")),
+        }
+    }
+    let gone = old.iter().filter(|((key, _), _)| !new.iter().any(|((other, _), _)| other == key));
+    found.extend(gone.map(|((key, _), _)| format!("{at}.{key}")));
+    let order = |entries: &[(config::node::Key, Node)]| entries.iter().map(|((key, _), _)| key.clone()).collect::<Vec<_>>();
+    // In some maps the first that matches wins.
+    if found.len() == before && order(old) != order(new) {
+        found.push(at.to_owned());
+    }
+}
+
+/// Whether two trees say the same, wherever they stand.
+pub(crate) fn same(old: &Node, new: &Node) -> bool {
+    match (&old.value, &new.value) {
+        (Value::Null, Value::Null) => true,
+        (Value::Text(old), Value::Text(new)) => old.text == new.text && old.plain == new.plain,
+        (Value::List(old), Value::List(new)) => old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same(old, new)),
+        (Value::Map(old), Value::Map(new)) => {
+            old.len() == new.len() && old.iter().zip(new).all(|((old_key, old), (new_key, new))| old_key.0 == new_key.0 && same(old, new))
+        }
+        _ => false,
+    }
+}

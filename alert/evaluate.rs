@@ -63,6 +63,15 @@ impl Evaluator {
         Evaluator { watched: rules.into_iter().map(|rule| Watched { rule: Arc::new(rule), keys: BTreeMap::new() }).collect() }
     }
 
+    /// Goes on with the counts and states of an evaluator of older rules, for rules that count the same way under the same name.
+    pub fn adopt(&mut self, older: Evaluator) {
+        for Watched { rule, keys } in older.watched {
+            if let Some(heir) = self.watched.iter_mut().find(|watched| watched.rule.counts_as(&rule)) {
+                heir.keys = keys;
+            }
+        }
+    }
+
     /// The rules.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.watched.iter().map(|watched| &watched.rule)
@@ -164,5 +173,47 @@ impl Key {
             value: self.panes.count(now, rule.window) as f64,
             evidence: self.evidence.iter().cloned().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::{Document, document::Real};
+    use signal::{Ack, Batch, Chunk, Limits, Ordinals, Signal, check, codec};
+
+    /// Fires at so many logs.
+    fn evaluator(name: &str, count: u64) -> Evaluator {
+        let rules =
+            format!("groups: [{{ name: g, rules: [{{ alert: {name}, of: logs, when: .severity_number >= 17, count: {count} }}] }}]");
+        Evaluator::new(crate::rule::read(&Document::parse("rules.yaml", &rules, &Real).unwrap(), Kinds::LOGS).unwrap())
+    }
+
+    fn observe(evaluator: &mut Evaluator, logs: usize) {
+        let record = r#"{"severityNumber":17,"body":{"stringValue":"no"},"timeUnixNano":"60000000000"}"#;
+        let json = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, vec![record; logs].join(","));
+        let raw = codec::json::to_protobuf(Signal::Logs, json.as_bytes()).unwrap();
+        let (checked, counts) = check(Signal::Logs, raw, &Limits::default()).unwrap();
+        let chunk = Chunk::new(checked, counts.records, None, Ordinals::From(0), NOW);
+        evaluator.observe(&Flow::Batch(Batch::new(Signal::Logs, chunk, Ack::none())), NOW);
+    }
+
+    const NOW: Time = Time(60_000_000_000);
+
+    #[test]
+    fn counts_and_states_go_on_under_the_name_of_their_rule() {
+        let (mut old, mut new) = (evaluator("burst", 5), evaluator("burst", 6));
+        observe(&mut old, 4);
+        new.adopt(old);
+        observe(&mut new, 1);
+        assert!(new.tick(NOW).is_empty());
+        observe(&mut new, 1);
+        assert_eq!(new.tick(NOW).last().unwrap().transition, Transition::Firing);
+        let mut newest = evaluator("burst", 6);
+        newest.adopt(new);
+        assert!(newest.tick(NOW).is_empty(), "it fires already, so nobody is told again");
+        let mut other = evaluator("other", 1);
+        other.adopt(newest);
+        assert!(other.active(NOW).is_empty());
     }
 }

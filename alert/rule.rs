@@ -121,6 +121,13 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether what was counted for another rule may go on being counted for this one: of the same name and group, by the same labels, in a window of the same
+    /// length. Conditions and thresholds may differ.
+    pub(crate) fn counts_as(&self, other: &Rule) -> bool {
+        let labels = |rule: &Rule| rule.by.iter().map(|(label, _)| label.clone()).collect::<Vec<_>>();
+        self.name == other.name && self.group == other.group && self.window == other.window && labels(self) == labels(other)
+    }
+
     /// As written, without the template's values: for lists of rules.
     #[must_use]
     pub fn describe(&self) -> String {

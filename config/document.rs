@@ -3,6 +3,8 @@
 use crate::{Fault, Node, Place, Source, Value, read, substitute::substitute, yaml};
 use serde::de::DeserializeOwned;
 use std::{
+    cell::RefCell,
+    hash::{DefaultHasher, Hash, Hasher},
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
@@ -75,6 +77,37 @@ pub fn matching(path: &Path) -> Result<Vec<PathBuf>, String> {
     if found.is_empty() { Err(format!("no file matches {}", path.display())) } else { Ok(found) }
 }
 
+/// A number that changes when what these files say does, or which of them there are; each path as for [`matching`]. Only numbers of one process compare.
+#[must_use]
+pub fn digest<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> u64 {
+    let mut hash = DefaultHasher::new();
+    for path in paths {
+        let files = matching(path).unwrap_or_default();
+        files.len().hash(&mut hash);
+        for file in files {
+            (&file, text_of(&file).ok()).hash(&mut hash);
+        }
+    }
+    hash.finish()
+}
+
+/// Notes which files are asked for.
+struct Noting<'a> {
+    inner: &'a dyn Environment,
+    files: RefCell<Vec<PathBuf>>,
+}
+
+impl Environment for Noting<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.inner.variable(name)
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        self.files.borrow_mut().push(PathBuf::from(path));
+        self.inner.file(path)
+    }
+}
+
 fn said(error: std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -91,6 +124,8 @@ pub struct Document {
     pub source: Arc<Source>,
     /// Its tree. What is wrong with a single value stays in it as `Value::Broken`, so that the rest is still checked.
     pub root: Node,
+    /// The files that `${file:}` names, whether they could be read or not.
+    pub files: Vec<PathBuf>,
 }
 
 impl Document {
@@ -104,8 +139,9 @@ impl Document {
         }
         match yaml::parse(text) {
             Ok(mut root) => {
-                substitute(&mut root, environment);
-                Ok(Document { source, root })
+                let noting = Noting { inner: environment, files: RefCell::default() };
+                substitute(&mut root, &noting);
+                Ok(Document { source, root, files: noting.files.into_inner() })
             }
             Err(faults) => Err((source, faults)),
         }
@@ -137,7 +173,31 @@ impl Document {
 
 #[cfg(test)]
 mod tests {
-    use super::matching;
+    use super::{Document, Real, digest, matching};
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "makes the files that are looked at")]
+    fn a_digest_changes_with_what_files_say_and_which_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("a.yaml"), "one").unwrap();
+        let paths = [file("*.yaml"), file("token")];
+        let first = digest(&paths);
+        assert_eq!(digest(&paths), first);
+        std::fs::write(file("a.yaml"), "two").unwrap();
+        let second = digest(&paths);
+        std::fs::write(file("b.yaml"), "").unwrap();
+        let third = digest(&paths);
+        std::fs::write(file("token"), "secret").unwrap();
+        let all = [first, second, third, digest(&paths)];
+        assert_eq!(std::collections::BTreeSet::from(all).len(), 4);
+    }
+
+    #[test]
+    fn the_files_that_a_document_names_are_told() {
+        let document = Document::parse("p.yaml", "a: '${file:token}'\nb: ['${file:/not/there}']", &Real).unwrap();
+        assert_eq!(document.files, ["token", "/not/there"].map(std::path::PathBuf::from));
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "makes the files that are looked for")]

@@ -9,6 +9,7 @@ use schemars::{
 };
 use serde::{Deserialize, Serialize};
 use signal::Kinds;
+use std::path::PathBuf;
 
 /// A component that was read, its type forgotten.
 pub trait Recipe<R: ?Sized>: Send + Sync {
@@ -16,6 +17,8 @@ pub trait Recipe<R: ?Sized>: Send + Sync {
     fn shape(&self, takes: Kinds) -> Shape;
     /// See `Component::build`.
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<R>, Vec<Fault>>;
+    /// See `Component::rests_on`.
+    fn rests_on(&self, context: &BuildContext<'_>) -> Vec<PathBuf>;
     /// See `Component::warnings`.
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault>;
 }
@@ -26,6 +29,9 @@ impl<C: Component> Recipe<C::Runs> for C {
     }
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<C::Runs>, Vec<Fault>> {
         Component::build(self, context)
+    }
+    fn rests_on(&self, context: &BuildContext<'_>) -> Vec<PathBuf> {
+        Component::rests_on(self, context)
     }
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
         Component::warnings(self, context)

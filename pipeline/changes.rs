@@ -1,8 +1,13 @@
 //! What a reload would change: two graphs compared as they are written, without places, order of nodes or values that may be secret.
 
+use crate::{Plan, Spec, World};
 use config::{Graph, Input, NamedNode, Node, Value};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
 
 /// Settings that are read once, when the process starts.
 const AT_START_ONLY: [&str; 4] = ["journal", "memory", "admin", "probes"];
@@ -16,6 +21,9 @@ pub struct Changes {
     pub applied: Vec<String>,
     /// What takes effect when the process starts again, such as `journal.path`.
     pub needs_restart: Vec<String>,
+    /// Names of nodes that are in both graphs and differ.
+    #[serde(skip)]
+    pub(crate) nodes: BTreeSet<String>,
 }
 
 /// What a node rests on besides its text, by the node's name: a number that changes with the content of the files it names.
@@ -25,17 +33,28 @@ impl Changes {
     /// Compares what runs with what is to run. Digests are of the files that nodes name.
     #[must_use]
     pub fn between(old: &Graph, new: &Graph, digests: (&Digests, &Digests)) -> Changes {
-        let (mut added, mut changed, mut removed) = (Vec::new(), Vec::new(), Vec::new());
-        for section in [(&old.sources, &new.sources), (&old.processors, &new.processors), (&old.sinks, &new.sinks)] {
-            compare(section, digests, &mut added, &mut changed, &mut removed);
+        let (mut added, mut changed, mut removed, mut nodes) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
+        for (old, new) in [(&old.sources, &new.sources), (&old.processors, &new.processors), (&old.sinks, &new.sinks)] {
+            added.extend(without(new, old).map(|node| format!("+{}", node.name)));
+            removed.extend(without(old, new).map(|node| format!("-{}", node.name)));
+            for (before, node) in new.iter().filter_map(|node| Some((old.iter().find(|other| other.name == node.name)?, node))) {
+                let keys = told(keys_changed(before, node), node, digests);
+                if !keys.is_empty() {
+                    nodes.insert(node.name.clone());
+                }
+                changed.extend(keys.into_iter().map(|key| format!("~{key}")));
+            }
         }
         let mut needs_restart = Vec::new();
         for (word, keys) in settings(old, new) {
-            let to = if AT_START_ONLY.contains(&word.as_str()) { &mut needs_restart } else { &mut changed };
-            to.extend(keys.iter().map(|key| if AT_START_ONLY.contains(&word.as_str()) { key.clone() } else { format!("~{key}") }));
+            if AT_START_ONLY.contains(&word) {
+                needs_restart.extend(keys);
+            } else {
+                changed.extend(keys.into_iter().map(|key| format!("~{key}")));
+            }
         }
         let applied = added.into_iter().chain(changed).chain(removed).collect();
-        Changes { applied, needs_restart }
+        Changes { applied, needs_restart, nodes }
     }
 
     /// Whether both graphs mean the same.
@@ -65,30 +84,17 @@ pub fn keep_what_needs_a_restart(running: &Graph, new: &mut Graph) {
     new.settings.extend(running.settings.iter().filter(|(word, ..)| AT_START_ONLY.contains(&word.as_str())).cloned());
 }
 
-fn compare(
-    (old, new): (&Vec<NamedNode>, &Vec<NamedNode>),
-    digests: (&Digests, &Digests),
-    added: &mut Vec<String>,
-    changed: &mut Vec<String>,
-    removed: &mut Vec<String>,
-) {
-    for node in new {
-        match old.iter().find(|other| other.name == node.name) {
-            None => added.push(format!("+{}", node.name)),
-            Some(before) => {
-                let mut keys = keys_changed(before, node);
-                if keys.is_empty() && digests.0.get(&node.name) != digests.1.get(&node.name) {
-                    keys.push(format!("{} (files it names)", node.name));
-                }
-                if keys.len() > KEYS_MAX {
-                    keys = vec![node.name.clone()];
-                }
-                changed.extend(keys.into_iter().map(|key| format!("~{key}")));
-            }
-        }
+/// The nodes of one map whose names the other does not have.
+fn without<'a>(nodes: &'a [NamedNode], other: &[NamedNode]) -> impl Iterator<Item = &'a NamedNode> {
+    nodes.iter().filter(|node| !other.iter().any(|other| other.name == node.name))
+}
+
+/// Not too many keys; and the node itself, where only what it rests on changed.
+fn told(keys: Vec<String>, node: &NamedNode, (before, now): (&Digests, &Digests)) -> Vec<String> {
+    if keys.is_empty() && before.get(&node.name) != now.get(&node.name) {
+        return vec![format!("{} (files it names)", node.name)];
     }
-    let gone = old.iter().filter(|node| !new.iter().any(|other| other.name == node.name));
-    removed.extend(gone.map(|node| format!("-{}", node.name)));
+    if keys.len() > KEYS_MAX { vec![node.name.clone()] } else { keys }
 }
 
 /// The keys in which two nodes of one name differ, as `kept.rules`.
@@ -111,17 +117,17 @@ fn read(inputs: &[Input]) -> Vec<(&str, Option<&str>)> {
 }
 
 /// The settings in which two graphs differ, with the keys in which each does.
-fn settings(old: &Graph, new: &Graph) -> Vec<(String, Vec<String>)> {
+fn settings(old: &Graph, new: &Graph) -> Vec<(&'static str, Vec<String>)> {
     let nothing = Node { value: Value::Null, place: config::Place::default() };
     let of = |graph: &Graph, word: &str| {
         graph.settings.iter().find(|(other, ..)| other == word).map_or_else(|| nothing.clone(), |(.., node)| node.clone())
     };
     let mut found = Vec::new();
-    for word in crate::settings::SETTINGS {
+    for word in crate::settings::SETTINGS.iter().copied() {
         let mut keys = Vec::new();
         differences(&of(old, word), &of(new, word), word, &mut keys);
         if !keys.is_empty() {
-            found.push(((*word).to_owned(), keys));
+            found.push((word, keys));
         }
     }
     found
@@ -162,4 +168,28 @@ pub(crate) fn same(old: &Node, new: &Node) -> bool {
         }
         _ => false,
     }
+}
+
+impl Plan {
+    /// The files that nodes are made of besides the pipeline file, by node.
+    #[must_use]
+    pub fn rests_on(&self, world: &World) -> BTreeMap<String, Vec<PathBuf>> {
+        let budget = self.budget();
+        let files = self.nodes.iter().filter_map(|node| {
+            let context = self.context(node, world, &budget);
+            let files = match node.whole()? {
+                Spec::Source(recipe) => recipe.rests_on(&context),
+                Spec::Processor(recipe) => recipe.rests_on(&context),
+                Spec::Sink(recipe) => recipe.rests_on(&context),
+            };
+            (!files.is_empty()).then(|| (node.name.clone(), files))
+        });
+        files.collect()
+    }
+}
+
+/// What the files of each node say, as numbers.
+#[must_use]
+pub fn digests(files: &BTreeMap<String, Vec<PathBuf>>) -> Digests {
+    files.iter().map(|(node, files)| (node.clone(), config::document::digest(files))).collect()
 }

@@ -6,7 +6,11 @@ use journal::{Blocking, Disk};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use signal::Kinds;
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What a config struct implements to be a source, a processor or a sink.
 pub trait Component: DeserializeOwned + JsonSchema + Send + Sync + 'static {
@@ -22,6 +26,11 @@ pub trait Component: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     }
     /// Makes the part, once per lane for a processor. Starts nothing, opens nothing. Every fault at once.
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<Self::Runs>, Vec<Fault>>;
+    /// Files that it is made of besides the pipeline file; the last part of a path may hold one `*`. A reload makes it anew when one of them changed.
+    fn rests_on(&self, context: &BuildContext<'_>) -> Vec<PathBuf> {
+        let _ = context;
+        Vec::new()
+    }
     /// What works and is probably not meant; asked by `check` once `build` has succeeded.
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
         let _ = context;

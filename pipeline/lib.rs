@@ -50,7 +50,7 @@ pub use ledger::Snapshot;
 pub use limits::Memory;
 pub use plan::Plan;
 pub use pool::Pool;
-pub use processor::{Flush, Held, Out, Processor};
+pub use processor::{Flush, Held, Out, Processor, State};
 pub use reason::Reason;
 pub use running::{Drained, Running, View};
 pub use sink::{Parcel, Refusal, Sink, SinkError, Why};

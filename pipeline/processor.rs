@@ -2,6 +2,10 @@
 
 pub use crate::out::Out;
 use signal::{Decision, Flow, Time};
+use std::any::Any;
+
+/// What a processor hands to its successor at a reload. Only parts of one type know what is in it.
+pub type State = Box<dyn Any + Send>;
 
 /// A running processor.
 pub trait Processor: Send {
@@ -22,6 +26,18 @@ pub trait Processor: Send {
     /// Learns at start of a decision that was made before a restart (FLOW 5): a replayed slice at or below its `through` follows it as if it were on time, one above is late.
     fn recall(&mut self, decision: &Decision) {
         let _ = decision;
+    }
+    /// Gives what it holds and remembers to its successor at a reload (FLOW 7), and holds nothing from then on. None where nobody else could go on with it:
+    /// it is then flushed as at the end.
+    fn release(&mut self) -> Option<State> {
+        None
+    }
+    /// Goes on with what a part of the same name and type released, by its own settings: deadlines are computed again. It is asked before its first flow.
+    ///
+    /// # Errors
+    /// The state, untouched, where it cannot go on with it. What it released itself it always takes back.
+    fn adopt(&mut self, state: State) -> Result<(), State> {
+        Err(state)
     }
 }
 

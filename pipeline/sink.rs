@@ -1,6 +1,6 @@
 //! Where telemetry goes out. A sink encodes and delivers one parcel or says why not; queues, retries and promises are the runner's.
 
-use crate::{Opened, Stop};
+use crate::{Opened, State, Stop};
 use config::Fault;
 use futures::future::BoxFuture;
 use signal::Flow;
@@ -27,6 +27,14 @@ pub trait Sink: Send + Sync {
     /// Told now and then: no record of this journal at or below the position comes again, whatever crashes. A sink that tells repeats by origin can forget these.
     fn settled(&self, log: u32, position: u64) {
         let _ = (log, position);
+    }
+    /// Gives what it knows to the instance that takes its place at a reload. None where it knows nothing that the other would not.
+    fn release(&self) -> Option<State> {
+        None
+    }
+    /// Goes on with what an instance of the same name and type released. What it cannot use it lets go.
+    fn adopt(&self, state: State) {
+        drop(state);
     }
     /// Whether its target can be reached.
     fn probe(&self) -> BoxFuture<'_, Result<(), Refusal>> {

@@ -47,6 +47,17 @@ impl<V, R> Lately<V, R> {
         (self.young.get(&key), self.recalled.get(&key))
     }
 
+    /// Knows from now on what another memory of the same traces knew, for as long as this one remembers.
+    pub(crate) fn adopt(&mut self, other: Lately<V, R>) {
+        let Lately { length: _, traces_max: _, young, old, turned, recalled, recalled_until } = other;
+        *self = Lately { young, old, turned, recalled, recalled_until, ..*self };
+    }
+
+    /// What is known, which is forgotten here.
+    pub(crate) fn release(&mut self) -> Lately<V, R> {
+        std::mem::replace(self, Lately::new(self.length, self.traces_max))
+    }
+
     fn turn(&mut self, now: Time) {
         if now.since(self.turned) >= self.length * 2 {
             self.young.clear();
@@ -102,6 +113,13 @@ mod tests {
             lately.remember(TraceId([n + 100; 16]), (), Time(1_001_000_000_000));
         }
         assert!(!known(&mut lately, 1_001));
+    }
+
+    #[test]
+    fn a_memory_goes_on_in_another_that_remembers_for_another_time() {
+        let mut longer = Lately::new(Duration::from_secs(300), 10);
+        longer.adopt(lately().release());
+        assert!(known(&mut longer, 1_299));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use alert::{Alert as Told, Book, Evaluator, Rule, builtin, notify, rule};
 use config::{Fault, Placed};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Refusal, Shape, Sink, SinkError, Stop};
+use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Refusal, Shape, Sink, SinkError, State, Stop};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::alert_notify::Receivers;
@@ -54,6 +54,11 @@ impl Component for Alert {
 
     fn shape(&self, takes: Kinds) -> Shape {
         Shape { acts_on: takes, ..Shape::passing(Kinds::NONE) }
+    }
+
+    fn rests_on(&self, context: &BuildContext<'_>) -> Vec<PathBuf> {
+        let files = self.rules.iter().flatten().filter(|word| looks_like_a_file(word));
+        files.map(|word| context.folder.join(word.as_str())).collect()
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
@@ -133,6 +138,10 @@ impl Alerting {
         let now = self.clock.now();
         let (changed, active) = {
             let mut evaluator = self.evaluator.lock();
+            if evaluator.rules().next().is_none() {
+                // Another instance has them now and writes into the same book.
+                return Vec::new();
+            }
             (evaluator.tick(now), evaluator.active(now))
         };
         let changed: Vec<Told> = changed.into_iter().map(|seen| Told::of(seen, now)).collect();
@@ -168,6 +177,16 @@ impl Sink for Alerting {
             self.evaluator.lock().observe(&parcel.flow, self.clock.now());
             Ok(())
         })
+    }
+
+    fn release(&self) -> Option<State> {
+        Some(Box::new(std::mem::replace(&mut *self.evaluator.lock(), Evaluator::new(Vec::new()))))
+    }
+
+    fn adopt(&self, state: State) {
+        if let Ok(older) = state.downcast::<Evaluator>() {
+            self.evaluator.lock().adopt(*older);
+        }
     }
 
     fn run(&self, stop: Stop) -> BoxFuture<'_, Result<(), SinkError>> {

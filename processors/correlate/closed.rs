@@ -12,6 +12,15 @@ impl Closed {
         Closed(Lately::new(length, traces_max))
     }
 
+    pub(super) fn release(&mut self) -> Closed {
+        Closed(self.0.release())
+    }
+
+    /// The traces that an older graph closed.
+    pub(super) fn adopt(&mut self, other: Closed) {
+        self.0.adopt(other.0);
+    }
+
     pub(super) fn remember(&mut self, id: TraceId, now: Time) {
         self.0.remember(id, (), now);
     }

@@ -11,7 +11,7 @@ mod window;
 
 use closed::Closed;
 use config::{Bytes, Fault, Period};
-use pipeline::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Shape};
+use pipeline::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Shape, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Batch, ClosedBy, Decision, Flow, Gather, Item, Kinds, Ordinals, Part, Record, Signal, Time, Trace, TraceId, ids};
@@ -159,6 +159,18 @@ impl Processor for Correlating {
 
     fn recall(&mut self, decision: &Decision) {
         self.closed.recall(decision);
+    }
+
+    fn release(&mut self) -> Option<State> {
+        Some(Box::new((self.window.release(), self.closed.release(), self.chunks)))
+    }
+
+    fn adopt(&mut self, state: State) -> Result<(), State> {
+        let (window, closed, chunks) = *state.downcast::<(Window, Closed, u64)>()?;
+        self.window.adopt(window);
+        self.closed.adopt(closed);
+        self.chunks = chunks;
+        Ok(())
     }
 }
 

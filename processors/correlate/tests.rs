@@ -47,6 +47,30 @@ fn a_complete_trace_closes_two_seconds_after_it_was_complete() {
 }
 
 #[test]
+fn an_open_trace_goes_on_in_the_window_of_a_new_graph_by_its_deadlines() {
+    let mut old = correlate("{}");
+    let (ack, settled) = promise();
+    run(old.as_mut(), spans("shop", vec![span(1, 1, 0, ""), span(2, 2, 9, "")], ack), at(0));
+    let mut new = correlate("close: { after_root: 1m, idle: 3s, after_first: 2m }\ncaps: { spans: 2 }");
+    new.adopt(old.release().unwrap()).unwrap();
+    assert_eq!((old.held(), old.due()), (pipeline::Held::NONE, None));
+    assert_eq!((new.held().spans, new.due()), (2, Some(at(3))));
+    assert!(!settled.load(Ordering::SeqCst));
+    let out = run(new.as_mut(), spans("shop", vec![span(1, 3, 1, "")], Ack::none()), at(1));
+    assert_eq!(names(&traces([out])[0].spans), ["span 1", "span 3"], "the cap is the new one");
+    assert_eq!(traces(advance(new.as_mut(), at(3)))[0].facts.closed_by, ClosedBy::Idle);
+    assert!(settled.load(Ordering::SeqCst));
+    let late = run(new.as_mut(), spans("shop", vec![span(2, 4, 9, "")], Ack::none()), at(4));
+    assert_eq!(traces([late])[0].part, Part::Late);
+}
+
+#[test]
+fn what_another_part_released_is_given_back_untouched() {
+    let refused = correlate("{}").adopt(Box::new(7_u8)).unwrap_err();
+    assert_eq!(refused.downcast_ref::<u8>(), Some(&7));
+}
+
+#[test]
 fn a_missing_parent_keeps_the_trace_open_until_it_is_idle() {
     let mut part = correlate("{}");
     run(part.as_mut(), spans("shop", vec![span(1, 1, 0, ""), span(1, 3, 2, "")], Ack::none()), at(0));

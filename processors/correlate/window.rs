@@ -75,11 +75,26 @@ impl Window {
             open.queued = deadline;
             self.deadlines.push(Reverse((deadline, key)));
         }
-        let over = open.gathering.spans() >= self.caps.spans
-            || open.gathering.logs() >= self.caps.logs
-            || open.gathering.bytes() as u64 >= self.caps.bytes.0;
-        if over && self.over.last() != Some(&key) {
+        if is_over(&self.caps, &open.gathering) && self.over.last() != Some(&key) {
             self.over.push(key);
+        }
+    }
+
+    /// All open traces; none is open here afterwards.
+    pub(super) fn release(&mut self) -> Window {
+        std::mem::replace(self, Window::new(self.close, self.caps, self.bytes_max))
+    }
+
+    /// Goes on with traces that another window gathered: deadlines, caps and the limit are those of this one.
+    pub(super) fn adopt(&mut self, other: Window) {
+        let Window { open, oldest, held, .. } = other;
+        (self.open, self.oldest, self.held) = (open, oldest, held);
+        for (key, open) in &mut self.open {
+            (open.queued, _) = deadline(&self.close, &open.gathering);
+            self.deadlines.push(Reverse((open.queued, *key)));
+            if is_over(&self.caps, &open.gathering) {
+                self.over.push(*key);
+            }
         }
     }
 
@@ -166,6 +181,10 @@ impl Window {
             self.deadlines.retain(|Reverse((time, key))| self.open.get(key).is_some_and(|open| open.queued == *time));
         }
     }
+}
+
+fn is_over(caps: &Caps, gathering: &Gathering) -> bool {
+    gathering.spans() >= caps.spans || gathering.logs() >= caps.logs || gathering.bytes() as u64 >= caps.bytes.0
 }
 
 /// When a trace is to be closed, and why then.

@@ -21,6 +21,15 @@ impl Decided {
         self.0.remember(decision.trace_id, Arc::clone(&decision), decision.at);
     }
 
+    pub(super) fn release(&mut self) -> Decided {
+        Decided(self.0.release())
+    }
+
+    /// The decisions of an older graph.
+    pub(super) fn adopt(&mut self, other: Decided) {
+        self.0.adopt(other.0);
+    }
+
     pub(super) fn find(&mut self, id: TraceId, now: Time) -> Option<Arc<Decision>> {
         let (made, recalled) = self.0.find(id, now);
         made.or(recalled).cloned()

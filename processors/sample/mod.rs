@@ -11,7 +11,7 @@ mod tracestate;
 use config::{Fault, Placed, Share};
 use decided::Decided;
 use expression::{Condition, Predicate};
-use pipeline::{BuildContext, Component, Keyed, Out, Processor, Reason, Shape};
+use pipeline::{BuildContext, Component, Keyed, Out, Processor, Reason, Shape, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Decision, Flow, Item, Kinds, Part, Record, Signal, Trace, Value, view::Status};
@@ -154,6 +154,16 @@ impl Processor for Sampling {
         if decision.node == self.node {
             self.decided.recall(Arc::new(decision.clone()));
         }
+    }
+
+    fn release(&mut self) -> Option<State> {
+        Some(Box::new(self.decided.release()))
+    }
+
+    /// What was decided stays so; what was not is decided by the new rules.
+    fn adopt(&mut self, state: State) -> Result<(), State> {
+        self.decided.adopt(*state.downcast::<Decided>()?);
+        Ok(())
     }
 }
 

@@ -43,6 +43,17 @@ fn the_first_rule_that_matches_decides_and_its_name_travels() {
 }
 
 #[test]
+fn what_was_decided_stays_so_when_the_rules_change() {
+    let mut old = sample("[{ name: none, keep: 0% }]");
+    run_all(old.as_mut(), closed(1));
+    let mut new = sample("[{ name: all, keep: 100% }]");
+    new.adopt(old.release().unwrap()).unwrap();
+    let out = run_all(new.as_mut(), closed(2));
+    assert_eq!((out.count(Signal::Traces), out.discarded(Signal::Traces, Reason::SAMPLED)), (1, 1));
+    assert_eq!(out.decisions.len(), 1);
+}
+
+#[test]
 fn two_rules_of_one_name_are_refused() {
     let rules = "rules: [{ name: errors, when: .error, keep: 100% }, { name: errors, keep: 1% }]";
     let faults = build::<Sample>(rules, Kinds::TRACES).err().unwrap();

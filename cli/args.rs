@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Query(QueryWords),
     /// Exit code 0 once every listener is open: for exec probes.
     Health(AskWords),
+    /// Look into a journal on disk, whether kansoku runs or not: what waits, is it whole, what is in it.
+    Journal(JournalWords),
     /// Print the JSON schema of pipeline files, for editors.
     Schema(SchemaWords),
 }
@@ -161,6 +163,71 @@ pub(crate) struct WhyWords {
     pub(crate) at: At,
     /// JSON instead of text.
     #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Words of `journal`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Nothing is changed and no lock is taken: beside a running kansoku the last record may look torn.\n\nExamples:\n  kansoku journal ls pipeline.yaml              the journal of a pipeline\n  kansoku journal verify data/journal           exit code 1 if something in it is damaged\n  kansoku journal dump data/store/log --limit 1 stores, spills and dead letters keep logs of the same form"
+)]
+pub(crate) struct JournalWords {
+    /// What is asked.
+    #[command(subcommand)]
+    pub(crate) what: JournalWhat,
+}
+
+/// What `journal` says.
+#[derive(Subcommand, Debug)]
+pub(crate) enum JournalWhat {
+    /// The segments with their records, and how far each consumer is behind.
+    Ls(LogWords),
+    /// Read every byte and name what is damaged. Exit code 1 if anything is.
+    Verify(LogWords),
+    /// The records, one JSON object a line: sequence number, kind, arrival, and the telemetry in it as OTLP/JSON.
+    Dump(DumpWords),
+}
+
+/// Which log is meant.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// The folder of a journal, or a pipeline file that names one; without it, the journal of the sidecar preset.
+    #[arg(value_name = "FOLDER|FILE")]
+    pub(crate) path: Option<PathBuf>,
+    /// Where the preset keeps its journal.
+    #[arg(long, env = "KANSOKU_STATE", value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// Words of `journal ls` and `journal verify`.
+#[derive(Args, Debug)]
+pub(crate) struct LogWords {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Words of `journal dump`.
+#[derive(Args, Debug)]
+pub(crate) struct DumpWords {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Only records with this sequence number or a higher one.
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    pub(crate) from: u64,
+    /// Only records with this sequence number or a lower one.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) to: Option<u64>,
+    /// At most this many.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<usize>,
+    /// Leave out what is in the records.
+    #[arg(long)]
+    pub(crate) headers: bool,
+    /// JSON is all it prints; for those who always say so.
+    #[arg(long, hide = true)]
     pub(crate) json: bool,
 }
 

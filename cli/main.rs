@@ -10,6 +10,7 @@ mod follow;
 mod forest;
 mod graph;
 mod health;
+mod journal;
 mod listing;
 mod load;
 mod message;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
             Command::Demo(words) => demo::run(words).await,
             Command::Check(words) => check::run(&words),
             Command::Graph(words) => graph::run(&words),
+            Command::Journal(words) => self::journal::run(&words),
             Command::Schema(words) => schema::run(&words),
             Command::Why(words) => why::run(words).await,
             Command::Status(words) => status::run(words).await,

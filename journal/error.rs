@@ -63,6 +63,11 @@ impl Error {
         Error::Disk { what, path: path.to_path_buf(), error: Arc::new(error) }
     }
 
+    /// Whether the file is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Error::Disk { error, .. } if error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether the disk (or the quota) is full: it goes away by itself when space returns.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {

@@ -118,6 +118,8 @@ impl Folder {
         let (Some(segment), Some(id)) = (self.segments.get(n), self.id) else { return Ok(None) };
         let below = self.segments.get(n + 1).map_or(u64::MAX, |next| next.base);
         let file = disk.open(&segment.path).map_err(|error| Error::disk("open", &segment.path, error))?;
-        Ok(Some(Scan::new(file, &segment.path, Expected { id, from: segment.base, below }, segment.bytes)))
+        // A running process may have put a shorter file in its place since it was listed.
+        let bytes = file.bytes().map_or(segment.bytes, |bytes| bytes.min(segment.bytes));
+        Ok(Some(Scan::new(file, &segment.path, Expected { id, from: segment.base, below }, bytes)))
     }
 }

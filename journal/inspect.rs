@@ -1,11 +1,12 @@
-//! Looking at a log without opening it: for `kansoku journal ls`, `verify` and `dump`. Changes nothing and takes no lock; beside a running process its last records may look torn.
+//! Looking at a log without opening it: for `kansoku journal ls`, `verify` and `dump`. Changes nothing and takes no lock, so it works beside a running process:
+//! what that writes meanwhile looks like a torn end, and what it frees is not there.
 
 use crate::cursors::Saved;
 use crate::disk::Disk;
 use crate::error::{Damaged, Error};
 use crate::folder::Folder;
 use crate::record::{Entry, Kind};
-use crate::scan::Step;
+use crate::scan::{self, Step};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,37 @@ use std::path::{Path, PathBuf};
 pub struct Inspected {
     /// `None` when neither `meta` nor a segment says it; then no record can be read.
     pub id: Option<u32>,
-    /// How far each consumer is.
-    pub cursors: Vec<(String, u64)>,
+    /// How far each consumer is, by name.
+    pub cursors: Vec<CursorInfo>,
     /// Ascending.
     pub segments: Vec<SegmentInfo>,
     /// Damage outside the records.
     pub damaged: Vec<Damaged>,
+    /// The end of the last segment, where no whole record lies: a write that goes on, or that a crash interrupted. Nobody was told that it is durable.
+    pub torn: Option<Damaged>,
+}
+
+/// One consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorInfo {
+    /// Its name.
+    pub name: String,
+    /// Everything below is settled.
+    pub through: u64,
+    /// Whole data records that it has not settled.
+    pub behind: u64,
+    /// Earliest arrival of those, nanoseconds since the Unix epoch.
+    pub oldest: Option<u64>,
+}
+
+impl CursorInfo {
+    fn count(&mut self, entry: &Entry) {
+        if entry.header.kind == Kind::Data && entry.sequence >= self.through {
+            self.behind += 1;
+            let arrived = entry.header.arrived;
+            self.oldest = Some(self.oldest.map_or(arrived, |oldest| oldest.min(arrived)));
+        }
+    }
 }
 
 /// One segment, every record of it read.
@@ -69,37 +95,50 @@ impl SegmentInfo {
 /// The directory cannot be read, or its format is newer than this one.
 pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<Inspected, Error> {
     let folder = Folder::survey(disk, dir)?;
-    let mut segments = Vec::new();
-    for (n, segment) in folder.segments.iter().enumerate() {
-        let mut info = SegmentInfo {
-            path: segment.path.clone(),
-            bytes: segment.bytes,
-            first: segment.base,
-            end: segment.base,
-            data: 0,
-            decisions: 0,
-            marks: 0,
-            items: 0,
-            arrived: None,
-            damaged: Vec::new(),
-        };
-        let mut damaged = Vec::new();
-        let mut count = |entry: Entry| {
-            info.count(&entry);
-            ControlFlow::Continue(())
-        };
-        let walked = walk(disk, &folder, n, &mut damaged, &mut count)?;
-        info.damaged = damaged;
-        segments.push(info);
-        if walked.is_break() {
-            break;
+    let mut cursors: Vec<CursorInfo> = match &folder.cursors {
+        Some(Saved::Marks { marks, .. }) => {
+            let info = |(name, through): (&String, &u64)| CursorInfo { name: name.clone(), through: *through, behind: 0, oldest: None };
+            marks.iter().map(info).collect()
         }
-    }
-    let cursors = match folder.cursors {
-        Some(Saved::Marks { marks, .. }) => marks.into_iter().collect(),
         _ => Vec::new(),
     };
-    Ok(Inspected { id: folder.id, cursors, segments, damaged: folder.damaged })
+    let mut segments = Vec::new();
+    for n in 0..folder.segments.len() {
+        segments.extend(inspect_segment(disk, &folder, n, &mut cursors)?);
+    }
+    let torn = segments.last_mut().and_then(take_torn);
+    Ok(Inspected { id: folder.id, cursors, segments, damaged: folder.damaged, torn })
+}
+
+fn inspect_segment(disk: &dyn Disk, folder: &Folder, n: usize, cursors: &mut [CursorInfo]) -> Result<Option<SegmentInfo>, Error> {
+    let Some(segment) = folder.segments.get(n) else { return Ok(None) };
+    let mut info = SegmentInfo {
+        path: segment.path.clone(),
+        bytes: segment.bytes,
+        first: segment.base,
+        end: segment.base,
+        data: 0,
+        decisions: 0,
+        marks: 0,
+        items: 0,
+        arrived: None,
+        damaged: Vec::new(),
+    };
+    let mut damaged = Vec::new();
+    let mut count = |entry: Entry| {
+        info.count(&entry);
+        cursors.iter_mut().for_each(|cursor| cursor.count(&entry));
+        ControlFlow::Continue(())
+    };
+    let walked = walk(disk, folder, n, &mut damaged, &mut count)?;
+    info.damaged = damaged;
+    Ok((walked != Walked::Gone).then_some(info))
+}
+
+/// Damage that reaches the end of the last segment: but for a payload that is there whole and wrong, which no interrupted write leaves.
+fn take_torn(last: &mut SegmentInfo) -> Option<Damaged> {
+    let torn = last.damaged.pop_if(|damaged| damaged.offset + damaged.bytes >= last.bytes && damaged.why != scan::PAYLOAD)?;
+    Some(torn)
 }
 
 /// Hands out the whole records from a number on, until `each` breaks; returns what could not be read on the way.
@@ -111,11 +150,21 @@ pub fn dump(disk: &dyn Disk, dir: &Path, from: u64, each: &mut dyn FnMut(Entry) 
     let mut damaged = folder.damaged.clone();
     for n in 0..folder.segments.len() {
         let mut from_on = |entry: Entry| if entry.sequence < from { ControlFlow::Continue(()) } else { each(entry) };
-        if walk(disk, &folder, n, &mut damaged, &mut from_on)?.is_break() {
+        if walk(disk, &folder, n, &mut damaged, &mut from_on)? == Walked::Enough {
             break;
         }
     }
     Ok(damaged)
+}
+
+/// How far a walk over a segment came.
+#[derive(PartialEq, Eq)]
+enum Walked {
+    Whole,
+    /// Whoever takes the records has enough.
+    Enough,
+    /// It was freed meanwhile.
+    Gone,
 }
 
 fn walk(
@@ -124,16 +173,21 @@ fn walk(
     n: usize,
     damaged: &mut Vec<Damaged>,
     each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, Error> {
-    let Some(mut scan) = folder.scan(disk, n)? else { return Ok(ControlFlow::Continue(())) };
+) -> Result<Walked, Error> {
+    let mut scan = match folder.scan(disk, n) {
+        Ok(Some(scan)) => scan,
+        Ok(None) => return Ok(Walked::Whole),
+        Err(error) if error.is_not_found() => return Ok(Walked::Gone),
+        Err(error) => return Err(error),
+    };
     loop {
         match scan.step(|_, _| true) {
-            Ok(None) => return Ok(ControlFlow::Continue(())),
+            Ok(None) => return Ok(Walked::Whole),
             Ok(Some(Step::Other)) => {}
             Ok(Some(Step::Unknown(found) | Step::Damaged(found))) => damaged.push(found),
             Ok(Some(Step::Entry(entry))) => {
                 if each(entry).is_break() {
-                    return Ok(ControlFlow::Break(()));
+                    return Ok(Walked::Enough);
                 }
             }
             Err(_) => damaged.push(scan.give_up("the disk cannot read it")),

@@ -26,7 +26,7 @@ pub mod watermark;
 
 pub use disk::{Disk, File, Found, Lock, RealDisk};
 pub use error::{Damaged, Error, Refused};
-pub use inspect::{Inspected, SegmentInfo, dump, inspect};
+pub use inspect::{CursorInfo, Inspected, SegmentInfo, dump, inspect};
 pub use log::{Blocking, Log, Options};
 pub use memory::MemoryDisk;
 pub use opening::Opened;

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Why a record was passed over whose bytes are all there.
+pub(crate) const PAYLOAD: &str = "the payload's checksum is wrong";
 /// Read at once, when the segment has so much.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -97,7 +99,7 @@ impl Scan {
         if payload.len() != head.payload_bytes as usize
             || record::payload_sum(self.expected.id, std::slice::from_ref(&payload)) != head.payload_sum
         {
-            return Ok(Some(Step::Damaged(self.damaged(after, "the payload's checksum is wrong"))));
+            return Ok(Some(Step::Damaged(self.damaged(after, PAYLOAD))));
         }
         self.at = after;
         Ok(Some(Step::Entry(Entry { sequence: head.sequence, header, payload })))

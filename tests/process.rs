@@ -5,6 +5,8 @@
 mod beside;
 #[path = "process/drain.rs"]
 mod drain;
+#[path = "process/journal.rs"]
+mod journal;
 #[path = "process/killed.rs"]
 mod killed;
 #[path = "process/state.rs"]

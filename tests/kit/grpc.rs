@@ -24,14 +24,23 @@ pub fn export(address: SocketAddr, service: &str, message: &[u8], encoding: Opti
     call(address, &format!("/opentelemetry.proto.collector.{service}/Export"), message, encoding)
 }
 
+/// The same without compression; none where the peer went away without an answer.
+#[must_use]
+pub fn try_export(address: SocketAddr, service: &str, message: &[u8]) -> Option<Ended> {
+    try_call(address, &format!("/opentelemetry.proto.collector.{service}/Export"), message, None)
+}
+
 /// Calls any method.
 #[must_use]
 pub fn call(address: SocketAddr, path: &str, message: &[u8], encoding: Option<&str>) -> Ended {
+    try_call(address, path, message, encoding).expect("a connection and a whole answer")
+}
+
+fn try_call(address: SocketAddr, path: &str, message: &[u8], encoding: Option<&str>) -> Option<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(address).await.expect("connects");
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("shakes hands");
+        let stream = tokio::net::TcpStream::connect(address).await.ok()?;
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.ok()?;
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(connection);
         let mut frame = BytesMut::new();
@@ -43,17 +52,17 @@ pub fn call(address: SocketAddr, path: &str, message: &[u8], encoding: Option<&s
         if let Some(encoding) = encoding {
             request = request.header("grpc-encoding", encoding);
         }
-        let answer = sender.send_request(request.body(Full::new(frame.freeze())).expect("a request")).await.expect("an answer");
+        let answer = sender.send_request(request.body(Full::new(frame.freeze())).expect("a request")).await.ok()?;
         let (head, body) = answer.into_parts();
-        let collected = body.collect().await.expect("a whole answer");
+        let collected = body.collect().await.ok()?;
         let trailers = collected.trailers().cloned().unwrap_or(head.headers);
         let text = |name: &str| trailers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let bytes = collected.to_bytes();
-        Ended {
-            status: text("grpc-status").parse().expect("a grpc-status"),
+        Some(Ended {
+            status: text("grpc-status").parse().ok()?,
             message: text("grpc-message"),
             details: trailers.contains_key("grpc-status-details-bin"),
             body: bytes.slice(bytes.len().min(5)..),
-        }
+        })
     })
 }

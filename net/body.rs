@@ -15,7 +15,7 @@ pub struct Limits {
     pub wire_bytes_max: usize,
     /// Bytes after inflating.
     pub plain_bytes_max: usize,
-    /// How many times larger than on the wire it may get, once it is past the first MiB.
+    /// How many times larger than on the wire it may get, once it is past the first 4 MiB.
     pub ratio_max: usize,
     /// From the headers to the last byte.
     pub time_max: Duration,

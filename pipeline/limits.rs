@@ -60,6 +60,8 @@ pub(crate) struct Budget {
 /// How much memory parts may plan with, in bytes; given to `build` so that their own limits follow from the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
+    /// For requests that are being taken in.
+    pub intake_bytes_max: usize,
     /// For what all processors of one lane hold.
     pub window_bytes_max: usize,
     /// For what the store has in memory.

@@ -1,6 +1,7 @@
 //! The accept loop for HTTP/1 and HTTP/2 on one port. `axum::serve` sets no timer, so that a client may keep a connection open for ever; this one cuts it.
 
 mod exchange;
+mod places;
 mod pulse;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use places::{Place, Places};
 use pulse::{Late, Pulse, Watched};
 use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -30,6 +32,10 @@ use tower::Service;
 pub struct Limits {
     /// Open connections; further ones wait in the system's queue.
     pub connections_max: usize,
+    /// Open connections from one address; further ones are closed. Matters where strangers can reach the port.
+    pub peer_connections_max: usize,
+    /// Bytes that the windows of all connections together may come to; further connections wait.
+    pub window_bytes_max: usize,
     /// From the connection to its first bytes.
     pub first_bytes: Duration,
     /// From the first byte of a request's head to its last; HTTP/1.
@@ -46,7 +52,7 @@ pub struct Limits {
     pub streams_max: u32,
     /// Bytes of one HTTP/2 request that may be under way unread.
     pub stream_window: u32,
-    /// Bytes of one HTTP/2 connection that may be under way unread.
+    /// Bytes of one HTTP/2 connection that may be under way unread; fewer once half of `window_bytes_max` is given away.
     pub connection_window: u32,
     /// For what is under way when stop is asked; then it is cut.
     pub drain: Duration,
@@ -56,6 +62,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections_max: 12_000,
+            peer_connections_max: 6_000,
+            window_bytes_max: usize::MAX,
             first_bytes: Duration::from_secs(10),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(90),
@@ -83,7 +91,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let limits = Arc::new(limits);
-    let builder = builder(&limits);
+    let places = Places::new(&limits);
     let mut connections = JoinSet::new();
     let (closing, close) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
@@ -92,9 +100,9 @@ where
             biased;
             () = &mut stop => break,
             Some(ended) = connections.join_next() => note(ended),
-            (stream, peer) = listener.accept(), if connections.len() < limits.connections_max => {
-                let service = service.clone();
-                connections.spawn(connection(builder.clone(), stream, peer, service, Arc::clone(&limits), close.clone()));
+            (stream, peer) = listener.accept(), if places.free() => match places.take(peer.ip()) {
+                Some(place) => drop(connections.spawn(connection(place, stream, peer, service.clone(), Arc::clone(&limits), close.clone()))),
+                None => tracing::debug!(%peer, "refused a connection: its address has its share of them"),
             }
         }
     }
@@ -116,7 +124,11 @@ fn note(ended: Result<(), JoinError>) {
     }
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+/// Streams that a client may have reset before they were answered, and resets that its own mistakes may have caused; then it is sent away.
+const RESETS_MAX: usize = 20;
+const MISTAKES_MAX: usize = 256;
+
+fn builder(limits: &Limits, window: u32) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let head_bytes_max = usize::try_from(limits.head_bytes_max).unwrap_or(usize::MAX);
     // hyper would count the wait for the next request as part of its head; `Pulse` tells them apart.
@@ -128,21 +140,17 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(limits.keep_alive_answer)
         .max_header_list_size(limits.head_bytes_max)
         .max_concurrent_streams(limits.streams_max)
-        .initial_stream_window_size(limits.stream_window)
-        .initial_connection_window_size(limits.connection_window)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(MISTAKES_MAX)
+        .initial_stream_window_size(limits.stream_window.min(window))
+        .initial_connection_window_size(window)
         .max_frame_size(256 << 10);
     builder
 }
 
 // TLS, when it comes, is a handshake on `stream` before anything else here; the rest asks no more of it than that it can be read and written.
-async fn connection<S, B, I>(
-    builder: auto::Builder<TokioExecutor>,
-    stream: I,
-    peer: SocketAddr,
-    service: S,
-    limits: Arc<Limits>,
-    mut close: watch::Receiver<()>,
-) where
+async fn connection<S, B, I>(place: Place, stream: I, peer: SocketAddr, service: S, limits: Arc<Limits>, mut close: watch::Receiver<()>)
+where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
@@ -152,6 +160,7 @@ async fn connection<S, B, I>(
     let pulse = Arc::new(Pulse::new());
     let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse)));
     let exchanges = Exchanges::new(service, peer, Arc::clone(&pulse));
+    let builder = builder(&limits, place.window);
     let mut served = std::pin::pin!(builder.serve_connection(stream, exchanges));
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -189,7 +189,11 @@ impl Plan {
             pool: &world.pool,
             disk: &world.disk,
             blocking: &world.blocking,
-            memory: Memory { window_bytes_max: budget.window.bytes_max / self.lanes(), store_bytes_max: budget.store_bytes_max },
+            memory: Memory {
+                intake_bytes_max: budget.intake.bytes_max,
+                window_bytes_max: budget.window.bytes_max / self.lanes(),
+                store_bytes_max: budget.store_bytes_max,
+            },
             clock: &world.clock,
         }
     }

@@ -3,13 +3,15 @@
 mod grpc;
 mod http;
 mod inlet;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod trouble;
 
-use config::{Address, Bytes, Fault, Place, Placed};
+use config::{Address, Fault, Place, Placed};
 use futures::future::{BoxFuture, join};
 use inlet::Inlet;
+use limits::Limits;
 use net::{Listener, body, serve};
 use pipeline::{BuildContext, Component, Opened, Pool, Shape, Source, SourceContext, SourceError, Speaks};
 use schemars::JsonSchema;
@@ -76,27 +78,6 @@ struct Cors {
     origins: Vec<Placed<String>>,
 }
 
-/// What one client may ask for.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(default)]
-struct Limits {
-    /// Bytes of a request as it comes over the wire, by default `16MiB`.
-    request: Bytes,
-    /// Bytes of a request once inflated, by default `64MiB`.
-    inflated: Bytes,
-    /// Open connections of each of the two, by default 12000.
-    connections: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        let (body, serve) = (body::Limits::default(), serve::Limits::default());
-        let bytes = |max: usize| Bytes(u64::try_from(max).unwrap_or(u64::MAX));
-        Limits { request: bytes(body.wire_bytes_max), inflated: bytes(body.plain_bytes_max), connections: serve.connections_max }
-    }
-}
-
 impl Component for Otlp {
     type Runs = dyn Source;
     const TYPE: &'static str = "otlp";
@@ -119,13 +100,7 @@ impl Component for Otlp {
         if grpc.is_none() && http.is_none() {
             return Err(context.fault(format!("`{}` has both `grpc` and `http` off, so nothing can come in", context.name)));
         }
-        let bytes = |bytes: Bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX);
-        let body = body::Limits {
-            wire_bytes_max: bytes(self.limits.request),
-            plain_bytes_max: bytes(self.limits.inflated),
-            ..body::Limits::default()
-        };
-        let serve = serve::Limits { connections_max: self.limits.connections.max(1), ..serve::Limits::default() };
+        let (body, serve) = (self.limits.of_a_body(), self.limits.of_a_door(&context.memory));
         Ok(Box::new(Server { grpc, http, cors, body: Arc::new(body), serve }))
     }
 }

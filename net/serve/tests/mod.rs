@@ -1,5 +1,7 @@
 //! A tiny service on a real socket, and clients that behave and that do not.
 
+mod strangers;
+
 use super::*;
 use crate::{Client, Code, Coding, Listener, Protocol, Status, Url, body, client::Unanswered, coding, grpc, listen};
 use http::{HeaderMap, StatusCode};

@@ -70,13 +70,24 @@ pub struct Shape {
     pub ordered: bool,
     /// A sink that has stored what it answered for, so that its edge needs no spill.
     pub durable: bool,
+    /// A sink that waits for another machine, which may be down for hours.
+    pub remote: bool,
 }
 
 impl Shape {
     /// Acts on everything that comes in and passes it on.
     #[must_use]
     pub fn passing(takes: Kinds) -> Shape {
-        Shape { acts_on: Kinds::ALL, gives: takes, ports: Vec::new(), keyed: Keyed::No, holds: false, ordered: false, durable: false }
+        Shape {
+            acts_on: Kinds::ALL,
+            gives: takes,
+            ports: Vec::new(),
+            keyed: Keyed::No,
+            holds: false,
+            ordered: false,
+            durable: false,
+            remote: false,
+        }
     }
 }
 

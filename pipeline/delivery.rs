@@ -2,33 +2,39 @@
 //! refused for good, and settles. Nobody else does any of it (FLOW 4).
 
 use crate::{
-    Clock, Parcel, Reason, Refusal, Sink, Why,
+    Clock, Reason, Refusal, Sink, Why,
     backoff::Backoff,
+    dead_letters::DeadLetters,
     ledger::{Fate, Posting, count, slot},
-    queue::{Load, Owed, Queue},
+    letter::About,
+    owed::{Keeper, Owed, halves, joined, parcel},
+    payload,
+    queue::{Load, Queue},
+    spill::Spill,
 };
 use futures::FutureExt;
+use journal::Refused;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::{Batch, Flow, Outcome, Signal, Time};
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use signal::{Flow, Outcome, Signal, Time};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
-/// How long one attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(30);
-/// The smallest limit that a sink's `TooLarge` can bring about.
-const PARCEL_BYTES_MIN: usize = 4 << 10;
 /// Refused one by one and none delivered: the rest of such a parcel is refused as a whole instead of being sent one by one.
 const CULPRITS_MAX: usize = 16;
+/// When a disk that did not take what is in hand is asked again.
+const KEEP_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The longest pause between two attempts while the pipeline closes.
+const CLOSING_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Delivers to one sink. Several run beside each other unless the sink is ordered.
 pub(crate) struct Delivery {
     pub(crate) queue: Arc<Queue>,
     pub(crate) sink: Arc<dyn Sink>,
+    /// Where what it does not take in time goes, if it may.
+    pub(crate) spill: Option<Arc<Spill>>,
+    /// Where what it refuses for good goes, if there is a disk.
+    pub(crate) letters: Option<Arc<DeadLetters>>,
     pub(crate) clock: Clock,
     pub(crate) health: Mutex<Health>,
 }
@@ -49,15 +55,31 @@ pub struct Health {
 /// What came of a parcel after all retries.
 enum Verdict {
     Delivered,
-    Partly { records: usize },
-    Never { why: Why },
-    TooLarge { max: Option<usize> },
+    Partly {
+        records: usize,
+    },
+    Never {
+        why: Why,
+    },
+    TooLarge {
+        max: Option<usize>,
+    },
+    /// It is on disk and goes out after the next start.
+    Left,
+}
+
+/// A load at work: what is tried now, and what comes after it.
+struct Hand {
+    load: Load,
+    now: Vec<Owed>,
+    later: Vec<Vec<Owed>>,
+    kept: bool,
 }
 
 impl Delivery {
     /// Delivers until the queue is closed and empty.
-    pub(crate) async fn run(self: Arc<Delivery>) {
-        let mut backoff = Backoff::new(&self.queue.account.name);
+    pub(crate) async fn run(self: Arc<Delivery>, worker: usize) {
+        let mut backoff = Backoff::new(&format!("{} {worker}", self.queue.account.name));
         while let Some(load) = self.queue.take().await {
             self.deliver(load, &mut backoff).await;
         }
@@ -65,11 +87,16 @@ impl Delivery {
 
     /// Delivers a load in one parcel, or in as many as the sink's refusals make of it.
     async fn deliver(&self, mut load: Load, backoff: &mut Backoff) {
-        let mut work = vec![std::mem::take(&mut load.members)];
+        let members = std::mem::take(&mut load.members);
+        let kept = members.iter().all(|owed| owed.keeper == Keeper::Spill);
+        let mut hand = Hand { load, now: Vec::new(), later: vec![members], kept };
         let (mut culprits, mut delivered) = (0, false);
-        while let Some(members) = work.pop() {
+        while let Some(members) = hand.later.pop() {
+            hand.now = members;
+            let verdict = self.attempt(&mut hand, backoff).await;
+            let members = std::mem::take(&mut hand.now);
             let hopeless = culprits >= CULPRITS_MAX && !delivered;
-            match self.attempt(&members, backoff).await {
+            match verdict {
                 Verdict::Delivered => {
                     delivered = true;
                     self.settle(members, 0);
@@ -78,31 +105,35 @@ impl Delivery {
                     delivered = true;
                     self.settle(members, records);
                 }
-                Verdict::Never { why } if hopeless => self.reject(members, Reason::REFUSED, &why.0),
+                Verdict::Never { why } if hopeless => self.reject(members, Reason::REFUSED, &why.0).await,
                 Verdict::Never { why } => match halves(members) {
-                    Ok((first, second)) => work.extend([second, first]),
+                    Ok((first, second)) => hand.later.extend([second, first]),
                     Err(culprit) => {
                         culprits += 1;
-                        self.reject(culprit, Reason::REFUSED, &why.0);
+                        self.reject(culprit, Reason::REFUSED, &why.0).await;
                     }
                 },
                 Verdict::TooLarge { max } => {
-                    self.lower(&members, max);
+                    self.queue.lower(members.iter().filter_map(Owed::flow).map(Flow::bytes).sum(), max);
                     match halves(members) {
-                        Ok((first, second)) => work.extend([second, first]),
-                        Err(culprit) => self.reject(culprit, Reason::TOO_LARGE, "it is too large by itself"),
+                        Ok((first, second)) => hand.later.extend([second, first]),
+                        Err(culprit) => self.reject(culprit, Reason::TOO_LARGE, "it is too large by itself").await,
                     }
                 }
+                Verdict::Left => return,
             }
         }
     }
 
     /// Tries until there is an answer other than later.
-    async fn attempt(&self, members: &[Owed], backoff: &mut Backoff) -> Verdict {
-        let Some(parcel) = merged(members) else { return Verdict::Delivered };
+    async fn attempt(&self, hand: &mut Hand, backoff: &mut Backoff) -> Verdict {
+        let Some(parcel) = parcel(&hand.now) else { return Verdict::Delivered };
+        let (within, mut phase) = (self.queue.delivering.timeout, self.queue.phase());
         loop {
-            let attempt = AssertUnwindSafe(self.sink.deliver(&parcel)).catch_unwind();
-            let (after, why) = match timeout(ATTEMPT, attempt).await {
+            let closed = phase.borrow().closed;
+            let attempt = timeout(within, AssertUnwindSafe(self.sink.deliver(&parcel)).catch_unwind());
+            let answer = self.beside(hand, attempt).await;
+            let (after, why) = match answer {
                 Ok(Ok(Ok(()))) => {
                     self.succeeded();
                     backoff.reset();
@@ -124,12 +155,71 @@ impl Delivery {
                     self.failed(&why);
                     return Verdict::Never { why };
                 }
-                Err(_elapsed) => (None, Why(format!("no answer within {} s", ATTEMPT.as_secs()))),
+                Err(_elapsed) => (None, Why(format!("no answer within {} s", within.as_secs_f64()))),
             };
             self.failed(&why);
-            let own = backoff.next();
-            sleep(after.map_or(own, |after| after.min(Backoff::SERVER_MAX))).await;
+            if closed && hand.kept {
+                self.queue.leave();
+                return Verdict::Left;
+            }
+            let wait = after.map_or(backoff.next(), |after| after.min(Backoff::SERVER_MAX));
+            let wait = if closed { wait.min(CLOSING_PAUSE_MAX) } else { wait };
+            // Once more when the pipeline closes, whatever the pause.
+            let pause = async {
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    _ = phase.wait_for(|phase| phase.left || phase.closed && !closed) => {}
+                }
+            };
+            self.beside(hand, pause).await;
+            if phase.borrow().left && hand.kept {
+                return Verdict::Left;
+            }
         }
+    }
+
+    /// Goes on with `work`, and once what comes to the sink goes to disk, brings what is in hand there first.
+    async fn beside<T>(&self, hand: &mut Hand, work: impl Future<Output = T>) -> T {
+        let (mut work, mut phase, mut wait) = (pin!(work), self.queue.phase(), Duration::ZERO);
+        while !hand.kept {
+            let wanted = async {
+                // The queue has its end as long as somebody delivers from it.
+                drop(phase.wait_for(|phase| phase.spilling).await);
+                sleep(wait).await;
+            };
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = wanted => {}
+            }
+            self.keep(hand).await;
+            wait = KEEP_AGAIN_AFTER;
+        }
+        work.await
+    }
+
+    /// Writes what is in hand, what is tried first, and lets its senders go.
+    async fn keep(&self, hand: &mut Hand) {
+        let Some(spill) = &self.spill else { return std::future::pending().await };
+        let Hand { now, later, .. } = hand;
+        for members in std::iter::once(now).chain(later.iter_mut().rev()) {
+            let Some(mut owed) = joined(std::mem::take(members)) else { continue };
+            let kept = if owed.keeper == Keeper::Spill { Ok(None) } else { spill.keep(&owed).await.map(Some) };
+            if let Ok(Some(sequence)) = kept {
+                owed.kept_by(&spill.promise(sequence));
+            }
+            members.push(owed);
+            match kept {
+                // No log of this size takes it: it stays with its sender.
+                Ok(_) | Err(Refused::TooLarge { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(node = self.queue.account.name, %error, "what waits for a sink cannot go to disk now");
+                    return;
+                }
+            }
+        }
+        hand.kept = true;
+        hand.load.kept();
     }
 
     /// All but `rejected` records were taken.
@@ -151,22 +241,19 @@ impl Delivery {
         self.queue.account.post(&posting);
     }
 
-    fn reject(&self, members: Vec<Owed>, reason: Reason, why: &str) {
+    /// Nobody tries again: it goes to the dead letters, where there is a disk, and is rejected in the ledger in any case.
+    async fn reject(&self, members: Vec<Owed>, reason: Reason, why: &str) {
         for owed in members {
-            let records = owed.flow().map_or(0, Flow::len);
-            tracing::warn!(node = self.queue.account.name, records, why, "refused for good");
+            let name = &self.queue.account.name;
+            tracing::warn!(node = name, records = owed.records(), why, "refused for good");
+            if let (Some(letters), Some(flow)) = (&self.letters, owed.flow()) {
+                let about = About::new(name, reason, why, self.clock.now());
+                if !letters.bury(&about, payload::encode(flow), count(flow), self.queue.phase()).await {
+                    return;
+                }
+            }
             self.queue.end(&owed, Fate::Rejected, reason);
             owed.settle(Outcome::Rejected);
-        }
-    }
-
-    /// Remembers what the sink can take.
-    fn lower(&self, members: &[Owed], max: Option<usize>) {
-        let sent: usize = members.iter().filter_map(Owed::flow).map(Flow::bytes).sum();
-        let takes = max.filter(|max| *max < sent).unwrap_or(sent / 2).max(PARCEL_BYTES_MIN);
-        let before = self.queue.parcel_bytes_max.fetch_min(takes, Ordering::Relaxed);
-        if takes < before {
-            tracing::info!(node = self.queue.account.name, bytes = takes, "parcels were too large and are smaller from now on");
         }
     }
 
@@ -187,64 +274,4 @@ impl Delivery {
         health.last_error = Some(why.0.clone());
         health.last_error_at = Some(now);
     }
-}
-
-/// One parcel of all members; their promises stay with them.
-fn merged(members: &[Owed]) -> Option<Parcel> {
-    let mut flows = members.iter().filter_map(Owed::flow).cloned().map(|mut flow| {
-        flow.batches_mut().for_each(|batch| drop(batch.take_ack()));
-        flow
-    });
-    let mut all = flows.next()?;
-    for flow in flows {
-        match (&mut all, flow) {
-            (Flow::Batch(batch), Flow::Batch(more)) => batch.absorb(more),
-            (Flow::Traces(traces), Flow::Traces(more)) => traces.extend(more),
-            // A queue gives out one kind at a time.
-            (Flow::Batch(_), Flow::Traces(_)) | (Flow::Traces(_), Flow::Batch(_)) => debug_assert!(false, "two kinds in one parcel"),
-        }
-    }
-    Some(Parcel { flow: all })
-}
-
-/// Two halves, by member first, then by chunk (that is by origin), by trace and by record; a single record or trace comes back whole.
-fn halves(mut members: Vec<Owed>) -> Result<(Vec<Owed>, Vec<Owed>), Vec<Owed>> {
-    if members.len() > 1 {
-        let second = members.split_off(members.len() / 2);
-        return Ok((members, second));
-    }
-    if !members.iter().filter_map(Owed::flow).any(divisible) {
-        return Err(members);
-    }
-    let Some(owed) = members.pop() else { return Err(members) };
-    let since = owed.since();
-    let Some((first, second)) = owed.into_flow().map(split) else { return Err(members) };
-    Ok((vec![Owed::new(first, since)], vec![Owed::new(second, since)]))
-}
-
-fn divisible(flow: &Flow) -> bool {
-    match flow {
-        Flow::Batch(batch) => batch.len() > 1,
-        Flow::Traces(traces) => traces.len() > 1,
-    }
-}
-
-fn split(flow: Flow) -> (Flow, Flow) {
-    match flow {
-        Flow::Batch(mut batch) => {
-            let second = batch.split_off(middle(&batch));
-            (Flow::Batch(batch), Flow::Batch(second))
-        }
-        Flow::Traces(mut traces) => {
-            let second = traces.split_off(traces.len() / 2);
-            (Flow::Traces(traces), Flow::Traces(second))
-        }
-    }
-}
-
-/// The record at which to cut: where the middle chunk begins, or the middle record of a single chunk.
-fn middle(batch: &Batch) -> usize {
-    let chunks = batch.chunks();
-    let before: usize = chunks.iter().take(chunks.len() / 2).map(signal::Chunk::len).sum();
-    if before == 0 || before >= batch.len() { batch.len() / 2 } else { before }
 }

@@ -1,85 +1,31 @@
-//! What waits for a sink: bounded in bytes, what is being delivered included. Taken out in batches of one kind.
+//! What waits for a sink: bounded in bytes, what is being delivered included. Taken out in batches of one kind. Once something waits too long it is on its
+//! way to disk, and so is everything that comes behind it, until the disk has nothing left (`keeper.rs`).
 
 use crate::{
     Reason,
-    ledger::{Account, Fate, Posting, count},
+    ledger::{Account, Fate, PerSignal, Posting, count},
     limits::Share,
+    owed::{Keeper, Owed},
+    settings::Delivering,
 };
 use config::graph::OnFull;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::{Flow, Kinds, Outcome, Signal};
+use signal::{Ack, Flow, Kinds, Signal};
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     time::{Instant, timeout_at},
 };
 
-/// How long a flow waits for others to be delivered with.
-const LINGER: Duration = Duration::from_millis(10);
-const RECORDS_MAX: usize = 16_384;
-/// Bytes charged for a flow besides its records.
-const FLOW_BYTES: usize = 128;
-/// And for each closed trace: its facts, its decision, its two batches.
-const TRACE_BYTES: usize = 1 << 10;
-
-/// A flow that a sink owes an answer for. Dropped before there is one, its promise is recorded as lost.
-#[derive(Debug)]
-pub(crate) struct Owed {
-    flow: Option<Flow>,
-    since: Instant,
-}
-
-impl Owed {
-    pub(crate) fn new(flow: Flow, since: Instant) -> Owed {
-        Owed { flow: Some(flow), since }
-    }
-
-    pub(crate) fn flow(&self) -> Option<&Flow> {
-        self.flow.as_ref()
-    }
-
-    pub(crate) fn since(&self) -> Instant {
-        self.since
-    }
-
-    /// There is an answer: what the flow carries is let go with it.
-    pub(crate) fn settle(mut self, outcome: Outcome) {
-        self.end(outcome);
-    }
-
-    /// Without an answer yet, but in other pieces.
-    pub(crate) fn into_flow(mut self) -> Option<Flow> {
-        self.flow.take()
-    }
-
-    fn end(&mut self, outcome: Outcome) {
-        if let Some(flow) = self.flow.take() {
-            flow.batches().for_each(|batch| batch.ack().record(outcome));
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let traces = match &self.flow {
-            Some(Flow::Traces(traces)) => traces.len(),
-            Some(Flow::Batch(_)) | None => 0,
-        };
-        self.flow.as_ref().map_or(0, Flow::bytes) + FLOW_BYTES + traces * TRACE_BYTES
-    }
-}
-
-impl Drop for Owed {
-    fn drop(&mut self) {
-        self.end(Outcome::Lost);
-    }
-}
+/// The smallest limit that a sink's `TooLarge` can bring about.
+const PARCEL_BYTES_MIN: usize = 4 << 10;
 
 /// The queue of one sink; all lanes share it.
 pub(crate) struct Queue {
@@ -88,21 +34,40 @@ pub(crate) struct Queue {
     /// Whether closed traces go whole to this sink.
     whole_traces: bool,
     pub(crate) bytes_max: usize,
+    pub(crate) delivering: Delivering,
     /// What one parcel may have; goes down when the sink says that it was too large.
-    pub(crate) parcel_bytes_max: AtomicUsize,
+    parcel_bytes_max: AtomicUsize,
     share: Arc<Share>,
     state: Mutex<State>,
     room: Notify,
     work: Notify,
+    /// Something changed that matters to whoever writes to disk.
+    pub(crate) stirred: Notify,
+    /// Changed only under the lock of the state.
+    phase: watch::Sender<Phase>,
+}
+
+/// Where a queue is in its life.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Phase {
+    /// What comes goes to disk.
+    pub(crate) spilling: bool,
+    /// Nothing more comes.
+    pub(crate) closed: bool,
+    /// And what is on disk stays there.
+    pub(crate) left: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Spans, logs, metrics, closed traces.
+    /// Ready to be delivered: spans, logs, metrics, closed traces.
     kinds: [Waiting; 4],
-    /// Waiting and in flight.
+    /// On its way to disk.
+    to_disk: Waiting,
+    /// Ready, on its way to disk, and in flight.
     bytes: usize,
-    closed: bool,
+    flying: BTreeMap<u64, Flying>,
+    loads: u64,
 }
 
 #[derive(Debug, Default)]
@@ -112,15 +77,33 @@ struct Waiting {
     records: usize,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Flying {
+    since: Instant,
+    keeper: Keeper,
+}
+
 /// What was taken out of a queue. Its room is free again when this is dropped.
 pub(crate) struct Load {
     pub(crate) members: Vec<Owed>,
+    id: u64,
     bytes: usize,
     queue: Arc<Queue>,
 }
 
+impl Load {
+    /// Whatever of it has to be on disk is: nobody waits for it any more.
+    pub(crate) fn kept(&self) {
+        if let Some(flying) = self.queue.state.lock().flying.get_mut(&self.id) {
+            flying.keeper = Keeper::Spill;
+        }
+        self.queue.stirred.notify_one();
+    }
+}
+
 impl Drop for Load {
     fn drop(&mut self) {
+        self.queue.state.lock().flying.remove(&self.id);
         self.queue.free(self.bytes);
     }
 }
@@ -139,62 +122,93 @@ pub struct Fill {
 impl Queue {
     pub(crate) fn new(
         account: Arc<Account>,
-        acts_on: Kinds,
-        on_full: OnFull,
+        (acts_on, on_full): (Kinds, OnFull),
         bytes_max: usize,
-        parcel_bytes_max: usize,
+        delivering: Delivering,
         share: Arc<Share>,
     ) -> Arc<Queue> {
+        // What is in flight has half of the queue at the most, so that others can be filled meanwhile.
+        let parcel_bytes_max = delivering.batch_bytes.min(bytes_max / 2 / delivering.concurrency.max(1));
         Arc::new(Queue {
             account,
             on_full,
             whole_traces: acts_on.has(Kinds::TRACES),
             bytes_max,
+            delivering,
             parcel_bytes_max: AtomicUsize::new(parcel_bytes_max),
             share,
             state: Mutex::default(),
             room: Notify::new(),
             work: Notify::new(),
+            stirred: Notify::new(),
+            phase: watch::Sender::default(),
         })
     }
 
     /// Counts a flow as in and held, takes closed traces apart where the sink wants records, and drops the promise where the edge may drop the flow.
     pub(crate) fn admit(&self, flow: Flow) -> Vec<Owed> {
-        let mut flows = if self.whole_traces || flow.kinds() != Kinds::TRACES { vec![flow] } else { apart(flow) };
-        let mut posting = Posting::default();
-        for flow in &mut flows {
-            let records = count(flow);
-            (0..3).for_each(|at| posting.taken[at] += records[at]);
-            posting.hold([0; 3], records);
-            if self.on_full == OnFull::Drop {
-                flow.batches_mut().for_each(|batch| drop(batch.take_ack()));
-            }
-        }
+        let mut flows = self.pieces(flow);
+        let records = sum(&flows);
+        let mut posting = Posting::taking(records);
+        posting.hold([0; 3], records);
         self.account.post(&posting);
-        let now = Instant::now();
-        flows.into_iter().filter(|flow| !flow.is_empty()).map(|flow| Owed::new(flow, now)).collect()
+        if self.on_full == OnFull::Drop {
+            flows.iter_mut().flat_map(Flow::batches_mut).for_each(|batch| drop(batch.take_ack()));
+        }
+        owed(flows)
+    }
+
+    /// The same for what was rejected here before: it comes up anew, with another promise.
+    pub(crate) fn again(&self, flow: Flow, promise: &Ack) -> Vec<Owed> {
+        let mut flows = self.pieces(flow);
+        let records = sum(&flows);
+        let mut posting = Posting { made: records, ..Posting::default() };
+        posting.hold([0; 3], records);
+        self.account.post(&posting);
+        flows.iter_mut().flat_map(Flow::batches_mut).for_each(|batch| batch.promise(promise.clone()));
+        owed(flows)
+    }
+
+    fn pieces(&self, flow: Flow) -> Vec<Flow> {
+        if self.whole_traces || flow.kinds() != Kinds::TRACES { vec![flow] } else { apart(flow) }
     }
 
     /// Puts a flow in, or gives it back if there is no room. An edge that may drop has always room: what does not fit is lost and counted.
     pub(crate) fn put(&self, owed: Owed) -> Option<Owed> {
-        let bytes = owed.bytes();
         let mut state = self.state.lock();
-        if state.bytes > 0 && state.bytes.saturating_add(bytes) > self.bytes_max {
-            if self.on_full != OnFull::Drop {
-                return Some(owed);
+        let spilling = self.phase.borrow().spilling;
+        let others = if spilling { !state.to_disk.flows.is_empty() } else { state.bytes > 0 };
+        if others && state.bytes.saturating_add(owed.bytes) > self.bytes_max {
+            match self.on_full {
+                OnFull::Spill if !spilling => {
+                    self.spill(&mut state);
+                    drop(state);
+                    // Behind what was there.
+                    return self.put(owed);
+                }
+                OnFull::Spill | OnFull::Block => return Some(owed),
+                OnFull::Drop => {
+                    drop(state);
+                    self.end(&owed, Fate::Lost, Reason::QUEUE_FULL);
+                    return None;
+                }
             }
-            drop(state);
-            self.end(&owed, Fate::Lost, Reason::QUEUE_FULL);
-            return None;
         }
-        state.bytes += bytes;
-        self.share.force(bytes);
-        let waiting = &mut state.kinds[kind(&owed)];
-        waiting.bytes += bytes;
-        waiting.records += owed.flow().map_or(0, Flow::len);
-        waiting.flows.push_back(owed);
-        drop(state);
-        self.work.notify_one();
+        state.bytes += owed.bytes;
+        self.share.force(owed.bytes);
+        if spilling {
+            state.to_disk.push(owed);
+            drop(state);
+            self.stirred.notify_one();
+        } else {
+            let first = self.on_full == OnFull::Spill && state.is_idle();
+            state.ready(owed);
+            drop(state);
+            self.work.notify_one();
+            if first {
+                self.stirred.notify_one();
+            }
+        }
         None
     }
 
@@ -214,7 +228,7 @@ impl Queue {
     pub(crate) async fn take(self: &Arc<Queue>) -> Option<Load> {
         loop {
             let work = self.work.notified();
-            let until = match self.ready() {
+            let until = match self.next() {
                 Ready::Now(load) => return Some(load),
                 Ready::At(time) => time,
                 Ready::Never => return None,
@@ -228,42 +242,58 @@ impl Queue {
         }
     }
 
-    fn ready(self: &Arc<Queue>) -> Ready {
+    fn next(self: &Arc<Queue>) -> Ready {
         let mut state = self.state.lock();
+        let Phase { closed, spilling, left } = *self.phase.borrow();
+        if left {
+            return Ready::Never;
+        }
         let parcel_bytes_max = self.parcel_bytes_max.load(Ordering::Relaxed);
+        let Delivering { linger, batch_items, .. } = self.delivering;
         let heads = state.kinds.iter().enumerate().filter_map(|(at, waiting)| Some((waiting.flows.front()?.since, at)));
         let Some((since, at)) = heads.min() else {
-            return if state.closed { Ready::Never } else { Ready::Unknown };
+            return if closed && !spilling { Ready::Never } else { Ready::Unknown };
         };
-        let waiting = &state.kinds[at];
-        let enough = state.closed || waiting.bytes >= parcel_bytes_max || waiting.records >= RECORDS_MAX;
-        if !enough && since.elapsed() < LINGER {
-            return Ready::At(since + LINGER);
-        }
         let waiting = &mut state.kinds[at];
-        let (mut members, mut bytes, mut records) = (Vec::new(), 0, 0);
-        while let Some(owed) = waiting.flows.front() {
-            let (more_bytes, more_records) = (owed.bytes(), owed.flow().map_or(0, Flow::len));
-            if !members.is_empty() && (bytes + more_bytes > parcel_bytes_max || records + more_records > RECORDS_MAX) {
-                break;
-            }
-            bytes += more_bytes;
-            records += more_records;
-            members.extend(waiting.flows.pop_front());
+        let enough = closed || waiting.bytes >= parcel_bytes_max || waiting.records >= batch_items;
+        if !enough && since.elapsed() < linger {
+            return Ready::At(since + linger);
         }
-        waiting.bytes = waiting.bytes.saturating_sub(bytes);
-        waiting.records = waiting.records.saturating_sub(records);
-        if state.kinds.iter().any(|waiting| !waiting.flows.is_empty()) || state.closed {
+        let members = waiting.take(parcel_bytes_max, batch_items);
+        let bytes = members.iter().map(|owed| owed.bytes).sum();
+        let keeper = if members.iter().all(|owed| owed.keeper == Keeper::Spill) { Keeper::Spill } else { Keeper::Sender };
+        let id = state.loads;
+        state.loads += 1;
+        state.flying.insert(id, Flying { since, keeper });
+        if closed || state.kinds.iter().any(|waiting| !waiting.flows.is_empty()) {
             self.work.notify_one();
         }
-        Ready::Now(Load { members, bytes, queue: Arc::clone(self) })
+        self.stirred.notify_one();
+        Ready::Now(Load { members, id, bytes, queue: Arc::clone(self) })
     }
 
     /// Nothing more comes: what waits is delivered at once.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+        self.change(|phase| phase.closed = true);
+    }
+
+    /// The sink does not take it while the pipeline closes: what is on disk goes out after the next start.
+    pub(crate) fn leave(&self) {
+        self.change(|phase| phase.left = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Phase)) {
+        let state = self.state.lock();
+        self.phase.send_modify(change);
+        drop(state);
         self.work.notify_waiters();
         self.work.notify_one();
+        self.stirred.notify_one();
+    }
+
+    /// Follows where the queue is in its life.
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
     }
 
     /// Moves records from held to an end in the ledger.
@@ -276,20 +306,28 @@ impl Queue {
         self.account.post(&posting);
     }
 
+    /// Remembers what the sink can take: `max`, or half of what was `sent`.
+    pub(crate) fn lower(&self, sent: usize, max: Option<usize>) {
+        let takes = max.filter(|max| *max < sent).unwrap_or(sent / 2).max(PARCEL_BYTES_MIN);
+        let before = self.parcel_bytes_max.fetch_min(takes, Ordering::Relaxed);
+        if takes < before {
+            tracing::info!(node = self.account.name, bytes = takes, "parcels were too large and are smaller from now on");
+        }
+    }
+
     pub(crate) fn fill(&self) -> Fill {
         let state = self.state.lock();
-        let oldest = state.kinds.iter().filter_map(|waiting| waiting.flows.front()).map(Owed::since).min();
+        let oldest =
+            state.heads().chain(state.to_disk.flows.front().map(|owed| owed.since)).chain(state.flying.values().map(|f| f.since)).min();
         Fill { bytes: state.bytes, bytes_max: self.bytes_max, oldest_seconds: oldest.map_or(0.0, |since| since.elapsed().as_secs_f64()) }
     }
 
     /// Lets go of everything that waits.
     pub(crate) fn clear(&self) {
         let mut state = self.state.lock();
-        let kinds = std::mem::take(&mut state.kinds);
-        let bytes: usize = kinds.iter().map(|waiting| waiting.bytes).sum();
-        state.bytes = state.bytes.saturating_sub(bytes);
+        let (kinds, to_disk) = (std::mem::take(&mut state.kinds), std::mem::take(&mut state.to_disk));
         drop(state);
-        self.share.give_back(bytes);
+        self.free(kinds.iter().chain([&to_disk]).map(|waiting| waiting.bytes).sum());
     }
 
     fn free(&self, bytes: usize) {
@@ -298,6 +336,142 @@ impl Queue {
         drop(state);
         self.share.give_back(bytes);
         self.room.notify_waiters();
+        self.stirred.notify_one();
+    }
+}
+
+/// For whoever writes to disk.
+impl Queue {
+    /// Since when the oldest waits that only its sender has.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        let flying = state.flying.values().filter(|flying| flying.keeper == Keeper::Sender).map(|flying| flying.since);
+        state.heads().chain(flying).min()
+    }
+
+    /// From now on everything goes to disk, what waits here first.
+    pub(crate) fn begin_spilling(&self) {
+        self.spill(&mut self.state.lock());
+    }
+
+    fn spill(&self, state: &mut State) {
+        let mut waiting: Vec<Owed> = state.kinds.iter_mut().flat_map(|waiting| std::mem::take(waiting).flows).collect();
+        waiting.sort_by_key(|owed| owed.since);
+        waiting.into_iter().for_each(|owed| state.to_disk.push(owed));
+        self.phase.send_modify(|phase| phase.spilling = true);
+        self.stirred.notify_one();
+    }
+
+    /// The disk has nothing left, or cannot take more: what was on its way there is delivered from here.
+    pub(crate) fn end_spilling(&self) {
+        let mut state = self.state.lock();
+        std::mem::take(&mut state.to_disk).flows.into_iter().for_each(|owed| state.ready(owed));
+        self.phase.send_modify(|phase| phase.spilling = false);
+        drop(state);
+        self.work.notify_waiters();
+        self.work.notify_one();
+        self.room.notify_waiters();
+    }
+
+    /// What is to be written next, the oldest first, up to so many bytes; nothing before what was in flight when spilling began is on disk.
+    pub(crate) fn to_write(&self, bytes_max: usize) -> Vec<Owed> {
+        let mut state = self.state.lock();
+        if state.flying.values().any(|flying| flying.keeper == Keeper::Sender) {
+            return Vec::new();
+        }
+        state.to_disk.take(bytes_max, usize::MAX)
+    }
+
+    /// Bytes that are to be written, and since when the oldest of them waits.
+    pub(crate) fn unwritten(&self) -> (usize, Option<Instant>) {
+        let state = self.state.lock();
+        (state.to_disk.bytes, state.to_disk.flows.front().map(|owed| owed.since))
+    }
+
+    /// The disk did not take it: it is the next to be written.
+    pub(crate) fn put_back(&self, unwritten: Vec<Owed>) {
+        let mut state = self.state.lock();
+        unwritten.into_iter().rev().for_each(|owed| state.to_disk.push_first(owed));
+    }
+
+    /// In other pieces than before, it is charged anew.
+    pub(crate) fn recharge(&self, before: usize, now: usize) {
+        self.state.lock().bytes += now;
+        self.share.force(now);
+        self.free(before);
+    }
+
+    /// The disk has it now.
+    pub(crate) fn written(&self, bytes: usize) {
+        self.free(bytes);
+    }
+
+    /// Ready to be delivered, whatever is on its way to disk; `charged` where it is in this queue already.
+    pub(crate) fn feed(&self, owed: Owed, charged: bool) {
+        let mut state = self.state.lock();
+        if !charged {
+            state.bytes += owed.bytes;
+            self.share.force(owed.bytes);
+        }
+        state.ready(owed);
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Bytes that are ready to be delivered.
+    pub(crate) fn ready_bytes(&self) -> usize {
+        self.state.lock().kinds.iter().map(|waiting| waiting.bytes).sum()
+    }
+
+    /// Whether everything that is still here is on disk, too.
+    pub(crate) fn is_kept(&self) -> bool {
+        let state = self.state.lock();
+        let flying = state.flying.values().all(|flying| flying.keeper == Keeper::Spill);
+        let waiting = state.kinds.iter().flat_map(|waiting| &waiting.flows).all(|owed| owed.keeper == Keeper::Spill);
+        flying && waiting && state.to_disk.flows.is_empty()
+    }
+}
+
+impl State {
+    fn heads(&self) -> impl Iterator<Item = Instant> {
+        self.kinds.iter().filter_map(|waiting| waiting.flows.front()).map(|owed| owed.since)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.flying.is_empty() && self.kinds.iter().all(|waiting| waiting.flows.is_empty())
+    }
+
+    fn ready(&mut self, owed: Owed) {
+        self.kinds[owed.kind()].push(owed);
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, owed: Owed) {
+        self.bytes += owed.bytes;
+        self.records += owed.records();
+        self.flows.push_back(owed);
+    }
+
+    fn push_first(&mut self, owed: Owed) {
+        self.bytes += owed.bytes;
+        self.records += owed.records();
+        self.flows.push_front(owed);
+    }
+
+    fn take(&mut self, bytes_max: usize, records_max: usize) -> Vec<Owed> {
+        let (mut members, mut bytes, mut records) = (Vec::new(), 0, 0);
+        while let Some(owed) = self.flows.front() {
+            if !members.is_empty() && (bytes + owed.bytes > bytes_max || records + owed.records() > records_max) {
+                break;
+            }
+            bytes += owed.bytes;
+            records += owed.records();
+            members.extend(self.flows.pop_front());
+        }
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.records = self.records.saturating_sub(records);
+        members
     }
 }
 
@@ -308,11 +482,15 @@ enum Ready {
     Never,
 }
 
-fn kind(owed: &Owed) -> usize {
-    match owed.flow() {
-        Some(Flow::Traces(_)) | None => 3,
-        Some(Flow::Batch(batch)) => crate::ledger::slot(batch.signal()),
-    }
+fn sum(flows: &[Flow]) -> PerSignal<u64> {
+    let mut all = [0; 3];
+    flows.iter().map(count).for_each(|records| (0..3).for_each(|at| all[at] += records[at]));
+    all
+}
+
+fn owed(flows: Vec<Flow>) -> Vec<Owed> {
+    let now = Instant::now();
+    flows.into_iter().filter(|flow| !flow.is_empty()).map(|flow| Owed::new(flow, now, Keeper::Sender)).collect()
 }
 
 /// The spans and the logs of closed traces, each a batch with all their promises.

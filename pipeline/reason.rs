@@ -25,6 +25,8 @@ impl Reason {
     pub const MALFORMED: Reason = Reason("malformed");
     /// Alone too large for a sink.
     pub const TOO_LARGE: Reason = Reason("too_large");
+    /// It was on its way through a spill log, and the disk lost it.
+    pub const DAMAGED: Reason = Reason("damaged");
     /// The disk did not take it; its client was told so.
     pub const DISK: Reason = Reason("disk");
     /// The lane was closed before it took the record; its client was told so.
@@ -37,6 +39,8 @@ impl Reason {
     pub const REPLAYED: Reason = Reason("replayed");
     /// Still undelivered when the drain ended.
     pub const DRAIN_ENDED: Reason = Reason("drain_ended");
+    /// It was among the dead letters, and newer ones needed its room.
+    pub const DEAD_LETTERS_FULL: Reason = Reason("dead_letters_full");
     /// `on_full: drop` and the edge was full.
     pub const QUEUE_FULL: Reason = Reason("queue_full");
 }

@@ -3,9 +3,11 @@
 use crate::{
     Opened, Pool, Reason, Snapshot, Stop,
     assemble::Blueprint,
+    dead_letters::DeadLetters,
     delivery::Delivery,
     lane::Surroundings,
     ledger::Fate,
+    retry::{Asked, Retried},
     status::Status,
     tail::{Handed, Tail},
 };
@@ -20,7 +22,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::{Instant, timeout_at},
 };
@@ -37,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) blueprint: Arc<Blueprint>,
     pub(crate) around: Arc<Surroundings>,
     pub(crate) deliveries: Vec<Arc<Delivery>>,
+    pub(crate) letters: Option<Arc<DeadLetters>>,
+    pub(crate) ask_again: mpsc::Sender<Asked>,
     pub(crate) tail: Option<Arc<Tail>>,
     /// Kept so that a lane does not end because its sources did.
     pub(crate) _ways: Vec<mpsc::Sender<Handed>>,
@@ -129,6 +133,20 @@ impl View {
     pub fn pool(&self) -> &Pool {
         &self.0.blueprint.world.pool
     }
+
+    /// Sends the dead letters of a node, or all, again. Returns once they are in their sinks' queues; it goes on if nobody waits.
+    ///
+    /// # Errors
+    /// Why not all of them, in words.
+    pub async fn retry(&self, node: Option<String>) -> Result<Retried, String> {
+        if self.0.letters.is_none() {
+            return Err("there are no dead letters without a `journal:`".to_owned());
+        }
+        let (answer, answered) = oneshot::channel();
+        let going_down = || "going down".to_owned();
+        self.0.ask_again.send(Asked { node, answer }).await.map_err(|_| going_down())?;
+        answered.await.map_err(|_| going_down())?.map_err(|error| error.to_string())
+    }
 }
 
 impl Running {
@@ -201,11 +219,22 @@ impl Running {
         {
             tracing::error!(%error, "cannot save how far the journal was read: what was delivered last may be delivered again");
         }
+        for log in inner.logs() {
+            if let Err(error) = log.flush().await {
+                tracing::error!(%error, "cannot save how far a log beside the journal was read");
+            }
+        }
         Drained { ledger: inner.blueprint.ledger.snapshot(), unfinished }
     }
 }
 
 impl Inner {
+    /// The logs beside the journal.
+    fn logs(&self) -> Vec<&Arc<journal::Log>> {
+        let spilled = self.deliveries.iter().filter_map(|delivery| delivery.spill.as_ref()?.log.opened());
+        spilled.chain(self.letters.iter().filter_map(|letters| letters.log.opened())).collect()
+    }
+
     /// Says of every node what it still has, and ends in the ledger what no journal keeps.
     fn unfinished(&self) -> Vec<Unfinished> {
         let mut unfinished = Vec::new();

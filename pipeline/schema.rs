@@ -3,7 +3,7 @@
 use crate::{
     Entry, Kind,
     catalog::close,
-    settings::{Acknowledge, Journal},
+    settings::{Acknowledge, Delivery, Journal},
 };
 use config::{Bytes, Period};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
@@ -47,7 +47,7 @@ fn nodes(kind: Kind, entries: &[&Entry], definitions: &mut Map<String, Value>) -
     for entry in entries {
         let definition = format!("{}_{}", kind.word(), entry.type_name);
         let mut schema = hoist(&definition, (entry.schema)().to_value(), definitions);
-        add_common(&mut schema, kind, entry.type_name);
+        add_common(&mut schema, kind, entry.type_name, definitions);
         definitions.insert(definition.clone(), schema);
         let reference = json!({ "$ref": format!("#/$defs/{definition}") });
         others.push(json!({ "allOf": [reference, { "required": ["type"] }] }));
@@ -63,7 +63,7 @@ fn nodes(kind: Kind, entries: &[&Entry], definitions: &mut Map<String, Value>) -
 }
 
 /// The keys that every node of a map has, whatever its type.
-fn add_common(schema: &mut Value, kind: Kind, type_name: &str) {
+fn add_common(schema: &mut Value, kind: Kind, type_name: &str, definitions: &mut Map<String, Value>) {
     let Some(body) = schema.as_object_mut() else { return };
     let keys = body.entry("properties").or_insert_with(|| json!({}));
     let Some(keys) = keys.as_object_mut() else { return };
@@ -80,8 +80,11 @@ fn add_common(schema: &mut Value, kind: Kind, type_name: &str) {
         }
     }
     if kind == Kind::Sink {
-        let description = "What a full queue does: `block` makes sources wait, `drop` discards and counts.";
-        keys.insert("on_full".to_owned(), json!({ "enum": ["block", "drop"], "description": description }));
+        let description = "What a full queue does: `spill` goes on to disk, `block` makes sources wait, `drop` discards and counts. By default `spill` where \
+            there is a journal and the sink has no log of its own, else `block`.";
+        keys.insert("on_full".to_owned(), json!({ "enum": ["spill", "block", "drop"], "description": description }));
+        let delivery = hoist("delivery", generate::<Delivery>(), definitions);
+        keys.insert("delivery".to_owned(), described(delivery, "How the sink is given what waits for it."));
     }
 }
 

@@ -3,34 +3,39 @@
 use crate::{
     Intake, Kind, Running, Stop,
     assemble::{Assembled, Blueprint},
+    dead_letters::DeadLetters,
     delivery::{Delivery, Health},
     intake::{Gate, Way},
+    keeper::Spiller,
     lane::Surroundings,
     ledger::Account,
-    lives,
+    letter, lives,
+    opening::{self, OnDemand},
     queue::Queue,
     replay::{Remembered, remember},
+    retry,
     running::{Inner, Tasks},
-    settings::Acknowledge,
+    settings::{Acknowledge, Delivering, Journal},
     settling::CURSOR,
+    spill::{self, Spill},
     stream::{Reading, Stream},
     tail::{Handed, Standing, Stretch, Tail, Whence, source_id},
 };
-use config::Fault;
+use config::{Fault, graph::OnFull};
 use journal::{Log, Options};
 use parking_lot::Mutex;
 use signal::Limits;
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 
 /// Requests that wait for a lane without a journal; their bytes are bounded by the intake share.
 const LANE_REQUESTS_MAX: usize = 64;
-/// Parcels on their way to a sink that needs no order.
-const PARCELS_IN_FLIGHT: usize = 4;
-const PARCEL_BYTES_MAX: usize = 2 << 20;
 const QUEUE_BYTES_MIN: usize = 1 << 20;
 
 /// Where requests go and where lanes read, made together.
@@ -66,15 +71,22 @@ impl Assembled {
             Some(log) => remember(log, &blueprint.world).await.map_err(|found| faults.push(journal_fault(&blueprint, &found))).ok(),
             None => None,
         };
+        let letters = dead_letters(&blueprint, &mut faults).await;
+        let deliveries = deliveries(&blueprint, &self.sinks, letters.as_ref(), &mut faults).await;
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(self.run(journal, remembered.unwrap_or_default(), opened))
+        Ok(self.run(journal, remembered.unwrap_or_default(), (deliveries, letters), opened))
     }
 
-    fn run(self, journal: Option<Arc<Log>>, mut remembered: Remembered, opened: Vec<(String, crate::Opened)>) -> Running {
+    fn run(
+        self,
+        journal: Option<Arc<Log>>,
+        mut remembered: Remembered,
+        (deliveries, letters): (Vec<Arc<Delivery>>, Option<Arc<DeadLetters>>),
+        opened: Vec<(String, crate::Opened)>,
+    ) -> Running {
         let Assembled { blueprint, sources, sinks, lines } = self;
-        let deliveries = deliveries(&blueprint, &sinks);
         let (paths, progress) =
             (paths(&blueprint, journal.as_ref(), &remembered, lines.len()), watch::Sender::new(blueprint.world.clock.now()));
         let around = Arc::new(Surroundings {
@@ -97,6 +109,10 @@ impl Assembled {
         }
         for delivery in &deliveries {
             spawn_delivery(&mut tasks.deliveries, &blueprint, delivery);
+        }
+        let (ask_again, asked) = mpsc::channel(1);
+        if let Some(letters) = &letters {
+            tasks.sinks.spawn(retry::serve(Arc::clone(letters), deliveries.clone(), asked, tasks.sinks_stop.1.clone()));
         }
         for (line, stream) in lines.into_iter().zip(paths.streams) {
             let finish = tasks.finish.subscribe();
@@ -123,8 +139,17 @@ impl Assembled {
             });
             tasks.sources.spawn(lives::source(Arc::clone(&blueprint), at, source, intake, tasks.sources_stop.1.clone()));
         }
-        let inner =
-            Inner { started: blueprint.world.clock.now(), blueprint, around, deliveries, tail: paths.tail, _ways: paths.ways, closed };
+        let inner = Inner {
+            started: blueprint.world.clock.now(),
+            blueprint,
+            around,
+            deliveries,
+            letters,
+            ask_again,
+            tail: paths.tail,
+            _ways: paths.ways,
+            closed,
+        };
         Running::new(Arc::new(inner), tasks, opened)
     }
 }
@@ -132,29 +157,21 @@ impl Assembled {
 async fn open_journal(blueprint: &Blueprint) -> Result<Option<Arc<Log>>, Vec<Fault>> {
     let Some(settings) = &blueprint.plan.settings.journal else { return Ok(None) };
     let world = &blueprint.world;
-    let path = world.folder.join(settings.path.as_str());
     let options = Options { limit: settings.limit.0, ..Options::default() };
-    let (disk, blocking) = (Arc::clone(&world.disk), world.blocking.clone());
-    let (tell, heard) = oneshot::channel();
-    (world.blocking)(Box::new(move || {
-        // An error means that the start was given up.
-        let _unheard = tell.send(Log::open(disk, &path, options, blocking));
-    }));
-    let (log, opened) = match heard.await {
-        Ok(Ok(open)) => open,
-        Ok(Err(error)) => {
-            let help =
-                "set journal.path to a folder that nobody else has and that may be written; `--ephemeral` keeps everything in memory";
-            return Err(vec![settings.path.fault(error.to_string()).help(help)]);
-        }
-        Err(_) => return Err(vec![settings.path.fault("the journal could not be opened")]),
-    };
+    let (log, opened) = opening::open(world, journal_path(blueprint, settings), options).await.map_err(|error| {
+        let help = "set journal.path to a folder that nobody else has and that may be written; `--ephemeral` keeps everything in memory";
+        vec![settings.path.fault(error.to_string()).help(help)]
+    })?;
     for damaged in opened.cut.iter().chain(&opened.damaged) {
         tracing::warn!(%damaged, "the journal is damaged here");
     }
     // From now on the lanes hold the segments they have not passed.
     log.settle(CURSOR, 0).map_err(|error| vec![settings.path.fault(error.to_string())])?;
     Ok(Some(log))
+}
+
+fn journal_path(blueprint: &Blueprint, settings: &Journal) -> PathBuf {
+    blueprint.world.folder.join(settings.path.as_str())
 }
 
 fn journal_fault(blueprint: &Blueprint, error: &journal::Error) -> Fault {
@@ -167,25 +184,61 @@ fn journal_fault(blueprint: &Blueprint, error: &journal::Error) -> Fault {
         .map_or_else(|| Fault::at(config::Place::default(), what.clone()), |settings| settings.path.fault(what.clone()))
 }
 
-fn deliveries(blueprint: &Blueprint, sinks: &[(usize, Arc<dyn crate::Sink>)]) -> Vec<Arc<Delivery>> {
+/// Where there is a disk, the log of what sinks refuse for good.
+async fn dead_letters(blueprint: &Blueprint, faults: &mut Vec<Fault>) -> Option<Arc<DeadLetters>> {
+    let settings = blueprint.plan.settings.journal.as_ref()?;
+    let world = &blueprint.world;
+    let path = journal_path(blueprint, settings).join(letter::FOLDER);
+    let log = OnDemand::new(world, path, settings.dead_letters_limit.0, letter::CURSOR);
+    let letters = DeadLetters::new(log, world.blocking.clone(), blueprint.ledger.clone());
+    if let Err(error) = letters.begin().await {
+        faults.push(settings.path.fault(format!("the dead letters: {error}")));
+    }
+    Some(letters)
+}
+
+/// A delivery for each sink, with the log that an earlier process left for it.
+async fn deliveries(
+    blueprint: &Blueprint,
+    sinks: &[(usize, Arc<dyn crate::Sink>)],
+    letters: Option<&Arc<DeadLetters>>,
+    faults: &mut Vec<Fault>,
+) -> Vec<Arc<Delivery>> {
     let queues = &blueprint.budget.queues;
     let bytes_max = (queues.bytes_max / sinks.len().max(1)).max(QUEUE_BYTES_MIN);
-    let deliveries = sinks.iter().map(|(at, sink)| {
+    let mut deliveries = Vec::new();
+    for (at, sink) in sinks {
         let node = &blueprint.plan.nodes[*at];
         let account = Arc::clone(&blueprint.ledger.0[*at]);
-        // A parcel at most a quarter of its queue, so that one can be filled while others are on their way.
-        let parcel = PARCEL_BYTES_MAX.min(bytes_max / 4);
-        let queue = Queue::new(account, node.shape.acts_on, node.on_full, bytes_max, parcel, Arc::clone(queues));
-        Arc::new(Delivery { queue, sink: Arc::clone(sink), clock: blueprint.world.clock.clone(), health: Mutex::new(Health::default()) })
-    });
-    deliveries.collect()
+        let concurrency = if node.shape.ordered { 1 } else { node.delivering.concurrency };
+        let delivering = Delivering { concurrency, ..node.delivering };
+        let queue = Queue::new(account, (node.shape.acts_on, node.on_full), bytes_max, delivering, Arc::clone(queues));
+        let journal = blueprint.plan.settings.journal.as_ref().filter(|_| node.on_full == OnFull::Spill);
+        let spill = journal.map(|journal| {
+            let path = journal_path(blueprint, journal).join(spill::FOLDER).join(&node.name);
+            let limit = delivering.spill_limit.unwrap_or(journal.limit.0);
+            Spill::new(OnDemand::new(&blueprint.world, path, limit, spill::CURSOR), blueprint.world.clock.clone())
+        });
+        if let Some(spill) = &spill {
+            match spill.begin().await {
+                Ok(true) => queue.begin_spilling(),
+                Ok(false) => {}
+                Err(error) => faults.push(Fault::at(node.place, format!("what waits on disk for `{}`: {error}", node.name))),
+            }
+        }
+        let (sink, clock, health) = (Arc::clone(sink), blueprint.world.clock.clone(), Mutex::new(Health::default()));
+        deliveries.push(Arc::new(Delivery { queue, sink, spill, letters: letters.cloned(), clock, health }));
+    }
+    deliveries
 }
 
 fn spawn_delivery(tasks: &mut JoinSet<()>, blueprint: &Blueprint, delivery: &Arc<Delivery>) {
-    let name = &delivery.queue.account.name;
-    let ordered = blueprint.plan.nodes.iter().any(|node| node.kind == Kind::Sink && node.name == *name && node.shape.ordered);
-    for _ in 0..if ordered { 1 } else { PARCELS_IN_FLIGHT } {
-        tasks.spawn(Arc::clone(delivery).run());
+    for worker in 0..delivery.queue.delivering.concurrency {
+        tasks.spawn(Arc::clone(delivery).run(worker));
+    }
+    if let (Some(spill), Some(letters)) = (&delivery.spill, &delivery.letters) {
+        let spiller = Spiller::new(Arc::clone(&delivery.queue), Arc::clone(spill), Arc::clone(letters), blueprint.world.blocking.clone());
+        tasks.spawn(spiller.run());
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a running pipeline says of itself: the body of `/api/v1/status`, and what `kansoku status` shows.
 
-use crate::{Snapshot, delivery::Health, plan::Edge, queue::Fill, running::Inner, settings::Acknowledge};
+use crate::{
+    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, plan::Edge, queue::Fill, running::Inner, settings::Acknowledge,
+    spill::SpillStatus,
+};
 use serde::{Deserialize, Serialize};
 use signal::Time;
 
@@ -23,6 +26,9 @@ pub struct Status {
     pub sinks: Vec<SinkStatus>,
     /// The journal, where there is one.
     pub journal: Option<JournalStatus>,
+    /// What sinks refused for good, where it is kept.
+    #[serde(default)]
+    pub dead_letters: Option<DeadLettersStatus>,
     /// The memory budget.
     pub memory: MemoryStatus,
 }
@@ -56,6 +62,9 @@ pub struct SinkStatus {
     pub queue: Fill,
     /// Whether it takes what it is given.
     pub health: Health,
+    /// What waits for it on disk, where it may.
+    #[serde(default)]
+    pub spill: Option<SpillStatus>,
 }
 
 /// The journal.
@@ -95,6 +104,7 @@ impl Inner {
             name: delivery.queue.account.name.clone(),
             queue: delivery.queue.fill(),
             health: delivery.health.lock().clone(),
+            spill: delivery.spill.as_ref().map(|spill| spill.status(delivery.queue.phase().borrow().spilling)),
         });
         Status {
             summary: ledger.sentence(),
@@ -104,6 +114,7 @@ impl Inner {
             sources: sources.collect(),
             sinks: sinks.collect(),
             journal: self.journal(),
+            dead_letters: self.letters.as_ref().map(|letters| letters.status()),
             memory: self.memory(),
             ledger,
         }

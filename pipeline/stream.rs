@@ -154,7 +154,7 @@ impl Reading {
         let mut reader = self.reader.take().unwrap_or_else(start);
         let (tell, heard) = oneshot::channel();
         (self.blocking)(Box::new(move || {
-            let read = read_some(&mut reader);
+            let read = read_some(&mut reader, READ_BYTES);
             // An error means that the lane is gone.
             let _unheard = tell.send((reader, read));
         }));
@@ -251,9 +251,10 @@ enum Read {
     Failed,
 }
 
-fn read_some(reader: &mut Reader) -> (Vec<Entry>, Option<journal::Error>) {
+/// The next records, until they have so many bytes or there are none. Blocks.
+pub(crate) fn read_some(reader: &mut Reader, bytes_max: usize) -> (Vec<Entry>, Option<journal::Error>) {
     let (mut entries, mut bytes) = (Vec::new(), 0);
-    while bytes < READ_BYTES {
+    while bytes < bytes_max {
         match reader.next() {
             Ok(Some(mut entry)) => {
                 // Bytes of its own: where few of its neighbours are kept, it does not keep the block that they were read in.

@@ -153,6 +153,11 @@ impl Batch {
         std::mem::take(&mut self.ack)
     }
 
+    /// Carries a promise more from now on.
+    pub fn promise(&mut self, ack: Ack) {
+        self.ack.absorb(ack);
+    }
+
     /// Appends another batch of the same signal and its promise. Copies no bytes.
     pub fn absorb(&mut self, other: Batch) {
         debug_assert_eq!(self.signal, other.signal);

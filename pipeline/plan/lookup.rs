@@ -1,7 +1,10 @@
 //! From the word after `type:` to a component, with the nearest word where there is none.
 
 use super::PlannedNode;
-use crate::{Entry, Kind, Shape, settings::take_acknowledge};
+use crate::{
+    Entry, Kind, Shape,
+    settings::{Delivering, take_acknowledge, take_delivery},
+};
 use config::{Fault, NamedNode, graph::OnFull, nearest};
 use signal::Kinds;
 
@@ -19,7 +22,9 @@ pub(super) fn node(kind: Kind, node: &NamedNode, catalogue: &[&[Entry]], faults:
         place: node.name_place,
         shape: Shape::passing(Kinds::NONE),
         spec: None,
-        on_full: on_full(node, faults),
+        on_full: OnFull::Block,
+        on_full_said: node.on_full,
+        delivering: Delivering::default(),
         doubtful: false,
         partly: None,
         promise: None,
@@ -33,12 +38,16 @@ pub(super) fn node(kind: Kind, node: &NamedNode, catalogue: &[&[Entry]], faults:
     };
     let body = match kind {
         Kind::Source => {
-            let (body, promise, found) = take_acknowledge(&node.body);
+            let (body, promise) = take_acknowledge(&node.body, faults);
             planned.promise = promise;
-            faults.extend(found);
             body
         }
-        Kind::Processor | Kind::Sink => node.body.clone(),
+        Kind::Processor => node.body.clone(),
+        Kind::Sink => {
+            let (body, delivering) = take_delivery(&node.body, faults);
+            planned.delivering = delivering;
+            body
+        }
     };
     let (spec, found) = (entry.read_around)(&body);
     planned.doubtful = spec.is_none();
@@ -92,16 +101,4 @@ const fn plural(kind: Kind) -> &'static str {
 
 fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(", ")
-}
-
-fn on_full(node: &NamedNode, faults: &mut Vec<Fault>) -> OnFull {
-    match node.on_full {
-        None => OnFull::Block,
-        Some(OnFull::Spill) => {
-            let what = format!("`{}` cannot spill to disk in this build", node.name);
-            faults.push(Fault::at(node.name_place, what).help("on_full: block waits for the sink, on_full: drop discards and counts"));
-            OnFull::Block
-        }
-        Some(said) => said,
-    }
 }

@@ -2,6 +2,7 @@
 //! A node that cannot be read stays in the plan, so that the rest is still checked.
 
 mod carry;
+mod full;
 mod link;
 mod lookup;
 mod promise;
@@ -9,8 +10,7 @@ mod promise;
 use crate::{
     BuildContext, Entry, Keyed, Kind, Shape, Spec, World,
     limits::{Budget, Memory},
-    settings::Acknowledge,
-    settings::Settings,
+    settings::{Acknowledge, Delivering, Settings},
 };
 use config::{Fault, Graph, Level, NamedNode, Node, Place, graph::OnFull};
 use serde::{Serialize, Serializer};
@@ -60,6 +60,10 @@ pub struct PlannedNode {
     pub(crate) spec: Option<Spec>,
     #[serde(skip)]
     pub(crate) on_full: OnFull,
+    #[serde(skip)]
+    on_full_said: Option<OnFull>,
+    #[serde(skip)]
+    pub(crate) delivering: Delivering,
     /// Something it rests on could not be read, so nothing can be said of what it carries.
     #[serde(skip)]
     doubtful: bool,
@@ -126,6 +130,7 @@ impl Plan {
         let journal = graph.settings.iter().any(|(word, ..)| word == "journal");
         plan.warn(link::read(&written, &graph.unreadable).as_ref(), journal, &mut faults);
         promise::settle(&mut plan, &mut faults);
+        full::settle(&mut plan, journal, &mut faults);
         promise::tell_apart(&plan, &mut faults);
         faults.sort_by_key(|fault| (fault.level, fault.place));
         (plan, faults)

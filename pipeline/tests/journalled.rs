@@ -23,7 +23,7 @@ fn holding() -> String {
 }
 
 /// Ends a pipeline as kill -9 would: nothing is told to anybody.
-async fn kill(trial: Trial) {
+pub(super) async fn kill(trial: Trial) {
     drop(trial);
     // The tasks are cut off at their next turn, and the journal's directory is free again.
     sleep(Duration::from_millis(100)).await;
@@ -269,7 +269,7 @@ async fn a_full_journal_refuses_also_whoever_waits_for_delivery() {
 #[tokio::test(start_paused = true)]
 async fn sinks_are_told_what_is_settled_for_good_and_no_more() {
     let folder = TempDir::new().unwrap();
-    let trial = Trial::start(PLAIN, folder.path()).await;
+    let trial = Trial::start(&PLAIN.replace("inputs: [kept]", "inputs: [kept], on_full: block"), folder.path()).await;
     for text in ["a1", "a2", "b3"] {
         trial.send(&[text]).await.unwrap();
     }

@@ -180,7 +180,7 @@ impl Processor for Holding {
     }
 }
 
-pub(super) fn decision(at: Time) -> signal::Decision {
+pub(crate) fn decision(at: Time) -> signal::Decision {
     signal::Decision {
         trace_id: signal::TraceId([1; 16]),
         threshold: 0,
@@ -307,7 +307,7 @@ pub(super) fn texts(flow: &Flow) -> Vec<String> {
 }
 
 /// A request with one log record per text.
-pub(super) fn logs(texts: &[&str]) -> Bytes {
+pub(crate) fn logs(texts: &[&str]) -> Bytes {
     let records: Vec<String> = texts.iter().map(|text| format!(r#"{{"body":{{"stringValue":"{text}"}}}}"#)).collect();
     let json = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, records.join(","));
     signal::codec::json::to_protobuf(Signal::Logs, json.as_bytes()).unwrap()

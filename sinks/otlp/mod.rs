@@ -68,7 +68,7 @@ impl Component for Otlp {
 
     fn shape(&self, takes: Kinds) -> Shape {
         // Only samples of a series have an order that a server may insist on.
-        Shape { acts_on: Kinds::RECORDS, ordered: takes.has(Kinds::METRICS), ..Shape::passing(Kinds::NONE) }
+        Shape { acts_on: Kinds::RECORDS, ordered: takes.has(Kinds::METRICS), remote: true, ..Shape::passing(Kinds::NONE) }
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {

@@ -1,0 +1,250 @@
+//! What was refused for good: kept in a log of its own, with who said what and when, until somebody looks, sends it again, or newer letters need its room.
+
+use crate::{
+    Reason,
+    ledger::{Fate, Ledger, PerSignal, Posting},
+    letter::{self, About, CURSOR},
+    opening::OnDemand,
+    queue::Phase,
+};
+use bytes::Bytes;
+use journal::{Blocking, Entry, Error, Header, Kind, Log, Reader, Refused, Watermark};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use signal::Ack;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{oneshot, watch},
+    time::sleep,
+};
+
+/// When a disk that did not take a letter is asked again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The log of all dead letters of a pipeline.
+pub(crate) struct DeadLetters {
+    pub(crate) log: OnDemand,
+    blocking: Blocking,
+    ledger: Ledger,
+    state: Mutex<State>,
+    /// Held by who writes, so that of many that find it full one makes room.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    letters: u64,
+    records: u64,
+    /// Of letters that are being sent again.
+    watermark: Watermark,
+    /// The same, in numbers: everything below was sent again in this process.
+    sent: u64,
+    /// Some are gone, and only memory knows.
+    unsaved: bool,
+}
+
+/// Whose it was, where that can be read, and how many records.
+type Gone = (Option<About>, PerSignal<u64>);
+
+/// How much lies there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLettersStatus {
+    /// Letters: records that were refused together.
+    pub letters: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes at which the oldest letters go.
+    pub bytes_max: u64,
+}
+
+impl DeadLetters {
+    pub(crate) fn new(log: OnDemand, blocking: Blocking, ledger: Ledger) -> Arc<DeadLetters> {
+        Arc::new(DeadLetters { log, blocking, ledger, state: Mutex::default(), writing: tokio::sync::Mutex::default() })
+    }
+
+    /// Opens and counts what an earlier process left.
+    pub(crate) async fn begin(&self) -> Result<(), Error> {
+        let Some(log) = self.log.left().await? else { return Ok(()) };
+        let (mut reader, cursor) = (log.reader(log.cursor(CURSOR)), log.cursor(CURSOR));
+        let counted = self.read(move || {
+            let (mut letters, mut records) = (0, 0);
+            // An error is met again when letters are read.
+            while let Ok(Some(entry)) = reader.next() {
+                letters += 1;
+                records += letter::records(&entry).iter().sum::<u64>();
+            }
+            (letters, records)
+        });
+        let (letters, records) = counted.await.unwrap_or_default();
+        *self.state.lock() = State { letters, records, watermark: Watermark::new(cursor), sent: cursor, unsaved: false };
+        Ok(())
+    }
+
+    /// Keeps what was refused; it is on disk when this returns well. The oldest letters make room and are lost.
+    pub(crate) async fn keep(&self, about: &About, content: Vec<Bytes>, records: PerSignal<u64>) -> Result<(), Refused> {
+        let log = self.log.log().await?;
+        let all: u64 = records.iter().sum();
+        let at = records.iter().position(|records| *records > 0).unwrap_or(0);
+        let (items, signal) = (u32::try_from(all).unwrap_or(u32::MAX), u8::try_from(at).unwrap_or(u8::MAX));
+        let header = Header { kind: Kind::Data, source: 0, signal, items, arrived: about.at.0 };
+        let parts = letter::encode(about, content);
+        let _writes = self.writing.lock().await;
+        let mut appended = log.append(header, &parts);
+        if matches!(appended, Err(Refused::Full { .. })) && self.make_room(log).await? {
+            appended = log.append(header, &parts);
+        }
+        log.committed(appended?).await?;
+        let mut state = self.state.lock();
+        state.letters += 1;
+        state.records += all;
+        Ok(())
+    }
+
+    /// The same, for as long as it takes. False when the pipeline closes meanwhile: whoever has the records keeps them.
+    pub(crate) async fn bury(
+        &self,
+        about: &About,
+        content: Vec<Bytes>,
+        records: PerSignal<u64>,
+        mut phase: watch::Receiver<Phase>,
+    ) -> bool {
+        loop {
+            match self.keep(about, content.clone(), records).await {
+                Ok(()) => return true,
+                Err(error @ Refused::TooLarge { .. }) => {
+                    tracing::error!(node = about.node, %error, "a dead letter is not kept");
+                    return true;
+                }
+                Err(error) => tracing::warn!(node = about.node, %error, "a dead letter waits for the disk"),
+            }
+            tokio::select! {
+                _ = phase.wait_for(|phase| phase.closed) => return false,
+                () = sleep(AGAIN_AFTER) => {}
+            }
+        }
+    }
+
+    /// Lets the oldest eighth go. Not while letters are being sent again: these make room by themselves.
+    async fn make_room(&self, log: &Arc<Log>) -> Result<bool, Error> {
+        if self.state.lock().watermark.open() > 0 {
+            return Ok(false);
+        }
+        let (reader, bytes_max) = (log.reader(log.cursor(CURSOR)), self.log.limit / 8);
+        let Some((gone, end)) = self.read(move || oldest(reader, bytes_max)).await else { return Ok(false) };
+        for (about, records) in &gone {
+            let account = about.as_ref().and_then(|about| self.ledger.0.iter().find(|account| account.name == about.node));
+            let Some(account) = account else { continue };
+            // They were rejected before, so they come up anew.
+            let mut posting = Posting { made: *records, ..Posting::default() };
+            posting.end_all(Fate::Lost, Reason::DEAD_LETTERS_FULL, *records);
+            account.post(&posting);
+        }
+        self.forget(gone.len() as u64, gone.iter().flat_map(|(_, records)| records).sum());
+        tracing::warn!(letters = gone.len(), "the oldest dead letters are gone: their log is full");
+        log.settle(CURSOR, end)?;
+        log.flush().await?;
+        Ok(true)
+    }
+
+    fn forget(&self, letters: u64, records: u64) {
+        let mut state = self.state.lock();
+        state.letters = state.letters.saturating_sub(letters);
+        state.records = state.records.saturating_sub(records);
+    }
+
+    /// From where letters were not sent again yet.
+    pub(crate) fn sent(&self, log: &Log) -> u64 {
+        self.state.lock().sent.max(log.cursor(CURSOR))
+    }
+
+    /// A letter is sent again: the promise that lets it go.
+    pub(crate) fn send(self: &Arc<DeadLetters>, log: &Log, sequence: u64, records: PerSignal<u64>) -> Ack {
+        let mut state = self.state.lock();
+        if state.watermark.open() == 0 {
+            // Room may have been made meanwhile.
+            state.watermark = Watermark::new(log.cursor(CURSOR));
+        }
+        state.watermark.begin(sequence);
+        state.sent = sequence + 1;
+        drop(state);
+        let letters = Arc::clone(self);
+        Ack::new(move |outcome| {
+            if outcome <= signal::Outcome::Rejected {
+                letters.gone(sequence, records.iter().sum());
+            }
+        })
+    }
+
+    /// Writes a letter that stays behind the others, and lets go of it where it was.
+    pub(crate) async fn move_behind(self: &Arc<DeadLetters>, log: &Log, entry: Entry, records: PerSignal<u64>) -> Result<(), Error> {
+        let _writes = self.writing.lock().await;
+        let moved = match log.append(entry.header, &[entry.payload]) {
+            Ok(sequence) => log.committed(sequence).await,
+            Err(Refused::Failed(error)) => Err(error),
+            // There is room again once those sent are gone.
+            Err(Refused::Full { .. } | Refused::TooLarge { .. }) => Err(Error::Closed { path: self.log.path.clone() }),
+        };
+        moved?;
+        let mut state = self.state.lock();
+        state.letters += 1;
+        state.records += records.iter().sum::<u64>();
+        drop(state);
+        drop(self.send(log, entry.sequence, records));
+        Ok(())
+    }
+
+    fn gone(&self, sequence: u64, records: u64) {
+        self.forget(1, records);
+        // Told under the lock, so that the cursor never goes back.
+        let mut state = self.state.lock();
+        state.unsaved = true;
+        if let (Some(end), Some(log)) = (state.watermark.settle(sequence), self.log.opened())
+            && let Err(error) = log.settle(CURSOR, end)
+        {
+            tracing::error!(%error, "cannot move the cursor of the dead letters");
+        }
+    }
+
+    /// Writes down what is gone.
+    pub(crate) async fn save(&self) {
+        let unsaved = std::mem::take(&mut self.state.lock().unsaved);
+        if let Some(log) = self.log.opened().filter(|_| unsaved)
+            && let Err(error) = log.flush().await
+        {
+            tracing::warn!(%error, "cannot save which dead letters are gone");
+        }
+    }
+
+    /// Runs where blocking is allowed.
+    pub(crate) async fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (tell, heard) = oneshot::channel();
+        (self.blocking)(Box::new(move || {
+            // An error means that nobody waits any more.
+            let _unheard = tell.send(work());
+        }));
+        heard.await.ok()
+    }
+
+    pub(crate) fn status(&self) -> DeadLettersStatus {
+        let bytes = self.log.opened().map_or(0, |log| log.bytes());
+        let state = self.state.lock();
+        DeadLettersStatus { letters: state.letters, records: state.records, bytes, bytes_max: self.log.limit }
+    }
+}
+
+/// The oldest letters that have so many bytes, and where those after them begin.
+fn oldest(mut reader: Reader, bytes_max: u64) -> (Vec<Gone>, u64) {
+    let (mut gone, mut bytes) = (Vec::new(), 0);
+    while bytes < bytes_max {
+        // What cannot be read goes with the rest.
+        let Ok(Some(Entry { payload, .. })) = reader.next().inspect(|entry| gone.extend(entry.as_ref().map(about))) else { break };
+        bytes += payload.len() as u64;
+    }
+    (gone, reader.position())
+}
+
+fn about(entry: &Entry) -> Gone {
+    (letter::decode(&entry.payload).map(|(about, _)| about), letter::records(entry))
+}

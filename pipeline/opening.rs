@@ -1,0 +1,63 @@
+//! Logs beside the journal: opened where blocking is allowed, and made only when something has to go there.
+
+use crate::World;
+use journal::{Error, Log, Opened, Options};
+use std::{io::ErrorKind, path::PathBuf, sync::Arc};
+use tokio::sync::{OnceCell, oneshot};
+
+/// Opens a log, or makes it.
+pub(crate) async fn open(world: &World, path: PathBuf, options: Options) -> Result<(Arc<Log>, Opened), Error> {
+    let (disk, blocking) = (Arc::clone(&world.disk), world.blocking.clone());
+    let (tell, heard) = oneshot::channel();
+    let at = path.clone();
+    (world.blocking)(Box::new(move || {
+        // An error means that the start was given up.
+        let _unheard = tell.send(Log::open(disk, &at, options, blocking));
+    }));
+    heard.await.unwrap_or(Err(Error::Closed { path }))
+}
+
+/// A log that exists once it is needed.
+pub(crate) struct OnDemand {
+    world: World,
+    pub(crate) path: PathBuf,
+    pub(crate) limit: u64,
+    /// The consumer that holds its segments from the start.
+    cursor: &'static str,
+    log: OnceCell<Arc<Log>>,
+}
+
+impl OnDemand {
+    pub(crate) fn new(world: &World, path: PathBuf, limit: u64, cursor: &'static str) -> OnDemand {
+        OnDemand { world: world.clone(), path, limit, cursor, log: OnceCell::new() }
+    }
+
+    /// The log, if it is open.
+    pub(crate) fn opened(&self) -> Option<&Arc<Log>> {
+        self.log.get()
+    }
+
+    /// The log an earlier process left, if there is one.
+    pub(crate) async fn left(&self) -> Result<Option<&Arc<Log>>, Error> {
+        match self.world.disk.list(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // What else is wrong with the folder, opening tells.
+            _ => self.log().await.map(Some),
+        }
+    }
+
+    /// The log, opened or made now.
+    pub(crate) async fn log(&self) -> Result<&Arc<Log>, Error> {
+        self.log.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<Arc<Log>, Error> {
+        let options = Options { limit: self.limit, ..Options::default() };
+        let (log, opened) = open(&self.world, self.path.clone(), options).await?;
+        for damaged in opened.cut.iter().chain(&opened.damaged) {
+            tracing::warn!(%damaged, "a log is damaged here");
+        }
+        log.settle(self.cursor, 0)?;
+        Ok(log)
+    }
+}

@@ -1,0 +1,101 @@
+//! What a sink refuses for good is kept with its reason, can be sent again, and makes room in the end.
+
+use super::{
+    journalled::{PLAIN, kill},
+    parts::Trial,
+};
+use crate::letter::{FOLDER, Letter, list};
+use journal::RealDisk;
+use signal::Signal;
+use std::{ops::ControlFlow, path::Path, time::Duration};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+fn letters(folder: &Path) -> Vec<Letter> {
+    let mut all = Vec::new();
+    let mut each = |letter| {
+        all.push(letter);
+        ControlFlow::Continue(())
+    };
+    list(&RealDisk, &folder.join("journal").join(FOLDER), &mut each).unwrap();
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_culprit_goes_to_the_dead_letters_and_comes_back_when_it_is_sent_again() {
+    let folder = TempDir::new().unwrap();
+    let trial = Trial::start(PLAIN, folder.path()).await;
+    *trial.told("out").poison.lock() = Some("a2".to_owned());
+    trial.send(&["a1", "a2", "a3"]).await.unwrap();
+    trial.send(&["a4"]).await.unwrap();
+    sleep(Duration::from_secs(12)).await;
+    let mut seen = trial.seen("out");
+    seen.sort();
+    assert_eq!(seen, ["a1", "a3", "a4"]);
+    let found = letters(folder.path());
+    let about = found[0].about.as_ref().unwrap();
+    assert_eq!((about.node.as_str(), about.reason.as_str(), about.why.as_str()), ("out", "refused", "poison"));
+    assert_eq!((found.len(), found[0].records), (1, [0, 1, 0]));
+    let status = trial.running.status().dead_letters.unwrap();
+    assert_eq!((status.letters, status.records), (1, 1));
+    assert_eq!(trial.running.status().journal.unwrap().unsettled, 0);
+    kill(trial).await;
+
+    let trial = Trial::start(PLAIN, folder.path()).await;
+    assert_eq!(trial.running.status().dead_letters.unwrap().records, 1, "a restart keeps them");
+    let view = trial.running.view();
+    assert_eq!(view.retry(Some("other".to_owned())).await.unwrap().kept, 1);
+    let retried = view.retry(None).await.unwrap();
+    assert_eq!((retried.letters, retried.records, retried.kept), (1, 1, 0));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(trial.seen("out"), ["a2"]);
+    assert_eq!(trial.running.status().dead_letters.unwrap().letters, 0);
+    sleep(Duration::from_secs(2)).await;
+    assert!(letters(folder.path()).is_empty());
+    let drained = trial.drain().await;
+    assert_eq!(drained.ledger.node("out").unwrap().signals[&Signal::Logs].made, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_again_is_a_dead_letter_again_and_nothing_is_sent_twice() {
+    let folder = TempDir::new().unwrap();
+    let trial = Trial::start(PLAIN, folder.path()).await;
+    *trial.told("out").poison.lock() = Some("a".to_owned());
+    for text in ["a1", "a2"] {
+        trial.send(&[text]).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+    }
+    let view = trial.running.view();
+    for _ in 0..3 {
+        assert_eq!(view.retry(None).await.unwrap().letters, 2);
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(letters(folder.path()).len(), 2);
+    *trial.told("out").poison.lock() = None;
+    *trial.told("out").delay.lock() = Duration::from_secs(3);
+    assert_eq!(view.retry(None).await.unwrap().letters, 2);
+    assert_eq!(view.retry(None).await.unwrap().letters, 0, "they are on their way");
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(trial.seen("out"), ["a1", "a2"]);
+    trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_their_limit_the_oldest_go_and_are_lost_by_name() {
+    let folder = TempDir::new().unwrap();
+    let yaml = PLAIN.replace("limit: 256MiB", "limit: 256MiB, dead_letters_limit: 256KiB");
+    let trial = Trial::start(&yaml, folder.path()).await;
+    *trial.told("out").poison.lock() = Some("a".to_owned());
+    let large = "a".repeat(20_000);
+    for n in 0..30 {
+        trial.send(&[&format!("{n}{large}")]).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+    }
+    let left = letters(folder.path());
+    let counts = trial.running.status().ledger.node("out").unwrap().signals[&Signal::Logs].clone();
+    let lost = counts.lost["dead_letters_full"];
+    assert_eq!(counts.rejected["refused"], 30);
+    assert!(lost > 10 && lost + left.len() as u64 == 30, "{lost} lost, {} left", left.len());
+    assert_eq!(trial.running.status().dead_letters.unwrap().letters, left.len() as u64);
+    trial.drain().await;
+}

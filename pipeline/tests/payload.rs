@@ -1,0 +1,102 @@
+//! What goes through a log comes out as it went in; whatever else lies there is refused and never panics.
+
+use super::*;
+use crate::tests::parts::logs;
+use proptest::prelude::*;
+use signal::{ClosedBy, FirstError, Root, SpanId};
+
+fn chunk(texts: &[&str], origin: Option<Origin>, ordinals: Ordinals, arrived: u64) -> Chunk {
+    let (checked, counts) = check(Signal::Logs, logs(texts), &Limits::default()).unwrap();
+    Chunk::new(checked, counts.records, origin, ordinals, Time(arrived))
+}
+
+fn whole(parts: &[Bytes]) -> Bytes {
+    parts.concat().into()
+}
+
+/// A flow in words: `Ack` aside, all of it.
+fn told(flow: &Flow) -> String {
+    let batch = |batch: &Batch| format!("{:?} {:?}", batch.signal(), batch.chunks());
+    match flow {
+        Flow::Batch(one) => batch(one),
+        Flow::Traces(traces) => traces
+            .iter()
+            .map(|t| {
+                format!("{:?} {:?} {:?} {:?} {} {} {}\n", t.id, t.part, t.facts, t.decision, t.pinned, batch(&t.spans), batch(&t.logs))
+            })
+            .collect(),
+    }
+}
+
+fn trace(duration_ms: f64) -> Trace {
+    let mut logs = Batch::empty(Signal::Logs);
+    logs.absorb(Batch::new(Signal::Logs, chunk(&["a"], None, Ordinals::From(3), 9), Ack::none()));
+    let facts = Facts {
+        first_arrival: Time(1),
+        last_arrival: Time(2),
+        start: Time(3),
+        end: Time(4),
+        span_count: 0,
+        log_count: 1,
+        error_span_count: 0,
+        error_log_count: 1,
+        services: vec!["shop".into()],
+        root: Some(Root {
+            service: "shop".to_owned(),
+            name: "GET".to_owned(),
+            kind: "server".to_owned(),
+            status: "error".to_owned(),
+            duration_ms,
+            span_id: SpanId([7; 8]),
+        }),
+        first_error: Some(FirstError { service: "shop".to_owned(), span: String::new(), message: None }),
+        closed_by: ClosedBy::Cap,
+    };
+    let decision = Decision { through: Some(Origin { log: 5, position: 6 }), pinned: true, ..crate::tests::parts::decision(Time(8)) };
+    let (spans, decision) = (Batch::empty(Signal::Traces), Some(Arc::new(decision)));
+    Trace { id: TraceId([9; 16]), part: Part::Late, spans, logs, facts: Arc::new(facts), decision, pinned: true }
+}
+
+proptest! {
+    #[test]
+    fn a_batch_keeps_its_bytes_and_identities(
+        chunks in prop::collection::vec((1..4_usize, any::<Option<(u32, u64)>>(), any::<bool>(), any::<u32>(), any::<u64>()), 0..5)
+    ) {
+        let mut batch = Batch::empty(Signal::Logs);
+        for (records, origin, listed, first, arrived) in chunks {
+            let texts = vec!["text"; records];
+            let ordinals = if listed { Ordinals::These((0..records).map(|n| first ^ n as u32).collect()) } else { Ordinals::From(first) };
+            let origin = origin.map(|(log, position)| Origin { log, position });
+            batch.absorb(Batch::new(Signal::Logs, chunk(&texts, origin, ordinals, arrived), Ack::none()));
+        }
+        let flow = Flow::Batch(batch);
+        let payload = whole(&encode(&flow));
+        prop_assert_eq!(counts(&payload), Some(count(&flow)));
+        prop_assert_eq!(told(&decode(payload).unwrap()), told(&flow));
+    }
+
+    #[test]
+    fn closed_traces_keep_what_was_learned_and_decided(quarters in any::<u32>()) {
+        let duration_ms = f64::from(quarters) / 4.0;
+        let flow = Flow::Traces(vec![trace(duration_ms), trace(0.5)]);
+        let payload = whole(&encode(&flow));
+        prop_assert_eq!(counts(&payload), Some([0, 2, 0]));
+        prop_assert_eq!(told(&decode(payload).unwrap()), told(&flow));
+    }
+
+    #[test]
+    fn damage_is_refused_and_never_panics(at in any::<prop::sample::Index>(), bit in 0..8_u32, cut in any::<prop::sample::Index>()) {
+        let mut payload = encode(&Flow::Traces(vec![trace(1.5)])).concat();
+        let kept = cut.index(payload.len());
+        prop_assert!(decode(Bytes::copy_from_slice(&payload[..kept])).is_err());
+        payload[at.index(kept.max(1))] ^= 1 << bit;
+        let _whatever = decode(payload.into());
+    }
+}
+
+#[test]
+fn another_version_is_named() {
+    let mut payload = encode(&Flow::Traces(Vec::new())).concat();
+    payload[0] = 2;
+    assert_eq!(decode(payload.into()).unwrap_err().0, "it has format version 2, this kansoku reads 1");
+}

@@ -10,6 +10,7 @@ use crate::{Error, Table};
 use action::{Action, CommitInfo, MetaData, Protocol, Remove, Txn};
 use bytes::Bytes;
 use journal::Disk;
+use schema::Field;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use std::{
 };
 
 /// Our own version of how rows lie in columns; stands in the table's configuration.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// The largest commit that is read; a flush writes a few kilobytes.
 const COMMIT_BYTES_MAX: u64 = 256 << 20;
@@ -32,6 +33,10 @@ pub(crate) struct Commits {
     /// The table's id and its time of creation, which stay when it is moved.
     id: String,
     created: u64,
+    /// The format that the table says it has; the next commit raises it.
+    format: u64,
+    /// Columns that only files of earlier formats have.
+    retired: Vec<Field>,
     /// Attribute columns that any file has, with their types.
     promoted: Promoted,
     /// How far each log is in the files, by the log's name.
@@ -66,7 +71,7 @@ impl Commits {
         let found = disk.list(&log).map_err(|cause| Error::Disk { path: log.clone(), what: "cannot list", cause })?;
         let id = action::table_id(&dir);
         let (promoted, through, files) = (Promoted::default(), BTreeMap::new(), BTreeMap::new());
-        let mut commits = Commits { disk, table, dir, next: 0, id, created: 0, promoted, through, files };
+        let mut commits = Commits { disk, table, dir, next: 0, id, created: 0, format: 0, retired: Vec::new(), promoted, through, files };
         for file in found {
             if file.name.starts_with(".new-") {
                 commits.remove(&file.path)?;
@@ -102,7 +107,8 @@ impl Commits {
                 if found > FORMAT {
                     return Err(Error::Version { path: path.to_path_buf(), found, known: FORMAT });
                 }
-                self.promoted = schema::promoted_in(&meta.schema_string).map_err(corrupt)?;
+                self.format = found;
+                (self.promoted, self.retired) = schema::columns_in(self.table, &meta.schema_string).map_err(corrupt)?;
             }
             if let Some(add) = action.add {
                 self.files.insert(add.path.clone(), add);
@@ -135,6 +141,7 @@ impl Commits {
         linked.map_err(failed("cannot put the commit; is another program writing to this table?"))?;
         self.disk.sync_dir(&log).map_err(failed("cannot sync the folder of the commit"))?;
         self.next += 1;
+        self.format = FORMAT;
         self.files.extend(change.add.into_iter().map(|add| (add.path.clone(), add)));
         for path in &change.remove {
             self.files.remove(path);
@@ -151,9 +158,10 @@ impl Commits {
         if self.next == 0 {
             actions.push(Action { protocol: Some(Protocol::OURS), ..Action::default() });
         }
-        if self.next == 0 || change.promoted.is_some() {
+        if self.format < FORMAT || change.promoted.is_some() {
             let promoted = change.promoted.as_ref().unwrap_or(&self.promoted);
-            let meta = MetaData::of(self.table, self.id.clone(), schema::schema_string(self.table, promoted), self.created, FORMAT);
+            let schema = schema::schema_string(self.table, promoted, &self.retired);
+            let meta = MetaData::of(self.table, self.id.clone(), schema, self.created, FORMAT);
             actions.push(Action { meta_data: Some(meta), ..Action::default() });
         }
         if let Some((app_id, version)) = &change.through {

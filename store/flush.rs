@@ -4,6 +4,7 @@ use crate::{
     Error, Table,
     commit::{Add, Change, Commits},
     files::{self, DataFile, Written},
+    series,
 };
 use arrow::array::RecordBatch;
 use journal::Disk;
@@ -19,6 +20,13 @@ pub(crate) fn flush(
     through: (String, u64),
     at_ms: u64,
 ) -> Result<Vec<Arc<DataFile>>, Error> {
+    let chunks: Vec<RecordBatch>;
+    let batches = if table == Table::Metrics {
+        chunks = series::fold(batches)?.into_iter().collect();
+        &chunks
+    } else {
+        batches
+    };
     let chosen = files::choose(batches, commits.promoted());
     let mut adds = Vec::new();
     for (n, group) in files::groups(table, batches).into_iter().enumerate() {
@@ -52,8 +60,13 @@ fn put(disk: &Arc<dyn Disk>, dir: &Path, path: &str, written: &Written) -> Resul
 }
 
 fn add(table: Table, path: String, hour: String, written: &Written, at_ms: u64) -> Add {
-    let time = table.time_column();
-    let stats = json!({ "numRecords": written.rows, "minValues": { time: written.min_time }, "maxValues": { time: written.max_time } });
+    let [first, last] = table.stored_times();
+    let [(first_min, first_max), (last_min, last_max)] = written.times;
+    let stats = json!({
+        "numRecords": written.rows,
+        "minValues": { first: first_min, last: last_min },
+        "maxValues": { first: first_max, last: last_max },
+    });
     Add {
         path,
         partition_values: BTreeMap::from([("hour".to_owned(), Some(hour))]),
@@ -61,6 +74,7 @@ fn add(table: Table, path: String, hour: String, written: &Written, at_ms: u64) 
         modification_time: at_ms,
         data_change: true,
         stats: Some(stats.to_string()),
+        tags: written.points.map(|points| BTreeMap::from([(Add::POINTS.to_owned(), points.to_string())])),
     }
 }
 

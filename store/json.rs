@@ -88,24 +88,19 @@ pub(crate) fn write_any(out: &mut String, value: Any<'_>) {
 
 /// Appends attributes as an object, in written order.
 pub(crate) fn write_attributes(out: &mut String, attributes: Attributes<'_>) {
-    out.push('{');
-    for (n, (key, value)) in attributes.iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        write_text(out, key);
-        out.push(':');
-        write_any(out, value);
-    }
-    out.push('}');
+    write_pairs(out, attributes.iter());
 }
 
 /// Appends attributes as an object with its keys sorted, so that equal sets are equal text: what tells one metric series from another.
 pub(crate) fn write_sorted(out: &mut String, attributes: Attributes<'_>) {
     let mut pairs: Vec<_> = attributes.iter().collect();
     pairs.sort_by_key(|(key, _)| *key);
+    write_pairs(out, pairs.into_iter());
+}
+
+fn write_pairs<'a>(out: &mut String, pairs: impl Iterator<Item = (&'a str, Any<'a>)>) {
     out.push('{');
-    for (n, (key, value)) in pairs.into_iter().enumerate() {
+    for (n, (key, value)) in pairs.enumerate() {
         if n > 0 {
             out.push(',');
         }
@@ -148,6 +143,18 @@ impl<'a> Iterator for Pairs<'a> {
         self.rest = rest.get(end..)?;
         Some((key, rest.get(..end)?))
     }
+}
+
+/// The elements of a list as raw JSON. Ends at the first thing that is none.
+pub(crate) fn elements(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list.strip_prefix('[').unwrap_or_default();
+    std::iter::from_fn(move || {
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+        let end = value_end(rest).filter(|end| *end > 0)?;
+        let element = rest.get(..end)?;
+        rest = rest.get(end..)?;
+        Some(element)
+    })
 }
 
 /// Where the string that starts here ends, after its quote.

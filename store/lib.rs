@@ -15,6 +15,7 @@ mod options;
 mod read;
 mod rows;
 pub mod scan;
+mod series;
 mod store;
 mod table;
 mod wire;

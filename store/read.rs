@@ -1,5 +1,7 @@
 //! How a scan runs: which sources can have rows, what to read of each, and the rows as they are given.
 
+mod layout;
+
 use crate::{
     Error, Filter, Order, Scan, Scanned, Table,
     column::Texts,
@@ -49,18 +51,6 @@ impl Plan {
         Ok(Plan { table: scan.table, times: bound(scan.from)..bound(scan.to), filters: scan.filters.clone(), columns })
     }
 
-    /// The stored columns that the filters read.
-    pub(crate) fn asked(&self, names: &[String], mixed: &[String]) -> Vec<String> {
-        let mut all = stored(self.table, matching::columns(&self.filters).into_iter(), names, mixed);
-        all.push(self.table.time_column().to_owned());
-        all
-    }
-
-    /// The stored columns that the answer is made of.
-    pub(crate) fn given(&self, names: &[String], mixed: &[String]) -> Vec<String> {
-        stored(self.table, self.columns.iter().map(String::as_str), names, mixed)
-    }
-
     /// Which rows pass.
     pub(crate) fn mask(&self, batch: &RecordBatch) -> Result<BooleanArray, Error> {
         matching::mask(batch, self.table, &self.times, &self.filters)
@@ -73,19 +63,18 @@ impl Plan {
 
     /// The rows of a source that pass, in the columns that were asked for.
     fn rows(self: &Arc<Self>, source: Source) -> Result<Rows, Error> {
-        let plan = Arc::clone(self);
         match source {
             Source::Memory(batch) => {
                 let mask = self.mask(&batch)?;
                 if mask.true_count() == 0 {
                     return Ok(Box::new(std::iter::empty()));
                 }
-                let rows = plan.give(&filter_record_batch(&batch, &mask)?);
+                let rows = self.give(&filter_record_batch(&batch, &mask)?);
                 Ok(Box::new(std::iter::once(rows)))
             }
             Source::File(file) => match self.trace() {
                 Some(trace) if !file.may_have(trace)? => Ok(Box::new(std::iter::empty())),
-                _ => Ok(Box::new(file.read(self)?.map(move |batch| plan.give(&batch?)))),
+                _ => Ok(Box::new(file.read(self)?)),
             },
         }
     }

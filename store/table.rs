@@ -1,4 +1,4 @@
-//! The four tables and their fixed columns. Promoted attributes come on top, per file (`files/promote.rs`).
+//! The four tables and their fixed columns. Promoted attributes come on top, per file (`files/promote.rs`); metrics have other columns in files than in scans (`series/`).
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ pub enum Table {
     Spans,
     /// One row a log record.
     Logs,
-    /// One row a data point.
+    /// One row a data point; in files, one row a chunk of a series.
     Metrics,
     /// One row a closed trace, or a part of one that came early or late.
     Traces,
@@ -29,11 +29,18 @@ pub(crate) enum Kind {
     Float,
     /// True or false.
     Flag,
+    /// Packed numbers; only in files.
+    Bytes,
 }
 
-use Kind::{Flag, Float, Int, Shared, Text};
+use Kind::{Bytes, Flag, Float, Int, Shared, Text};
 
-const SPANS: &[(&str, Kind)] = &[
+/// An hour in nanoseconds: what a partition of a table has.
+pub(crate) const HOUR: u64 = 3_600_000_000_000;
+
+type Columns = [(&'static str, Kind)];
+
+const SPAN: &Columns = &[
     ("trace_id", Text),
     ("span_id", Text),
     ("parent_span_id", Text),
@@ -45,18 +52,9 @@ const SPANS: &[(&str, Kind)] = &[
     ("duration_nano", Int),
     ("status", Shared),
     ("status_message", Text),
-    ("service", Shared),
-    ("scope_name", Shared),
-    ("scope_version", Shared),
-    ("attributes", Text),
-    ("resource", Shared),
-    ("scope_attributes", Shared),
-    ("events", Text),
-    ("links", Text),
-    ("other", Shared),
 ];
 
-const LOGS: &[(&str, Kind)] = &[
+const LOG: &Columns = &[
     ("time_unix_nano", Int),
     ("observed_time_unix_nano", Int),
     ("severity_number", Int),
@@ -68,22 +66,19 @@ const LOGS: &[(&str, Kind)] = &[
     ("trace_id", Text),
     ("span_id", Text),
     ("flags", Int),
-    ("service", Shared),
-    ("scope_name", Shared),
-    ("scope_version", Shared),
-    ("attributes", Text),
-    ("resource", Shared),
-    ("scope_attributes", Shared),
-    ("other", Shared),
 ];
 
-const METRICS: &[(&str, Kind)] = &[
+const SERIES: &Columns = &[
     ("name", Shared),
     ("description", Shared),
     ("unit", Shared),
     ("type", Shared),
     ("temporality", Shared),
     ("monotonic", Flag),
+    ("series_id", Text),
+];
+
+const POINT: &Columns = &[
     ("start_time_unix_nano", Int),
     ("time_unix_nano", Int),
     ("flags", Int),
@@ -95,16 +90,23 @@ const METRICS: &[(&str, Kind)] = &[
     ("max", Float),
     ("buckets", Text),
     ("exemplars", Text),
-    ("service", Shared),
-    ("scope_name", Shared),
-    ("scope_version", Shared),
-    ("attributes", Text),
-    ("resource", Shared),
-    ("scope_attributes", Shared),
-    ("other", Shared),
 ];
 
-const TRACES: &[(&str, Kind)] = &[
+const CHUNK: &Columns = &[
+    ("t_min", Int),
+    ("t_max", Int),
+    ("n", Int),
+    ("start_time_unix_nano", Int),
+    ("flags", Int),
+    ("shape", Shared),
+    ("ts_chunk", Bytes),
+    ("start_chunk", Bytes),
+    ("value_chunk", Bytes),
+    ("count_chunk", Bytes),
+    ("exemplars", Text),
+];
+
+const TRACE: &Columns = &[
     ("trace_id", Text),
     ("part", Shared),
     ("start_time_unix_nano", Int),
@@ -132,6 +134,26 @@ const TRACES: &[(&str, Kind)] = &[
     ("pinned", Flag),
     ("decided_at_unix_nano", Int),
 ];
+
+/// What stands around every record.
+const AROUND: &Columns = &[
+    ("service", Shared),
+    ("scope_name", Shared),
+    ("scope_version", Shared),
+    ("attributes", Text),
+    ("resource", Shared),
+    ("scope_attributes", Shared),
+];
+
+const BELOW: &Columns = &[("events", Text), ("links", Text)];
+
+const OTHER: &Columns = &[("other", Shared)];
+
+static COLUMNS: LazyLock<[Vec<(&'static str, Kind)>; 4]> = LazyLock::new(|| {
+    [[SPAN, AROUND, BELOW, OTHER].concat(), [LOG, AROUND, OTHER].concat(), [SERIES, POINT, AROUND, OTHER].concat(), TRACE.to_vec()]
+});
+
+static CHUNK_COLUMNS: LazyLock<Vec<(&'static str, Kind)>> = LazyLock::new(|| [SERIES, CHUNK, AROUND, OTHER].concat());
 
 impl Table {
     /// All four, in the order in which they are flushed.
@@ -170,12 +192,21 @@ impl Table {
         Arc::clone(&SCHEMAS[self as usize])
     }
 
-    pub(crate) const fn columns(self) -> &'static [(&'static str, Kind)] {
+    /// The columns of a row as scans name them.
+    pub(crate) fn columns(self) -> &'static Columns {
+        &COLUMNS[self as usize]
+    }
+
+    /// The columns of a row in a file: those of a row, but for metrics those of a chunk.
+    pub(crate) fn stored_columns(self) -> &'static Columns {
+        if self == Table::Metrics { &CHUNK_COLUMNS } else { self.columns() }
+    }
+
+    /// The columns in files with the least and the greatest time of a row.
+    pub(crate) const fn stored_times(self) -> [&'static str; 2] {
         match self {
-            Table::Spans => SPANS,
-            Table::Logs => LOGS,
-            Table::Metrics => METRICS,
-            Table::Traces => TRACES,
+            Table::Metrics => ["t_min", "t_max"],
+            _ => [self.time_column(); 2],
         }
     }
 
@@ -186,6 +217,7 @@ impl Table {
             Int => DataType::Int64,
             Float => DataType::Float64,
             Flag => DataType::Boolean,
+            Bytes => DataType::Binary,
         };
         self.columns().iter().map(|(name, kind)| Field::new(*name, of(*kind), true)).collect()
     }

@@ -142,6 +142,9 @@ pub(crate) struct Add {
     pub(crate) data_change: bool,
     /// `Stats` as JSON text.
     pub(crate) stats: Option<String>,
+    /// What only kansoku asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
 }
 
 /// What is known of a file without opening it.
@@ -154,11 +157,20 @@ pub(crate) struct Stats {
 }
 
 impl Add {
-    /// Rows, and the least and greatest time in nanoseconds; unknown times are all of time.
+    /// The tag with the number of points in a file whose rows are chunks.
+    pub(crate) const POINTS: &str = "kansoku.points";
+
+    /// Rows as scans count them, and the least and greatest time in nanoseconds; unknown times are all of time.
     pub(crate) fn extent(&self, table: Table) -> (u64, i64, i64) {
         let stats: Stats = self.stats.as_deref().and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
-        let time = |values: &BTreeMap<String, serde_json::Value>| values.get(table.time_column()).and_then(serde_json::Value::as_i64);
-        (stats.num_records, time(&stats.min_values).unwrap_or(i64::MIN), time(&stats.max_values).unwrap_or(i64::MAX))
+        let [first, last] = table.stored_times();
+        // Files of format 1 have points, and their time.
+        let time = |values: &BTreeMap<String, serde_json::Value>, name: &str| {
+            values.get(name).or_else(|| values.get(table.time_column())).and_then(serde_json::Value::as_i64)
+        };
+        let points = self.tags.as_ref().and_then(|tags| tags.get(Add::POINTS)?.parse().ok());
+        let (least, greatest) = (time(&stats.min_values, first), time(&stats.max_values, last));
+        (points.unwrap_or(stats.num_records), least.unwrap_or(i64::MIN), greatest.unwrap_or(i64::MAX))
     }
 }
 

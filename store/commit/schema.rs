@@ -47,8 +47,9 @@ struct Struct {
     fields: Vec<Field>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Field {
+/// A column as a commit names it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Field {
     name: String,
     #[serde(rename = "type")]
     kind: serde_json::Value,
@@ -56,28 +57,41 @@ struct Field {
     metadata: BTreeMap<String, serde_json::Value>,
 }
 
-/// The schema in Delta's words: fixed columns, promoted ones, and the partition's `hour`.
-pub(crate) fn schema_string(table: Table, promoted: &Promoted) -> String {
+/// The partition's column.
+const HOUR: &str = "hour";
+
+/// The schema in Delta's words: fixed columns, promoted ones, those that only files of earlier formats have, and the partition's `hour`.
+pub(crate) fn schema_string(table: Table, promoted: &Promoted, retired: &[Field]) -> String {
     let field = |name: &str, word: &str| Field { name: name.to_owned(), kind: word.into(), nullable: true, metadata: BTreeMap::new() };
-    let fixed = table.columns().iter().map(|(name, kind)| {
+    let fixed = table.stored_columns().iter().map(|(name, kind)| {
         let word = match kind {
             Kind::Text | Kind::Shared => "string",
             Kind::Int => "long",
             Kind::Float => "double",
             Kind::Flag => "boolean",
+            Kind::Bytes => "binary",
         };
         field(name, word)
     });
     let promoted = promoted.0.iter().map(|(name, kind)| field(name, kind.word()));
-    let fields = fixed.chain(promoted).chain([field("hour", "string")]).collect();
+    let fields = fixed.chain(promoted).chain(retired.iter().cloned()).chain([field(HOUR, "string")]).collect();
     // A struct of strings always becomes JSON.
     serde_json::to_string(&Struct { kind: "struct".to_owned(), fields }).unwrap_or_default()
 }
 
-/// The promoted columns in a schema.
-pub(crate) fn promoted_in(schema: &str) -> Result<Promoted, String> {
+/// The promoted columns in a schema, and those that are neither promoted nor fixed any more.
+pub(crate) fn columns_in(table: Table, schema: &str) -> Result<(Promoted, Vec<Field>), String> {
     let schema: Struct = serde_json::from_str(schema).map_err(|e| format!("its schema is not readable: {e}"))?;
-    let columns = schema.fields.into_iter().filter(|f| f.name.starts_with("attributes.") || f.name.starts_with("resource."));
-    let typed = columns.filter_map(|f| Some((f.name, Type::ALL.into_iter().find(|t| f.kind == t.word())?)));
-    Ok(Promoted(typed.collect()))
+    let known = |name: &str| name == HOUR || table.stored_columns().iter().any(|(stored, _)| *stored == name);
+    let (mut promoted, mut retired) = (Promoted::default(), Vec::new());
+    for field in schema.fields.into_iter().filter(|field| !known(&field.name)) {
+        let kind = Type::ALL.into_iter().find(|t| field.kind == t.word());
+        match kind.filter(|_| field.name.starts_with("attributes.") || field.name.starts_with("resource.")) {
+            Some(kind) => {
+                promoted.0.insert(field.name, kind);
+            }
+            None => retired.push(field),
+        }
+    }
+    Ok((promoted, retired))
 }

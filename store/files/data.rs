@@ -93,7 +93,7 @@ impl DataFile {
         Error::Corrupt { path: self.path.clone(), what: error.to_string() }
     }
 
-    /// The rows that the plan wants, as stored. Filters are asked first, and only pages with rows that pass are decoded further.
+    /// The rows that the plan wants, in its columns. Filters are asked first, and only pages with rows that pass are decoded further.
     pub(crate) fn read(
         self: &Arc<Self>,
         plan: &Arc<Plan>,
@@ -107,17 +107,21 @@ impl DataFile {
             let leaves = names.iter().enumerate().filter(|(_, name)| wanted.contains(name)).map(|(n, _)| n);
             ProjectionMask::leaves(builder.parquet_schema(), leaves)
         };
-        let (asked, given) = (mask(plan.asked(&names, &mixed)), mask(plan.given(&names, &mixed)));
+        let layout = plan.layout(&names);
+        let (asked, given) = (mask(plan.asked(layout, &names, &mixed)), mask(plan.given(layout, &names, &mixed)));
         let asking = Arc::clone(plan);
         let predicate = ArrowPredicateFn::new(asked, move |batch| {
-            asking.mask(&batch).map_err(|e| arrow::error::ArrowError::ComputeError(e.to_string()))
+            asking.first_mask(layout, &batch).map_err(|e| arrow::error::ArrowError::ComputeError(e.to_string()))
         });
         let filter = RowFilter::new(vec![Box::new(predicate)]);
         let reader =
             builder.with_batch_size(BATCH_ROWS).with_projection(given).with_row_filter(filter).build().map_err(|e| self.broken(&e))?;
         // The file must not go while it is read.
-        let held = Arc::clone(self);
-        Ok(reader.map(move |batch| batch.map_err(|e| Error::Corrupt { path: held.path.clone(), what: e.to_string() })))
+        let (held, plan) = (Arc::clone(self), Arc::clone(plan));
+        Ok(reader.flat_map(move |batch| match batch {
+            Ok(batch) => plan.rows_of(layout, &batch),
+            Err(e) => vec![Err(Error::Corrupt { path: held.path.clone(), what: e.to_string() })],
+        }))
     }
 }
 

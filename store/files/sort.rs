@@ -1,16 +1,15 @@
-//! Which rows go into one file, and in which order: spans of a trace side by side, logs by time, points by series.
+//! Which rows go into one file, and in which order: spans of a trace side by side, logs by time, chunks by series.
 
 use crate::{
     Table,
     column::{Ints, Texts},
+    table::HOUR,
 };
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
 
 /// Hours that get a file of their own per flush; rows of further hours (clocks that are wrong) share one.
 const HOURS_MAX: usize = 24;
-
-const HOUR: u64 = 3_600_000_000_000;
 
 /// Rows of one file, in order, each as batch and row.
 pub(crate) struct Group {
@@ -24,7 +23,7 @@ pub(crate) struct Group {
 struct Key<'a> {
     /// Spans: the start of the trace's first span here. Others: nothing.
     first: u64,
-    texts: [&'a str; 3],
+    texts: [&'a str; 4],
     time: u64,
     place: (usize, usize),
 }
@@ -57,13 +56,13 @@ fn group(hour: String, mut keys: Vec<Key<'_>>) -> Group {
 
 fn keys(table: Table, batches: &[RecordBatch]) -> Vec<Key<'_>> {
     let names = match table {
-        Table::Spans => ["trace_id", "", ""],
-        Table::Metrics => ["name", "service", "attributes"],
-        Table::Logs | Table::Traces => ["", "", ""],
+        Table::Spans => ["trace_id", "", "", ""],
+        Table::Metrics => ["name", "service", "attributes", "series_id"],
+        Table::Logs | Table::Traces => [""; 4],
     };
     let mut keys = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for (n, batch) in batches.iter().enumerate() {
-        let (texts, times) = (names.map(|name| Texts::of(batch, name)), Ints::of(batch, table.time_column()));
+        let (texts, times) = (names.map(|name| Texts::of(batch, name)), Ints::of(batch, table.stored_times()[0]));
         keys.extend((0..batch.num_rows()).map(|row| {
             let texts = texts.map(|t| t.get(row).unwrap_or_default());
             Key { first: 0, texts, time: times.time(row), place: (n, row) }

@@ -4,7 +4,7 @@ use super::{Group, promote::Splitter};
 use crate::{Error, Table, commit::Promoted, table::Kind};
 use arrow::{
     array::{AsArray, RecordBatch},
-    compute::{interleave_record_batch, max, min},
+    compute::{interleave_record_batch, max, min, sum},
     datatypes::Int64Type,
 };
 use bytes::Bytes;
@@ -28,22 +28,28 @@ pub(crate) const MIXED: &str = "kansoku.mixed";
 pub(crate) struct Written {
     pub(crate) bytes: Bytes,
     pub(crate) rows: u64,
-    pub(crate) min_time: i64,
-    pub(crate) max_time: i64,
+    /// Points in it, where a row is a chunk of them.
+    pub(crate) points: Option<u64>,
+    /// The least and the greatest of each of the table's two times.
+    pub(crate) times: [(i64, i64); 2],
 }
 
 /// Encodes these rows of the batches, with these attributes as columns.
 pub(crate) fn write(table: Table, batches: &[RecordBatch], group: &Group, promoted: &Promoted) -> Result<Written, Error> {
     let batches: Vec<&RecordBatch> = batches.iter().collect();
     let mut splitter = Splitter::new(promoted.clone());
-    let (mut min_time, mut max_time) = (i64::MAX, i64::MIN);
+    let mut times = [(i64::MAX, i64::MIN); 2];
+    let mut points = None;
     let mut writer: Option<ArrowWriter<Vec<u8>>> = None;
     for rows in group.rows.chunks(SLICE_ROWS) {
         let slice = splitter.split(&interleave_record_batch(&batches, rows)?)?;
-        if let Some(times) = slice.column_by_name(table.time_column()).and_then(|c| c.as_primitive_opt::<Int64Type>()) {
-            min_time = min(times).map_or(min_time, |t| t.min(min_time));
-            max_time = max(times).map_or(max_time, |t| t.max(max_time));
+        let ints = |name: &str| slice.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>());
+        for (name, (least, greatest)) in table.stored_times().into_iter().zip(&mut times) {
+            let found = ints(name).and_then(|times| Some((min(times)?, max(times)?)));
+            (*least, *greatest) = found.map_or((*least, *greatest), |(a, b)| (a.min(*least), b.max(*greatest)));
         }
+        let here = ints("n").and_then(sum).and_then(|n| u64::try_from(n).ok());
+        points = here.map(|n| n + points.unwrap_or(0)).or(points);
         let writer = match &mut writer {
             Some(writer) => writer,
             none => {
@@ -58,7 +64,7 @@ pub(crate) fn write(table: Table, batches: &[RecordBatch], group: &Group, promot
     let mixed = serde_json::to_string(&splitter.mixed()).map_err(|e| Error::Columns(e.to_string()))?;
     writer.append_key_value_metadata(KeyValue::new(MIXED.to_owned(), mixed));
     let bytes = Bytes::from(writer.into_inner()?);
-    Ok(Written { bytes, rows: group.rows.len() as u64, min_time, max_time })
+    Ok(Written { bytes, rows: group.rows.len() as u64, points, times })
 }
 
 fn properties(table: Table, traces: usize) -> WriterProperties {
@@ -70,12 +76,15 @@ fn properties(table: Table, traces: usize) -> WriterProperties {
         .set_max_row_group_row_count(Some(128 << 10))
         .set_data_page_row_count_limit(SLICE_ROWS)
         .set_created_by(concat!("kansoku ", env!("CARGO_PKG_VERSION")).to_owned());
-    for (name, kind) in table.columns() {
+    for (name, kind) in table.stored_columns() {
         let column = path(name);
         builder = match kind {
+            // Scrapes have the same times in every series of a process; values are ever different.
+            Kind::Bytes if name.ends_with("_chunk") && !name.starts_with("ts") => no_dictionary(builder, column),
+            Kind::Bytes => builder.set_column_statistics_enabled(column, EnabledStatistics::None),
             // Ever different: a dictionary would only be tried and thrown away. Trace ids repeat by neighbours.
             Kind::Text if *name != "trace_id" => no_dictionary(builder, column),
-            Kind::Int if name.ends_with("_nano") => {
+            Kind::Int if name.ends_with("_nano") || name.starts_with("t_") => {
                 let builder = builder.set_column_dictionary_enabled(column.clone(), false);
                 builder.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED)
             }

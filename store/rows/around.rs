@@ -3,6 +3,7 @@
 use super::Rows;
 use crate::{
     json::{push, write_attributes, write_text},
+    series::Identity,
     wire,
 };
 use signal::Record;
@@ -17,6 +18,8 @@ pub(crate) struct Around {
     resource: String,
     scope: String,
     other: String,
+    /// Made when the first point asks for it.
+    identity: Option<Identity>,
 }
 
 impl Around {
@@ -30,6 +33,7 @@ impl Around {
             return;
         }
         self.seen = Some(seen);
+        self.identity = None;
         for text in [&mut self.service, &mut self.scope_name, &mut self.scope_version, &mut self.resource, &mut self.scope, &mut self.other]
         {
             text.clear();
@@ -44,6 +48,19 @@ impl Around {
         other_count(&mut self.other, "resource_dropped_attributes_count", resource.bytes(), 2);
         other_count(&mut self.other, "scope_dropped_attributes_count", scope.bytes(), 4);
         entity_refs(&mut self.other, resource.bytes());
+    }
+
+    /// Adds scope and resource to what a series is told from others by.
+    pub(crate) fn identify(&mut self, series: &mut Identity) {
+        let identity = self.identity.get_or_insert_with(|| {
+            let mut identity = Identity::default();
+            identity.text(&self.scope_name);
+            identity.text(&self.scope_version);
+            identity.object(&self.scope);
+            identity.object(&self.resource);
+            identity
+        });
+        series.all_of(identity);
     }
 
     /// Pushes service, scope name and scope version.

@@ -5,21 +5,34 @@ use super::{
     around::{Around, other_key},
     signed,
 };
-use crate::json::{push as put, write_attributes, write_double, write_sorted};
+use crate::{
+    json::{push as put, write_attributes, write_double, write_sorted},
+    series::{Identity, word},
+};
 use signal::view::{Metric, MetricType, Number, Point, Temporality};
 
 /// Pushes a data point and what its metric says about it.
-pub(super) fn push(rows: &mut Rows, around: &Around, metric: &Metric<'_>, point: &Point<'_>) {
+pub(super) fn push(rows: &mut Rows, around: &mut Around, series: &mut Identity, metric: &Metric<'_>, point: &Point<'_>) {
+    let temporality = metric.temporality().map(|t| match t {
+        Temporality::Unspecified => "unspecified",
+        Temporality::Delta => "delta",
+        Temporality::Cumulative => "cumulative",
+    });
+    let mut attributes = String::new();
+    write_sorted(&mut attributes, point.attributes());
+    series.clear();
+    [metric.name(), metric.unit(), metric.kind().word(), temporality.unwrap_or_default(), word(metric.monotonic())]
+        .into_iter()
+        .for_each(|text| series.text(text));
+    series.object(&attributes);
+    around.identify(series);
     rows.text(metric.name());
     rows.text(metric.description());
     rows.text(metric.unit());
     rows.text(metric.kind().word());
-    rows.maybe_text(metric.temporality().map(|t| match t {
-        Temporality::Unspecified => "unspecified",
-        Temporality::Delta => "delta",
-        Temporality::Cumulative => "cumulative",
-    }));
+    rows.maybe_text(temporality);
     rows.flag(metric.monotonic());
+    rows.shown(Some(format_args!("{:032x}", series.id())));
     rows.count(point.start_time());
     rows.count(point.time());
     rows.count(u64::from(point.flags()));
@@ -44,7 +57,7 @@ pub(super) fn push(rows: &mut Rows, around: &Around, metric: &Metric<'_>, point:
     rows.json(|out| write_buckets(out, metric.kind(), point));
     rows.json(|out| write_exemplars(out, point));
     around.push_names(rows);
-    rows.json(|out| write_sorted(out, point.attributes()));
+    rows.json(|out| out.push_str(&attributes));
     around.push_attributes(rows);
     around.push_other(rows, |out| {
         if metric.metadata().iter().next().is_some() {

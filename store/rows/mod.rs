@@ -6,10 +6,10 @@ mod metric;
 mod span;
 mod trace;
 
-use crate::{Error, Table, entry::Entry, table::Kind};
+use crate::{Error, Table, entry::Entry, series::Identity, table::Kind};
 use around::Around;
 use arrow::{
-    array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, StringBuilder, StringDictionaryBuilder},
+    array::{ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, StringBuilder, StringDictionaryBuilder},
     datatypes::Int32Type,
 };
 use signal::{Ack, Batch, Item};
@@ -24,14 +24,16 @@ pub(crate) fn build(entry: &Entry) -> Result<Built, Error> {
     let mut rows_of = |table: Table, push: &mut dyn FnMut(&mut Rows)| push(tables[table as usize].get_or_insert_with(|| Rows::new(table)));
     for piece in &entry.pieces {
         let batch = Batch::new(piece.signal, piece.chunk.clone(), Ack::none());
-        let mut around = Around::default();
+        let (mut around, mut series) = (Around::default(), Identity::default());
         let arrived = piece.chunk.arrived();
         for record in batch.records() {
             around.enter(&record);
             match record.item {
                 Item::Span(span) => rows_of(Table::Spans, &mut |rows| span::push(rows, &around, &span, piece.trace)),
                 Item::Log(log) => rows_of(Table::Logs, &mut |rows| log::push(rows, &around, &log, piece.trace, arrived)),
-                Item::Point(metric, point) => rows_of(Table::Metrics, &mut |rows| metric::push(rows, &around, &metric, &point)),
+                Item::Point(metric, point) => {
+                    rows_of(Table::Metrics, &mut |rows| metric::push(rows, &mut around, &mut series, &metric, &point))
+                }
             }
         }
     }
@@ -51,6 +53,7 @@ enum Column {
     Int(Int64Builder),
     Float(Float64Builder),
     Flag(BooleanBuilder),
+    Bytes(BinaryBuilder),
 }
 
 /// Rows of one table in the making.
@@ -70,6 +73,7 @@ impl Rows {
             Kind::Int => Column::Int(Int64Builder::new()),
             Kind::Float => Column::Float(Float64Builder::new()),
             Kind::Flag => Column::Flag(BooleanBuilder::new()),
+            Kind::Bytes => Column::Bytes(BinaryBuilder::new()),
         };
         Rows { table, columns: table.columns().iter().map(|(_, kind)| column(kind)).collect(), at: 0, scratch: String::new() }
     }
@@ -156,6 +160,7 @@ impl Rows {
                 Column::Int(mut c) => Arc::new(c.finish()),
                 Column::Float(mut c) => Arc::new(c.finish()),
                 Column::Flag(mut c) => Arc::new(c.finish()),
+                Column::Bytes(mut c) => Arc::new(c.finish()),
             }
         });
         Ok(RecordBatch::try_new(self.table.memory_schema(), columns.collect())?)

@@ -170,10 +170,10 @@ async fn a_newer_format_is_refused_in_a_sentence() {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     drop(open(&shared, Path::new(PATH)));
     disk.damage(Path::new("/data/store/spans/_delta_log/00000000000000000000.json"), |bytes| {
-        *bytes = String::from_utf8_lossy(bytes).replace(r#""kansoku.format":"1""#, r#""kansoku.format":"9""#).into_bytes();
+        *bytes = String::from_utf8_lossy(bytes).replace(r#""kansoku.format":"2""#, r#""kansoku.format":"9""#).into_bytes();
     });
     let refused = Store::open(options(Path::new(PATH)), shared, inline()).err().unwrap();
-    assert!(refused.to_string().contains("its format is version 9, this kansoku reads up to 1"), "{refused}");
+    assert!(refused.to_string().contains("its format is version 9, this kansoku reads up to 2"), "{refused}");
 }
 
 #[tokio::test]

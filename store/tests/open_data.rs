@@ -1,13 +1,16 @@
 //! Fills a store for other engines to read: `OPEN_DATA=FOLDER cargo test -p store fills -- --ignored`, then `tests/open_data.py FOLDER`.
 
-use super::sample::{SECOND, START, attribute, closed_trace, inline, log, options, span, text};
+use super::{
+    points::gauge,
+    sample::{SECOND, START, attribute, batch, closed_trace, inline, log, options, span, text},
+};
 use crate::Store;
 use journal::{Disk, RealDisk};
 use opentelemetry_proto::tonic::{common::v1::any_value::Value, trace::v1::Span};
-use signal::Flow;
+use signal::{Flow, Signal};
 use std::{path::PathBuf, sync::Arc};
 
-/// Spans and traces written; ten spans a trace, one log each.
+/// Spans and traces written; ten spans a trace, one log each; 6,000 points of two series.
 const TRACES: u64 = 5_000;
 
 #[tokio::test]
@@ -50,6 +53,10 @@ async fn fills_a_folder() {
             closed_trace(1, spans.collect(), vec![log(n / 5, &format!("order {} done in {} ms", next() % 1_000_000, next() % 100))], None);
         trace.id = signal::TraceId::of_bytes(&id).unwrap();
         store.append(&Flow::Traces(vec![trace])).await.unwrap();
+        if n % (TRACES / 2) == TRACES / 4 {
+            let seconds = n..n + 1_500;
+            store.append(&Flow::Batch(batch(Signal::Metrics, gauge("shop", &["/cart", "/pay"], seconds), None))).await.unwrap();
+        }
         if n == TRACES / 2 {
             store.flush().unwrap();
         }

@@ -2,11 +2,11 @@
 
 use crate::{
     Kind, Plan, Sink, Source, Spec, World,
-    lane::Line,
     ledger::{Account, Ledger},
     limits::Budget,
+    line::Line,
     out::{Outputs, Place, Route, Stage, Target},
-    plan::PlannedNode,
+    plan::{PlannedNode, Tiers},
 };
 use config::Fault;
 use std::{collections::HashMap, sync::Arc};
@@ -18,8 +18,27 @@ pub(crate) struct Blueprint {
     pub(crate) budget: Budget,
     /// By node of the plan.
     pub(crate) ledger: Ledger,
+    pub(crate) tiers: Tiers,
     /// By node of the plan.
     outputs: Vec<Arc<Outputs>>,
+}
+
+/// The parts of all lanes.
+#[derive(Default)]
+pub(crate) struct Lines {
+    /// Of those that read requests.
+    pub(crate) front: Vec<Line>,
+    /// Of those behind the exchange.
+    pub(crate) behind: Vec<Line>,
+}
+
+/// In which lanes a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// In those that read requests.
+    Front,
+    /// In those behind the exchange.
+    Behind,
 }
 
 /// Every part of a pipeline, made once and not yet opened.
@@ -29,7 +48,7 @@ pub struct Assembled {
     pub(crate) sources: Vec<(usize, Box<dyn Source>)>,
     /// By node of the plan, in the order of edges.
     pub(crate) sinks: Vec<(usize, Arc<dyn Sink>)>,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Lines,
 }
 
 impl Plan {
@@ -40,8 +59,9 @@ impl Plan {
     pub fn assemble(self, world: &World) -> Result<Assembled, Vec<Fault>> {
         let budget = self.budget();
         let ledger = Ledger(self.nodes.iter().map(|node| Account::new(&node.name, node.kind)).collect());
-        let outputs = (0..self.nodes.len()).map(|node| Arc::new(outputs(&self, node))).collect();
-        let blueprint = Arc::new(Blueprint { plan: self, world: world.clone(), budget, ledger, outputs });
+        let tiers = self.tiers(world.cores);
+        let outputs = (0..self.nodes.len()).map(|node| Arc::new(outputs(&self, &tiers, node))).collect();
+        let blueprint = Arc::new(Blueprint { plan: self, world: world.clone(), budget, ledger, tiers, outputs });
         let (mut sources, mut sinks, mut faults) = (Vec::new(), Vec::new(), Vec::new());
         for (at, node) in blueprint.plan.nodes.iter().enumerate() {
             match node.kind {
@@ -56,16 +76,7 @@ impl Plan {
                 },
             }
         }
-        let mut lines = Vec::new();
-        for _ in 0..blueprint.plan.lanes() {
-            match blueprint.line() {
-                Ok(line) => lines.push(line),
-                Err(found) => {
-                    faults.extend(found);
-                    break;
-                }
-            }
-        }
+        let lines = blueprint.lines().map_err(|found| faults.extend(found)).unwrap_or_default();
         if faults.is_empty() { Ok(Assembled { blueprint, sources, sinks, lines }) } else { Err(faults) }
     }
 }
@@ -86,14 +97,28 @@ impl Blueprint {
         }
     }
 
+    /// The parts of all lanes.
+    pub(crate) fn lines(&self) -> Result<Lines, Vec<Fault>> {
+        let of = |tier: Tier, lanes: usize| (0..lanes).map(|_| self.line(tier)).collect::<Result<Vec<Line>, _>>();
+        Ok(Lines { front: of(Tier::Front, self.tiers.front)?, behind: of(Tier::Behind, self.tiers.keyed)? })
+    }
+
+    /// The accounts of the parts of a lane behind the exchange.
+    pub(crate) fn accounts_behind(&self) -> Vec<Arc<Account>> {
+        let nodes = self.plan.nodes.iter().zip(&self.ledger.0).enumerate();
+        let behind = nodes.filter(|(at, (node, _))| node.kind == Kind::Processor && self.tiers.is_behind(*at));
+        behind.map(|(_, (_, account))| Arc::clone(account)).collect()
+    }
+
     /// The parts of one lane.
-    pub(crate) fn line(&self) -> Result<Line, Vec<Fault>> {
+    pub(crate) fn line(&self, tier: Tier) -> Result<Line, Vec<Fault>> {
         let (mut stages, mut faults, mut sources) = (Vec::new(), Vec::new(), HashMap::new());
         for (at, node) in self.plan.nodes.iter().enumerate() {
             let (account, outputs) = (Arc::clone(&self.ledger.0[at]), Arc::clone(&self.outputs[at]));
             match (node.whole(), node.kind) {
-                (_, Kind::Source) => drop(sources.insert(at, (account, outputs))),
-                (_, Kind::Sink) => {}
+                (_, Kind::Source) if tier == Tier::Front => drop(sources.insert(at, (account, outputs))),
+                (_, Kind::Source | Kind::Sink) => {}
+                (_, Kind::Processor) if self.tiers.is_behind(at) != (tier == Tier::Behind) => {}
                 (Some(Spec::Processor(recipe)), Kind::Processor) => {
                     match recipe.build(&self.plan.context(node, &self.world, &self.budget)) {
                         Ok(part) => stages.push(Stage { part, account, outputs, held: [0; 3] }),
@@ -111,16 +136,20 @@ fn unread(node: &PlannedNode) -> Vec<Fault> {
     vec![Fault::at(node.place, format!("`{}` could not be read", node.name))]
 }
 
-/// Who reads a node: stages are numbered among processors and edges among sinks, both in the order of the plan.
-fn outputs(plan: &Plan, node: usize) -> Outputs {
-    let first = |kind: Kind| plan.nodes.iter().take_while(|node| node.kind < kind).count();
-    let (first_stage, first_edge) = (first(Kind::Processor), first(Kind::Sink));
+/// Who reads a node: stages are numbered among the processors of a lane and edges among sinks, both in the order of the plan.
+fn outputs(plan: &Plan, tiers: &Tiers, node: usize) -> Outputs {
+    let first_edge = plan.nodes.iter().take_while(|node| node.kind < Kind::Sink).count();
+    let stage = |node: usize| {
+        let before = plan.nodes.iter().enumerate().take(node).filter(|(_, other)| other.kind == Kind::Processor);
+        before.filter(|(at, _)| tiers.is_behind(*at) == tiers.is_behind(node)).count()
+    };
     let mut outputs = Outputs { main: Route::default(), ports: Vec::new() };
     outputs.ports.extend(plan.nodes[node].ports.iter().map(|port| (port.clone(), Route::default())));
     for edge in plan.edges.iter().filter(|edge| edge.from_node == node) {
         let to = match plan.nodes[edge.to_node].kind {
             Kind::Sink => Place::Edge(edge.to_node - first_edge),
-            Kind::Source | Kind::Processor => Place::Stage(edge.to_node - first_stage),
+            Kind::Source | Kind::Processor if tiers.is_behind(node) == tiers.is_behind(edge.to_node) => Place::Stage(stage(edge.to_node)),
+            Kind::Source | Kind::Processor => Place::Across(stage(edge.to_node)),
         };
         let target = Target { to, only: edge.signal };
         match &edge.port {

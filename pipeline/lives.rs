@@ -1,66 +1,16 @@
-//! The tasks of a pipeline: a lane, a source or the work of a sink that ends before it should is begun again with backoff, and said.
+//! The tasks of a pipeline beside its lanes (`crew.rs`): a source or the work of a sink that ends before it should is begun again with backoff, and said.
 
-use crate::{
-    Intake, Sink, Source, SourceContext, Stop,
-    assemble::Blueprint,
-    backoff::Backoff,
-    lane::{Finish, Lane, Line, Surroundings},
-    replay::remember,
-    settling::{CURSOR, Settling},
-    stream::Stream,
-};
+use crate::{Intake, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, settling::CURSOR};
 use config::Fault;
 use futures::FutureExt;
 use journal::Log;
-use signal::Decision;
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// How often sinks are told what is settled for good.
 const SETTLED_EVERY: Duration = Duration::from_secs(10);
 
-/// Lives of a lane, until one reads its stream to the end.
-pub(crate) async fn lane(
-    blueprint: Arc<Blueprint>,
-    line: Line,
-    mut stream: Stream,
-    around: Arc<Surroundings>,
-    mut decisions: Vec<Decision>,
-    mut finish: Finish,
-) {
-    let (mut backoff, mut falls, mut line) = (Backoff::new("lane"), HashMap::<u64, u32>::new(), Some(line));
-    loop {
-        let Some(mut parts) = line.take().or_else(|| again(&blueprint)) else { return };
-        std::mem::take(&mut decisions).iter().for_each(|decision| parts.recall(decision));
-        let settling = Settling::new(around.journal.clone());
-        *around.settling.lock() = Some(Arc::clone(&settling));
-        let life = async {
-            let mut lane = Lane::new(parts, &around, settling, &mut falls);
-            lane.run(&mut stream, &mut finish).await
-        };
-        if let Ok(Ok(())) = AssertUnwindSafe(life).catch_unwind().await {
-            return;
-        }
-        tracing::error!("a processor panicked: this is a defect; its lane begins again");
-        sleep(backoff.next()).await;
-        if let Some(log) = &around.journal {
-            let cursor = log.cursor(CURSOR);
-            falls.retain(|position, _| *position >= cursor);
-            stream.again(cursor);
-            match remember(log, &blueprint.world).await {
-                Ok(remembered) => decisions = remembered.decisions,
-                Err(error) => tracing::error!(%error, "cannot read the decisions back"),
-            }
-        }
-    }
-}
-
-fn again(blueprint: &Blueprint) -> Option<Line> {
-    // What was built before is built again; a fault would have shown then.
-    blueprint.line().inspect_err(|faults| tracing::error!(why = ?whats(faults), "a lane cannot be built again")).ok()
-}
-
-fn whats(faults: &[Fault]) -> Vec<&str> {
+pub(crate) fn whats(faults: &[Fault]) -> Vec<&str> {
     faults.iter().map(|fault| fault.what.as_str()).collect()
 }
 

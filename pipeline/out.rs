@@ -29,6 +29,8 @@ enum To<'a> {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(crate) flows: Vec<(usize, Flow)>,
+    /// For stages behind the exchange.
+    pub(crate) across: Vec<(usize, Flow)>,
     pub(crate) decisions: Vec<Decision>,
     /// Of what was decided about; kept until the decisions are on disk, since what is discarded settles when it is let go.
     pub(crate) promises: Vec<Ack>,
@@ -42,11 +44,17 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(fall: (Fate, Reason), one_by_one: bool) -> Outbox {
-        Outbox { flows: Vec::new(), decisions: Vec::new(), promises: Vec::new(), fall, at_hand: Vec::new(), one_by_one }
+        let (flows, across, decisions, promises, at_hand) = Default::default();
+        Outbox { flows, across, decisions, promises, fall, at_hand, one_by_one }
+    }
+
+    /// Flows and decisions.
+    pub(crate) fn len(&self) -> usize {
+        self.flows.len() + self.across.len() + self.decisions.len()
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.flows.len() >= OUTBOX_FLOWS_MAX || self.decisions.len() >= OUTBOX_DECISIONS_MAX
+        self.flows.len() + self.across.len() >= OUTBOX_FLOWS_MAX || self.decisions.len() >= OUTBOX_DECISIONS_MAX
     }
 }
 
@@ -84,6 +92,8 @@ pub(crate) struct Target {
 pub(crate) enum Place {
     /// A stage of the same chain, further right.
     Stage(usize),
+    /// A stage of the lanes behind the exchange.
+    Across(usize),
     /// A sink's queue.
     Edge(usize),
 }
@@ -190,6 +200,28 @@ impl Outputs {
     }
 }
 
+/// How a flow comes to a stage, and stands in its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comes {
+    /// From a stage or source of the same lane: not counted yet.
+    ByCall,
+    /// Over the exchange: counted as in, and as held on its way.
+    Across,
+}
+
+impl Comes {
+    fn posting(self, records: PerSignal<u64>) -> Posting {
+        match self {
+            Comes::ByCall => Posting::taking(records),
+            Comes::Across => {
+                let mut posting = Posting::default();
+                posting.hold(records, [0; 3]);
+                posting
+            }
+        }
+    }
+}
+
 /// The stages from `first` on.
 pub(crate) struct Chain<'a> {
     pub(crate) first: usize,
@@ -230,33 +262,37 @@ impl Chain<'_> {
     fn give(&mut self, target: Target, flow: Flow) {
         match target.to {
             Place::Edge(edge) => self.outbox.flows.push((edge, flow)),
-            Place::Stage(stage) => match flow {
-                Flow::Traces(traces) if self.outbox.one_by_one => {
-                    traces.into_iter().for_each(|trace| self.hand(stage, Flow::Traces(vec![trace])));
-                }
-                flow => self.hand(stage, flow),
-            },
+            Place::Across(stage) => self.outbox.across.push((stage, flow)),
+            Place::Stage(stage) => self.give_stage(stage, flow, Comes::ByCall),
         }
     }
 
-    fn hand(&mut self, stage: usize, flow: Flow) {
+    pub(crate) fn give_stage(&mut self, stage: usize, flow: Flow, comes: Comes) {
+        match flow {
+            Flow::Traces(traces) if self.outbox.one_by_one => {
+                traces.into_iter().for_each(|trace| self.hand(stage, Flow::Traces(vec![trace]), comes));
+            }
+            flow => self.hand(stage, flow, comes),
+        }
+    }
+
+    fn hand(&mut self, stage: usize, flow: Flow, comes: Comes) {
         let origins = flow.batches().flat_map(Batch::chunks).filter_map(Chunk::origin);
         self.outbox.at_hand.clear();
         self.outbox.at_hand.extend(origins.map(|origin| origin.position));
-        let taken = count(&flow);
-        self.call(stage, taken, |part, out| part.process(flow, out));
+        self.call(stage, comes.posting(count(&flow)), |part, out| part.process(flow, out));
         self.outbox.at_hand.clear();
     }
 
     /// Calls one stage and posts what the call did, with whatever does not add up as `lost{unaccounted}`.
-    pub(crate) fn call(&mut self, stage: usize, taken: PerSignal<u64>, step: impl FnOnce(&mut dyn Processor, &mut Out<'_>)) {
+    fn call(&mut self, stage: usize, posting: Posting, step: impl FnOnce(&mut dyn Processor, &mut Out<'_>)) {
         let Some((this, right)) =
             stage.checked_sub(self.first).and_then(|at| self.stages.get_mut(at..)).and_then(<[Stage]>::split_first_mut)
         else {
             return;
         };
         let Stage { part, account, outputs, held } = this;
-        let mut call = Call { account, held, posting: Posting::taking(taken), fall: self.outbox.fall, ended: false };
+        let mut call = Call { account, held, posting, fall: self.outbox.fall, ended: false };
         let to = To::Lane { first: stage + 1, right, outbox: self.outbox };
         step(part.as_mut(), &mut Out { now: self.now, posting: &mut call.posting, outputs, to });
         call.end(part.held().per_signal());
@@ -308,5 +344,5 @@ impl Drop for Call<'_> {
 
 /// Runs the first call of a chain, or a flush.
 pub(crate) fn flush(chain: &mut Chain<'_>, stage: usize, why: Flush) {
-    chain.call(stage, [0; 3], |part, out| part.flush(why, out));
+    chain.call(stage, Posting::default(), |part, out| part.flush(why, out));
 }

@@ -3,10 +3,11 @@
 use crate::{
     Opened, Pool, Reason, Snapshot, Stop,
     assemble::Blueprint,
+    crew::Lanes,
     dead_letters::DeadLetters,
     delivery::Delivery,
-    lane::Surroundings,
     ledger::Fate,
+    outlet::Surroundings,
     retry::{Asked, Retried},
     status::Status,
     tail::{Handed, Tail},
@@ -51,7 +52,7 @@ pub(crate) struct Inner {
 pub(crate) struct Tasks {
     pub(crate) sources: JoinSet<()>,
     pub(crate) sources_stop: (watch::Sender<bool>, Stop),
-    pub(crate) lanes: JoinSet<()>,
+    pub(crate) lanes: Lanes,
     pub(crate) finish: watch::Sender<Option<Instant>>,
     pub(crate) deliveries: JoinSet<()>,
     pub(crate) sinks: JoinSet<()>,
@@ -202,7 +203,7 @@ impl Running {
         finish(&mut self.tasks.sources, sources_by).await;
         inner.closed.store(true, Ordering::Release);
         self.tasks.finish.send_replace(Some(lanes_by));
-        let lanes_done = all_by(&mut self.tasks.lanes, lanes_by).await;
+        let lanes_done = all_by(&mut self.tasks.lanes.crews, lanes_by).await;
         if !lanes_done && inner.around.journal.is_none() {
             // Cut off while they wait for a sink. With a journal they stay, so that deliveries can still settle.
             self.tasks.lanes.shutdown().await;

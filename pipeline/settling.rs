@@ -6,15 +6,19 @@ use parking_lot::Mutex;
 use signal::{Ack, Outcome};
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// The name under which the lanes' cursor stands in the journal.
 pub(crate) const CURSOR: &str = "lanes";
 
-/// The promises of one life of a lane. When it falls or is cut off, none of them settles any more: what it had is read again.
+/// The promises of lanes that share a reader. When one of them falls or is cut off, none made so far settles any more: what they had is read again,
+/// or, where no journal has it, whoever waits hears that it was lost.
 pub(crate) struct Settling {
-    broken: AtomicBool,
+    /// Counts falls.
+    life: AtomicU64,
+    over: AtomicBool,
+    fallen: AtomicBool,
     journal: Option<(Arc<Log>, Mutex<Watermark>)>,
 }
 
@@ -24,7 +28,7 @@ impl Settling {
             let start = log.cursor(CURSOR);
             (log, Mutex::new(Watermark::new(start)))
         });
-        Arc::new(Settling { broken: AtomicBool::new(false), journal })
+        Arc::new(Settling { life: AtomicU64::new(0), over: AtomicBool::new(false), fallen: AtomicBool::new(false), journal })
     }
 
     /// The promise for one request.
@@ -34,18 +38,32 @@ impl Settling {
         } else if waiter.is_none() {
             return Ack::none();
         }
-        let settling = Arc::clone(self);
-        Ack::new(move |outcome| settling.settle(position, waiter, outcome))
+        let (settling, life) = (Arc::clone(self), self.life.load(Ordering::Acquire));
+        Ack::new(move |outcome| settling.settle(position, waiter, life, outcome))
     }
 
     /// From now on nothing settles.
     pub(crate) fn break_off(&self) {
-        self.broken.store(true, Ordering::Release);
+        self.over.store(true, Ordering::Release);
     }
 
-    fn settle(&self, position: Option<u64>, waiter: Option<Waiter>, outcome: Outcome) {
+    /// A lane has fallen: nothing settles that was promised so far, and with a journal nothing at all, since all lanes begin again.
+    pub(crate) fn fall(&self) {
+        self.life.fetch_add(1, Ordering::AcqRel);
+        if self.journal.is_some() {
+            self.fallen.store(true, Ordering::Release);
+            self.break_off();
+        }
+    }
+
+    /// Whether everything that the lanes had is read again.
+    pub(crate) fn has_fallen(&self) -> bool {
+        self.fallen.load(Ordering::Acquire)
+    }
+
+    fn settle(&self, position: Option<u64>, waiter: Option<Waiter>, life: u64, outcome: Outcome) {
         // A panic lets go of what its stage had while it unwinds, before the lane knows that it has fallen.
-        let broken = self.broken.load(Ordering::Acquire) || std::thread::panicking();
+        let broken = self.over.load(Ordering::Acquire) || self.life.load(Ordering::Acquire) != life || std::thread::panicking();
         let outcome = if broken { Outcome::Lost } else { outcome };
         if let (Some((log, watermark)), Some(position)) = (&self.journal, position)
             && outcome <= Outcome::Rejected

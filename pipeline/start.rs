@@ -2,16 +2,18 @@
 
 use crate::{
     Intake, Kind, Running, Stop,
-    assemble::{Assembled, Blueprint},
+    assemble::{Assembled, Blueprint, Lines},
+    crew::{Crew, Lanes},
     dead_letters::DeadLetters,
     delivery::{Delivery, Health},
     intake::{Gate, Way},
     keeper::Spiller,
-    lane::Surroundings,
     ledger::Account,
     letter, lives,
     opening::{self, OnDemand},
+    outlet::Surroundings,
     queue::Queue,
+    reader::Reader,
     replay::{Remembered, remember},
     retry,
     running::{Inner, Tasks},
@@ -87,11 +89,9 @@ impl Assembled {
         opened: Vec<(String, crate::Opened)>,
     ) -> Running {
         let Assembled { blueprint, sources, sinks, lines } = self;
-        let (paths, progress) =
-            (paths(&blueprint, journal.as_ref(), &remembered, lines.len()), watch::Sender::new(blueprint.world.clock.now()));
+        let (paths, progress) = (paths(&blueprint, journal.as_ref(), &remembered), watch::Sender::new(blueprint.world.clock.now()));
         let around = Arc::new(Surroundings {
             edges: deliveries.iter().map(|delivery| Arc::clone(&delivery.queue)).collect(),
-            clock: blueprint.world.clock.clone(),
             journal: journal.clone(),
             window: Arc::clone(&blueprint.budget.window),
             progress,
@@ -114,11 +114,12 @@ impl Assembled {
         if let Some(letters) = &letters {
             tasks.sinks.spawn(retry::serve(Arc::clone(letters), deliveries.clone(), asked, tasks.sinks_stop.1.clone()));
         }
-        for (line, stream) in lines.into_iter().zip(paths.streams) {
-            let finish = tasks.finish.subscribe();
-            // With a journal there is one lane.
-            let decisions = std::mem::take(&mut remembered.decisions);
-            tasks.lanes.spawn(lives::lane(Arc::clone(&blueprint), line, stream, Arc::clone(&around), decisions, finish));
+        for (stream, lines) in crews(&blueprint, paths.streams, lines) {
+            let (ledger, finish, front) = (blueprint.ledger.clone(), tasks.finish.subscribe(), lines.front.len());
+            let reader = Reader::new(stream, Arc::clone(&around), finish, ledger, front);
+            let crew = |token| Crew { blueprint: Arc::clone(&blueprint), around: Arc::clone(&around), reader, token };
+            // Only a journal has any, and then there is one crew.
+            tasks.lanes.begin(crew, lines, std::mem::take(&mut remembered.decisions));
         }
         for (at, source) in sources {
             let node = &blueprint.plan.nodes[at];
@@ -242,13 +243,23 @@ fn spawn_delivery(tasks: &mut JoinSet<()>, blueprint: &Blueprint, delivery: &Arc
     }
 }
 
-/// With a journal one lane reads what all sources append to it; without, each lane has a channel.
-fn paths(blueprint: &Blueprint, journal: Option<&Arc<Log>>, remembered: &Remembered, lanes: usize) -> Paths {
+/// Which lanes read which stream: one stream is dealt to all, or each lane has its own.
+fn crews(blueprint: &Blueprint, streams: Vec<Stream>, lines: Lines) -> Vec<(Stream, Lines)> {
+    if blueprint.tiers.share_a_reader(blueprint.plan.settings.journal.is_some()) {
+        return streams.into_iter().zip([lines]).collect();
+    }
+    let single = lines.front.into_iter().map(|line| Lines { front: vec![line], behind: Vec::new() });
+    streams.into_iter().zip(single).collect()
+}
+
+/// With a journal one reader reads what all sources append to it. Without, each lane has a channel, or the reader of all lanes where there is an exchange.
+fn paths(blueprint: &Blueprint, journal: Option<&Arc<Log>>, remembered: &Remembered) -> Paths {
     let clock = &blueprint.world.clock;
     let Some(log) = journal else {
+        let (lanes, each) = if blueprint.tiers.share_a_reader(false) { (1, blueprint.tiers.front) } else { (blueprint.tiers.front, 1) };
         let (ways, streams) = (0..lanes)
             .map(|_| {
-                let (way, from) = mpsc::channel(LANE_REQUESTS_MAX);
+                let (way, from) = mpsc::channel(LANE_REQUESTS_MAX * each);
                 (way, Stream::Channel { from, front: None, clock: clock.clone() })
             })
             .unzip();
@@ -269,7 +280,7 @@ impl Tasks {
         Tasks {
             sources: JoinSet::new(),
             sources_stop: Stop::pair(),
-            lanes: JoinSet::new(),
+            lanes: Lanes::new(),
             finish: watch::Sender::new(None),
             deliveries: JoinSet::new(),
             sinks: JoinSet::new(),

@@ -30,6 +30,10 @@ pub(crate) struct Reading {
     stretch: Option<Stretch>,
     reader: Option<Reader>,
     ready: VecDeque<Entry>,
+    /// Out of memory, and maybe not on disk yet.
+    waiting: Option<Handed>,
+    /// The last record of a stretch that may not be on disk yet.
+    uncommitted: Option<u64>,
     /// The last record that was given to a lane.
     given: Option<u64>,
     shifts: Shifts,
@@ -57,7 +61,7 @@ impl Stream {
                 front.is_none().then(|| clock.now())
             }
             Stream::Journal(reading) => {
-                if reading.stretch.is_some() {
+                if reading.stretch.is_some() || reading.waiting.is_some() {
                     None
                 } else {
                     reading.tail.idle()
@@ -82,10 +86,25 @@ impl Stream {
     }
 
     /// What comes next; none where that turned out to be nothing.
+    ///
+    /// # Cancel safety
+    /// Safe: what was not returned comes again.
     pub(crate) async fn next(&mut self) -> Option<Handed> {
         match self {
             Stream::Channel { from, front, .. } => front.take().or_else(|| from.try_recv().ok()),
             Stream::Journal(reading) => reading.next().await,
+        }
+    }
+
+    /// What comes next, if neither the disk nor a client has to be waited for.
+    pub(crate) async fn next_at_hand(&mut self) -> Option<Handed> {
+        match self {
+            Stream::Channel { from, front, .. } => front.take().or_else(|| from.try_recv().ok()),
+            Stream::Journal(reading) if reading.stretch.is_some() => reading.pop(),
+            Stream::Journal(reading) => {
+                reading.waiting = reading.tail.take_synced();
+                reading.once_committed().await
+            }
         }
     }
 
@@ -107,45 +126,66 @@ impl Stream {
 
 impl Reading {
     pub(crate) fn new(tail: Arc<Tail>, blocking: Blocking, shifts: Shifts) -> Reading {
-        Reading { tail, blocking, stretch: None, reader: None, ready: VecDeque::new(), given: None, shifts }
+        let (stretch, reader, ready) = (None, None, VecDeque::new());
+        Reading { tail, blocking, stretch, reader, ready, waiting: None, uncommitted: None, given: None, shifts }
     }
 
     async fn next(&mut self) -> Option<Handed> {
-        if self.stretch.is_none() {
+        if self.stretch.is_none() && self.waiting.is_none() {
             match self.tail.take()? {
-                Next::Memory(handed) => return self.once_committed(handed).await,
-                Next::Disk(stretch) => self.begin(stretch).await,
+                Next::Memory(handed) => self.waiting = Some(handed),
+                Next::Disk(stretch) => {
+                    self.uncommitted = Some(stretch.through);
+                    self.stretch = Some(stretch);
+                }
             }
         }
-        let (from, through) = self.stretch.as_ref().map(|stretch| (stretch.from, stretch.through))?;
-        if self.ready.is_empty() && self.read(from).await == Read::Failed {
-            sleep(READ_AGAIN_AFTER).await;
-            return None;
+        if self.waiting.is_some() {
+            return self.once_committed().await;
         }
-        match self.ready.pop_front().filter(|entry| entry.sequence <= through) {
-            Some(entry) => self.handed(entry),
-            None => {
-                self.end_stretch();
-                None
-            }
+        if let Some(through) = self.uncommitted {
+            // A reader sees only what is synced. Whether its last record made it shows when it is read.
+            let _error = self.tail.committed(through).await;
+            self.uncommitted = None;
         }
-    }
-
-    async fn once_committed(&mut self, handed: Handed) -> Option<Handed> {
-        if let Some(position) = handed.position {
-            if self.tail.committed(position).await.is_err() {
-                self.tail.end(handed.source, handed.signal, handed.records as u64);
+        let from = self.stretch.as_ref().map(|stretch| stretch.from)?;
+        if self.ready.is_empty() {
+            if self.read(from).await == Read::Failed {
+                sleep(READ_AGAIN_AFTER).await;
                 return None;
             }
-            self.given = Some(position);
+            if self.ready.is_empty() {
+                self.end_stretch();
+                return None;
+            }
         }
+        self.pop()
+    }
+
+    async fn once_committed(&mut self) -> Option<Handed> {
+        let position = self.waiting.as_ref()?.position;
+        let failed = match position {
+            Some(position) => self.tail.committed(position).await.is_err(),
+            None => false,
+        };
+        let handed = self.waiting.take()?;
+        if failed {
+            self.tail.end(handed.source, handed.signal, handed.records as u64);
+            return None;
+        }
+        self.given = position.or(self.given);
         Some(handed)
     }
 
-    async fn begin(&mut self, stretch: Stretch) {
-        // A reader sees only what is synced. Whether its last record made it shows when it is read.
-        let _error = self.tail.committed(stretch.through).await;
-        self.stretch = Some(stretch);
+    /// The next of what was read from disk.
+    fn pop(&mut self) -> Option<Handed> {
+        let through = self.stretch.as_ref()?.through;
+        let entry = self.ready.pop_front()?;
+        if entry.sequence > through {
+            self.end_stretch();
+            return None;
+        }
+        self.handed(entry)
     }
 
     /// Reads the next records where blocking is allowed, from `from` on or after the last one given.
@@ -231,7 +271,9 @@ impl Reading {
     }
 
     fn again(&mut self, cursor: u64) {
+        self.waiting.take().into_iter().for_each(|handed| self.tail.put_back(handed));
         let rest = self.stretch.take();
+        self.uncommitted = None;
         self.reader = None;
         self.ready.clear();
         let Some(given) = self.given.take() else {

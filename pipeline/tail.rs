@@ -61,6 +61,14 @@ impl Handed {
         records[slot(self.signal)] = self.records as u64;
         self.standing.leaving(records)
     }
+
+    /// Ends it in the account of its source, instead of it going on.
+    pub(crate) fn let_go(&self, account: &Account, fate: Fate, why: Reason) {
+        let mut posting = self.leaving();
+        let records = posting.difference().map(|records| u64::try_from(records).unwrap_or(0));
+        posting.end_all(fate, why, records);
+        account.post(&posting);
+    }
 }
 
 impl Standing {
@@ -148,7 +156,7 @@ pub(crate) enum Whence {
     Held(BTreeMap<(usize, Signal), u64>),
 }
 
-/// Shared by the intakes of all sources and one lane.
+/// Shared by the intakes of all sources and the one reader.
 pub(crate) struct Tail {
     pub(crate) journal: Arc<Log>,
     clock: Clock,
@@ -209,6 +217,25 @@ impl Tail {
         self.journal.committed(sequence).await
     }
 
+    /// Puts a request back before everything else.
+    pub(crate) fn put_back(&self, handed: Handed) {
+        let mut state = self.state.lock();
+        state.bytes += handed.checked.bytes().len() + ENTRY_BYTES;
+        state.records += handed.records as u64;
+        state.next.push_front(Next::Memory(handed));
+    }
+
+    /// The next request, if it is in memory and on disk.
+    pub(crate) fn take_synced(&self) -> Option<Handed> {
+        let mut state = self.state.lock();
+        let synced = self.journal.synced();
+        let ready = matches!(state.next.front(), Some(Next::Memory(handed)) if handed.position.is_none_or(|position| position < synced));
+        match if ready { state.take() } else { None } {
+            Some(Next::Memory(handed)) => Some(handed),
+            Some(Next::Disk(_)) | None => None,
+        }
+    }
+
     /// Puts a stretch before everything else.
     pub(crate) fn put_first(&self, stretch: Stretch) {
         if stretch.from <= stretch.through {
@@ -218,13 +245,7 @@ impl Tail {
     }
 
     pub(crate) fn take(&self) -> Option<Next> {
-        let mut state = self.state.lock();
-        let next = state.next.pop_front()?;
-        if let Next::Memory(handed) = &next {
-            state.bytes = state.bytes.saturating_sub(handed.checked.bytes().len() + ENTRY_BYTES);
-            state.records = state.records.saturating_sub(handed.records as u64);
-        }
-        Some(next)
+        self.state.lock().take()
     }
 
     /// Counts records of a stretch as read.
@@ -288,6 +309,15 @@ impl Tail {
 }
 
 impl State {
+    fn take(&mut self) -> Option<Next> {
+        let next = self.next.pop_front()?;
+        if let Next::Memory(handed) = &next {
+            self.bytes = self.bytes.saturating_sub(handed.checked.bytes().len() + ENTRY_BYTES);
+            self.records = self.records.saturating_sub(handed.records as u64);
+        }
+        Some(next)
+    }
+
     fn leave_on_disk(&mut self, sequence: u64, handed: &Handed) {
         let key = (handed.source, handed.signal);
         let records = handed.records as u64;

@@ -17,6 +17,8 @@ pub struct World {
     pub pool: Pool,
     /// The folder of the pipeline file: relative paths start there.
     pub folder: PathBuf,
+    /// Over how many cores lanes are spread.
+    pub cores: usize,
 }
 
 impl World {
@@ -28,6 +30,7 @@ impl World {
             Ok(runtime) => Arc::new(move |work| drop(runtime.spawn_blocking(work))),
             Err(_) => Arc::new(|work| work()),
         };
-        World { clock: Clock::wall(), disk: Arc::new(RealDisk), blocking, pool: Pool::default(), folder }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        World { clock: Clock::wall(), disk: Arc::new(RealDisk), blocking, pool: Pool::default(), folder, cores }
     }
 }

@@ -22,6 +22,16 @@ pub enum Ordinals {
     These(Arc<[u32]>),
 }
 
+impl Ordinals {
+    /// Of these records, in this order.
+    pub(crate) fn of(ordinals: Vec<u32>) -> Ordinals {
+        let first = ordinals.first().copied().unwrap_or(0);
+        let run =
+            ordinals.iter().enumerate().all(|(i, ordinal)| u32::try_from(i).ok().and_then(|i| first.checked_add(i)) == Some(*ordinal));
+        if run { Ordinals::From(first) } else { Ordinals::These(ordinals.into()) }
+    }
+}
+
 /// Checked bytes that came in one piece.
 #[derive(Clone, Debug)]
 pub struct Chunk {

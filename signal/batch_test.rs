@@ -1,7 +1,7 @@
 //! What is done to the bytes of a batch agrees with doing it to prost's structs, for all signals and for unusual encodings.
 
 use crate::{
-    Batch, Gather, Limits, Signal,
+    Ack, Batch, Flow, Gather, Item, Limits, Signal,
     arbitrary::{
         Draw, batch,
         change::{changed, changes},
@@ -9,10 +9,17 @@ use crate::{
         messages::request,
         unusual::unusual,
     },
-    check,
+    check, ids,
     wire::every,
 };
 use proptest::prelude::*;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 fn raw(draw: &mut Draw, signal: Signal) -> Vec<u8> {
     let raw = request(draw, signal).encode();
@@ -53,6 +60,40 @@ proptest! {
             prop_assert_eq!(batch.retain(|_| *asked.next().unwrap()), kept.len() - want.len());
             prop_assert_eq!(decoded(&batch), want);
             prop_assert_eq!(ordinals(&batch), numbers);
+        }
+    }
+
+    #[test]
+    fn spread_gives_each_record_to_the_one_lane_that_has_its_key(mut draw in Draw::of(4_000), lanes in 2..5_usize) {
+        for signal in Signal::ALL {
+            let whole = batch(signal, raw(&mut draw, signal));
+            let settled = Arc::new(AtomicUsize::new(0));
+            let told = Arc::clone(&settled);
+            let sent = Batch { ack: Ack::new(move |_| _ = told.fetch_add(1, Ordering::SeqCst)), ..whole.clone() };
+            let flat = decoded(&whole);
+            let spread = Flow::Batch(sent).spread(lanes);
+            let (mut got, mut of_key) = (Vec::new(), HashMap::new());
+            for (lane, flow) in spread.iter().enumerate() {
+                let Flow::Batch(lane_batch) = flow else { unreachable!() };
+                let numbers = ordinals(lane_batch);
+                prop_assert!(numbers.is_sorted(), "{numbers:?}");
+                for record in lane_batch.records() {
+                    let trace = match record.item {
+                        Item::Span(span) => Some(span.trace_id()),
+                        Item::Log(log) => ids::find(&log).map(|found| found.trace),
+                        Item::Point(..) => None,
+                    };
+                    let key = trace.map(|trace| trace.low()).ok_or(record.resource.bytes().to_vec());
+                    prop_assert_eq!(*of_key.entry(key).or_insert(lane), lane);
+                }
+                got.extend(numbers.into_iter().zip(decoded(lane_batch)));
+            }
+            got.sort_by_key(|(ordinal, _)| *ordinal);
+            prop_assert_eq!(got.iter().map(|(ordinal, _)| *ordinal).collect::<Vec<_>>(), (0..flat.len()).collect::<Vec<_>>());
+            prop_assert_eq!(got.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), flat.clone());
+            prop_assert_eq!(settled.load(Ordering::SeqCst), usize::from(flat.is_empty()));
+            drop(spread);
+            prop_assert_eq!(settled.load(Ordering::SeqCst), 1);
         }
     }
 

@@ -115,10 +115,7 @@ impl Left {
         let Some(ordinals) = self.ordinals else { return 0 };
         let gone = self.seen - ordinals.len();
         chunk.records = u32::try_from(ordinals.len()).unwrap_or(u32::MAX);
-        let first = ordinals.first().copied().unwrap_or(0);
-        let run =
-            ordinals.iter().enumerate().all(|(i, ordinal)| u32::try_from(i).ok().and_then(|i| first.checked_add(i)) == Some(*ordinal));
-        chunk.ordinals = if run { Ordinals::From(first) } else { Ordinals::These(ordinals.into()) };
+        chunk.ordinals = Ordinals::of(ordinals);
         gone
     }
 }

@@ -6,9 +6,10 @@ mod full;
 mod link;
 mod lookup;
 mod promise;
+mod tiers;
 
 use crate::{
-    BuildContext, Entry, Keyed, Kind, Shape, Spec, World,
+    BuildContext, Entry, Kind, Shape, Spec, World,
     limits::{Budget, Memory},
     settings::{Acknowledge, Delivering, Settings},
 };
@@ -16,6 +17,7 @@ use config::{Fault, Graph, Level, NamedNode, Node, Place, graph::OnFull};
 use serde::{Serialize, Serializer};
 use signal::{Kinds, Signal};
 use std::collections::BTreeSet;
+pub(crate) use tiers::Tiers;
 
 /// A graph that was understood as far as possible. `kansoku graph` serialises it.
 #[derive(Serialize)]
@@ -196,20 +198,11 @@ impl Plan {
             blocking: &world.blocking,
             memory: Memory {
                 intake_bytes_max: budget.intake.bytes_max,
-                window_bytes_max: budget.window.bytes_max / self.lanes(),
+                window_bytes_max: budget.window.bytes_max / self.lanes_of(node, world.cores),
                 store_bytes_max: budget.store_bytes_max,
             },
             clock: &world.clock,
         }
-    }
-
-    /// How many lanes run: one per core where any record may go to any of them. A node that holds or is keyed needs all of its key in one lane,
-    /// and a journal is read in order by one reader, so both get one lane.
-    #[must_use]
-    pub fn lanes(&self) -> usize {
-        let spreads = |node: &PlannedNode| node.shape.keyed == Keyed::No && !node.shape.holds;
-        let any = self.settings.journal.is_none() && self.nodes.iter().filter(|node| node.kind == Kind::Processor).all(spreads);
-        if any { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
     }
 
     /// Whether a plan with these faults may run.

@@ -3,7 +3,9 @@
 mod changes;
 mod falls;
 mod flow;
+mod gather;
 mod journalled;
+mod lanes;
 mod letters;
 pub(crate) mod parts;
 mod plans;

@@ -20,6 +20,7 @@ pub(super) const CATALOGUE: &[&[Entry]] = &[&[
     catalog::processor::<Hold>(),
     catalog::processor::<Fragile>(),
     catalog::processor::<Split>(),
+    catalog::processor::<super::gather::Gather>(),
     catalog::sink::<Probe>(),
 ]];
 
@@ -338,7 +339,7 @@ pub(super) struct Trial {
 
 /// A clock that goes with tokio's.
 pub(super) fn world(folder: &Path, start: Time) -> World {
-    World { clock: Clock::with_runtime(start), ..World::real(folder.to_owned()) }
+    World { clock: Clock::with_runtime(start), cores: 2, ..World::real(folder.to_owned()) }
 }
 
 impl Trial {

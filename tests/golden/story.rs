@@ -94,7 +94,8 @@ async fn happen(yaml: &str, steps: Vec<Step>) -> String {
     let (plan, _) = Plan::of(&graph, &[OF_STORIES, sources::ALL, processors::ALL, sinks::ALL]);
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::with_runtime(START);
-    let world = World { clock: clock.clone(), blocking: pipeline::testing::inline(), ..World::real(folder.path().to_owned()) };
+    // One lane, so that what arrives together is told in the order in which it came.
+    let world = World { clock: clock.clone(), blocking: pipeline::testing::inline(), cores: 1, ..World::real(folder.path().to_owned()) };
     let (feed, requests) = mpsc::channel(1);
     let mut requests = Some(requests);
     let sources = plan.nodes.iter().filter(|node| node.kind == Kind::Source);

@@ -1,0 +1,257 @@
+//! All lanes that share a reader, and their lives. With a journal the fall of one ends the life of all: what they had is read again from the cursor. Without
+//! one a lane that falls begins again by itself, and what it held is lost.
+
+use crate::{
+    Kind, Reason,
+    assemble::{Blueprint, Lines, Tier},
+    backoff::Backoff,
+    exchange::exchange,
+    inbox::{From, Inbox},
+    lane::{Fallen, Falls, Lane, Seat},
+    ledger::Fate,
+    line::Line,
+    lives::whats,
+    order::Order,
+    outlet::{Outlet, Surroundings},
+    reader::Reader,
+    replay::remember,
+    settling::{CURSOR, Settling},
+    timers::Timers,
+    turn::{End, Turn},
+};
+use futures::FutureExt;
+use signal::{Decision, lane_of};
+use std::{convert::Infallible, future::pending, panic::AssertUnwindSafe, pin::pin, sync::Arc};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+
+/// Turns that wait for a lane which is not done with the one before.
+const DEALT_TURNS_MAX: usize = 2;
+/// Bytes that may be on their way through lanes, at the least.
+const FLIGHT_BYTES_MIN: usize = 1 << 20;
+
+/// Kept by every task of a crew: that all have ended shows in its other end.
+pub(crate) type Token = mpsc::Sender<Infallible>;
+
+/// The lanes of one reader.
+pub(crate) struct Crew {
+    pub(crate) blueprint: Arc<Blueprint>,
+    pub(crate) around: Arc<Surroundings>,
+    pub(crate) reader: Reader,
+    pub(crate) token: Token,
+}
+
+impl Crew {
+    /// Life after life, until the stream was read to its end. `lines`: of the first life. `decisions`: made before the start.
+    pub(crate) async fn run(mut self, lines: Lines, mut decisions: Vec<Decision>) {
+        let (mut backoff, mut falls, mut lines) = (Backoff::new("lane"), Falls::new(), Some(lines));
+        loop {
+            let Some(mut parts) = lines.take().or_else(|| self.lines()) else { return };
+            recall(&mut parts, &std::mem::take(&mut decisions));
+            let Err(Fallen(mut at_hand)) = self.life(parts, Arc::new(falls.clone())).await else { return };
+            let Some(log) = self.around.journal.clone() else { return };
+            for (node, account) in self.blueprint.plan.nodes.iter().zip(&self.blueprint.ledger.0) {
+                if node.kind == Kind::Processor {
+                    // What lanes that did not fall held, or were about to get.
+                    account.end_held(Fate::Discarded, Reason::REPLAYED);
+                }
+            }
+            at_hand.sort_unstable();
+            at_hand.dedup();
+            at_hand.into_iter().for_each(|position| *falls.entry(position).or_default() += 1);
+            sleep(backoff.next()).await;
+            // Also the decisions that the fallen made are seen only once they are on disk.
+            if let Err(error) = log.flush().await {
+                tracing::error!(%error, "cannot sync the journal");
+            }
+            let cursor = log.cursor(CURSOR);
+            falls.retain(|position, _| *position >= cursor);
+            self.reader.stream.again(cursor);
+            match remember(&log, &self.blueprint.world).await {
+                Ok(remembered) => decisions = remembered.decisions,
+                Err(error) => tracing::error!(%error, "cannot read the decisions back"),
+            }
+        }
+    }
+
+    fn lines(&self) -> Option<Lines> {
+        // What was built before is built again; a fault would have shown then.
+        self.blueprint.lines().inspect_err(|faults| tracing::error!(why = ?whats(faults), "lanes cannot be built again")).ok()
+    }
+
+    /// Until the end, or with a journal until a lane falls.
+    async fn life(&mut self, lines: Lines, falls: Arc<Falls>) -> Result<(), Fallen> {
+        let Crew { blueprint, around, reader, token } = self;
+        let settling = Settling::new(around.journal.clone());
+        *around.settling.lock() = Some(Arc::clone(&settling));
+        let Lines { mut front, behind } = lines;
+        let timers = Timers::new(front.len() + behind.len());
+        let bytes_max = (blueprint.budget.intake.bytes_max / 4).max(FLIGHT_BYTES_MIN);
+        reader.begin(Arc::clone(&settling), Arc::clone(&timers), bytes_max);
+        let seat = Seat { around: Arc::clone(around), settling: Arc::clone(&settling), timers, number: 0, falls };
+        if front.len() + behind.len() == 1
+            && let Some(line) = front.pop()
+        {
+            let outlet = Outlet::new(Arc::clone(around), None, None);
+            return lives(Arc::clone(blueprint), Tier::Front, seat, line, Inbox::new(From::Own(reader)), outlet).await;
+        }
+        let (ways, mut lanes) = seats(blueprint, seat, front, behind, token);
+        let mut deal = pin!(async {
+            deal(reader, ways).await;
+            pending::<Infallible>().await
+        });
+        // Dropped first where this life is cut off, so that nothing of what goes with it settles.
+        let mut cut_off = BreaksOff(Some(&settling));
+        let ended = tokio::select! {
+            ended = all(&mut lanes) => ended,
+            never = &mut deal => match never {},
+        };
+        if ended.is_err() {
+            settling.fall();
+            lanes.shutdown().await;
+        } else {
+            // What is in the queues still settles.
+            cut_off.0 = None;
+        }
+        ended
+    }
+}
+
+/// Nothing settles any more once it is dropped.
+struct BreaksOff<'a>(Option<&'a Settling>);
+
+impl Drop for BreaksOff<'_> {
+    fn drop(&mut self) {
+        self.0.into_iter().for_each(Settling::break_off);
+    }
+}
+
+/// Sets lanes going in front and behind, and tells where to deal.
+fn seats(
+    blueprint: &Arc<Blueprint>,
+    seat: Seat,
+    front: Vec<Line>,
+    behind: Vec<Line>,
+    token: &Token,
+) -> (Vec<mpsc::Sender<Turn>>, JoinSet<Result<(), Fallen>>) {
+    let (mut lanes, mut ways, around) = (JoinSet::new(), Vec::new(), Arc::clone(&seat.around));
+    let order = blueprint.tiers.ordered.then(Order::new);
+    let (before, after) = exchange(front.len(), behind.len(), &blueprint.accounts_behind());
+    let mut before = before.into_iter().filter(|_| !behind.is_empty());
+    let mut number = 0;
+    let mut begin = |tier: Tier, line: Line, from: From<'static>, outlet: Outlet| {
+        let seat = Seat { number, ..seat.clone() };
+        number += 1;
+        let (blueprint, token) = (Arc::clone(blueprint), token.clone());
+        lanes.spawn(async move {
+            let _token = token;
+            lives(blueprint, tier, seat, line, Inbox::new(from), outlet).await
+        });
+    };
+    for line in front {
+        let (way, turns) = mpsc::channel(DEALT_TURNS_MAX);
+        ways.push(way);
+        begin(Tier::Front, line, From::Dealt(turns), Outlet::new(Arc::clone(&around), order.clone(), before.next()));
+    }
+    for (line, merged) in behind.into_iter().zip(after) {
+        begin(Tier::Behind, line, From::Merged(merged), Outlet::new(Arc::clone(&around), None, None));
+    }
+    (ways, lanes)
+}
+
+/// Deals every turn to the lane whose turn it is, to the end.
+async fn deal(reader: &mut Reader, ways: Vec<mpsc::Sender<Turn>>) {
+    let mut ended = 0;
+    while ended < ways.len() {
+        reader.ready().await;
+        let Some(turn) = reader.turn().await else { continue };
+        ended += usize::from(turn.end == End::Last);
+        let lane = usize::try_from(turn.number % ways.len().max(1) as u64).unwrap_or(0);
+        if let Some(way) = ways.get(lane) {
+            // An error means that the lane is being cut off.
+            let _cut_off = way.send(turn).await;
+        }
+    }
+}
+
+/// Returns when all lanes have come to their end, or one has fallen.
+async fn all(lanes: &mut JoinSet<Result<(), Fallen>>) -> Result<(), Fallen> {
+    while let Some(joined) = lanes.join_next().await {
+        joined.unwrap_or_else(|_| Err(Fallen(Vec::new())))?;
+    }
+    Ok(())
+}
+
+/// Lives of one lane.
+async fn lives(
+    blueprint: Arc<Blueprint>,
+    tier: Tier,
+    seat: Seat,
+    line: Line,
+    mut inbox: Inbox<'_>,
+    mut outlet: Outlet,
+) -> Result<(), Fallen> {
+    let (mut backoff, mut line) = (Backoff::new("lane"), Some(line));
+    loop {
+        let again =
+            || blueprint.line(tier).inspect_err(|faults| tracing::error!(why = ?whats(faults), "a lane cannot be built again")).ok();
+        let Some(parts) = line.take().or_else(again) else { return Ok(()) };
+        let mut lane = Lane::new(parts, seat.clone());
+        let ended = AssertUnwindSafe(lane.run(&mut inbox, &mut outlet)).catch_unwind().await;
+        let fallen = match ended {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(fallen)) => fallen,
+            Err(_panic) => {
+                seat.settling.fall();
+                Fallen(Vec::new())
+            }
+        };
+        drop(lane);
+        tracing::error!("a processor panicked: this is a defect; its lane begins again");
+        if seat.around.journal.is_some() {
+            return Err(fallen);
+        }
+        sleep(backoff.next()).await;
+    }
+}
+
+/// Tells of decisions whoever gets the rest of their traces.
+fn recall(lines: &mut Lines, decisions: &[Decision]) {
+    let behind = lines.behind.len();
+    for decision in decisions {
+        if behind == 0 {
+            lines.front.iter_mut().for_each(|line| line.recall(decision));
+        } else if let Some(line) = lines.behind.get_mut(lane_of(decision.trace_id.low(), behind)) {
+            line.recall(decision);
+        }
+    }
+}
+
+/// The tasks of all lanes.
+pub(crate) struct Lanes {
+    pub(crate) crews: JoinSet<()>,
+    /// Ends when the last task of a crew has.
+    gone: mpsc::Receiver<Infallible>,
+    token: Option<Token>,
+}
+
+impl Lanes {
+    pub(crate) fn new() -> Lanes {
+        let (token, gone) = mpsc::channel(1);
+        Lanes { crews: JoinSet::new(), gone, token: Some(token) }
+    }
+
+    /// Sets a crew going.
+    pub(crate) fn begin(&mut self, crew: impl FnOnce(Token) -> Crew, lines: Lines, decisions: Vec<Decision>) {
+        if let Some(token) = &self.token {
+            self.crews.spawn(crew(token.clone()).run(lines, decisions));
+        }
+    }
+
+    /// Cuts off what is still there.
+    pub(crate) async fn shutdown(&mut self) {
+        self.crews.shutdown().await;
+        self.token = None;
+        // A crew that is cut off cannot wait for its lanes.
+        let _gone = self.gone.recv().await;
+    }
+}

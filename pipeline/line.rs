@@ -1,0 +1,94 @@
+//! The parts of one lane and the plain calls into them: a request into its source's readers, what came over the exchange into its stage, the timers.
+
+use crate::{
+    Flush, Reason,
+    ledger::{Account, Fate, Posting},
+    out::{Chain, Comes, Outbox, Outputs, Stage, flush},
+    tail::Handed,
+};
+use signal::{Ack, Batch, Chunk, Decision, Flow, Ordinals, Origin, Time};
+use std::{collections::HashMap, sync::Arc};
+
+/// The parts of a lane, without anything that waits.
+pub(crate) struct Line {
+    /// In an order in which each stage comes after all it reads.
+    pub(crate) stages: Vec<Stage>,
+    /// Who reads each source; by node of the plan. None behind an exchange.
+    pub(crate) sources: HashMap<usize, (Arc<Account>, Arc<Outputs>)>,
+}
+
+impl Line {
+    fn chain<'a>(&'a mut self, now: Time, outbox: &'a mut Outbox) -> Chain<'a> {
+        Chain { first: 0, stages: &mut self.stages, now, outbox }
+    }
+
+    /// A request goes to whoever reads its source. `log`: the journal's id.
+    pub(crate) fn take(&mut self, handed: Handed, ack: Ack, log: Option<u32>, now: Time, outbox: &mut Outbox) {
+        let Some((account, outputs)) = self.sources.get(&handed.source).cloned() else { return };
+        let mut leaving = handed.leaving();
+        let origin = log.zip(handed.position).map(|(log, position)| Origin { log, position });
+        let chunk = Chunk::new(handed.checked, handed.records, origin, Ordinals::From(0), handed.arrived);
+        let flow = Flow::Batch(Batch::new(handed.signal, chunk, ack));
+        // Posted first: whatever happens further on, its source is rid of it.
+        outputs.main.count(&flow, &mut leaving);
+        account.post(&leaving);
+        outputs.main.send(flow, &mut self.chain(now, outbox));
+    }
+
+    /// A flow that came over the exchange, and that its stage's account has as held.
+    pub(crate) fn enter(&mut self, stage: usize, flow: Flow, now: Time, outbox: &mut Outbox) {
+        self.chain(now, outbox).give_stage(stage, flow, Comes::Across);
+    }
+
+    /// Ends a request that does not get into the lane.
+    pub(crate) fn let_go(&self, handed: &Handed, fate: Fate, why: Reason) {
+        if let Some((account, _)) = self.sources.get(&handed.source) {
+            handed.let_go(account, fate, why);
+        }
+    }
+
+    pub(crate) fn due(&self) -> Option<Time> {
+        self.stages.iter().filter_map(|stage| stage.part.due()).min()
+    }
+
+    /// Fires what is due, earliest first, until the outbox is full. Whether to call again once it is empty.
+    pub(crate) fn fire(&mut self, until: Time, now: &mut Time, outbox: &mut Outbox) -> bool {
+        loop {
+            let stages = self.stages.iter().enumerate();
+            let first = stages.filter_map(|(at, stage)| Some((stage.part.due()?, at))).min().filter(|(due, _)| *due <= until);
+            let Some((due, stage)) = first else { return false };
+            *now = (*now).max(due);
+            let before = outbox.len();
+            flush(&mut self.chain(*now, outbox), stage, Flush::Due);
+            let stuck = self.stages.get(stage).is_some_and(|stage| stage.part.due() == Some(due));
+            if stuck || outbox.is_full() {
+                return outbox.len() != before;
+            }
+        }
+    }
+
+    /// Has one stage emit everything it holds.
+    pub(crate) fn flush_last(&mut self, stage: usize, now: Time, outbox: &mut Outbox) {
+        flush(&mut self.chain(now, outbox), stage, Flush::Last);
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.stages.iter().map(|stage| stage.part.held().bytes).sum()
+    }
+
+    /// Ends in the ledger what the parts of a fallen lane hold.
+    pub(crate) fn end_held(&mut self, fate: Fate, why: Reason) {
+        for stage in &mut self.stages {
+            let held = std::mem::take(&mut stage.held);
+            let mut posting = Posting::default();
+            posting.hold(held, [0; 3]);
+            posting.end_all(fate, why, held);
+            stage.account.post(&posting);
+        }
+    }
+
+    /// Tells every part of a decision made before a restart.
+    pub(crate) fn recall(&mut self, decision: &Decision) {
+        self.stages.iter_mut().for_each(|stage| stage.part.recall(decision));
+    }
+}

@@ -1,0 +1,177 @@
+//! What leaves a lane: flows to the queues of sinks and over the exchange, and decisions, which are on disk before anything that came with them goes out.
+
+use crate::{
+    exchange::Exchange,
+    limits::Share,
+    order::Order,
+    out::Outbox,
+    queue::Queue,
+    settling::Settling,
+    turn::{End, Turn},
+};
+use journal::{Header, Kind, Log};
+use parking_lot::Mutex;
+use signal::{Ack, Decision, Flow, Time};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::sleep};
+
+/// Outputs that wait for their decisions to be synced, before the lane waits for the disk.
+pub(crate) const SEALED_MAX: usize = 64;
+/// How often and how far apart a decision is offered to a journal that refuses it, before its outputs go out without it.
+const DECISION_TRIES: u32 = 50;
+const DECISION_TRY_AFTER: Duration = Duration::from_millis(100);
+
+/// What lanes work with besides their parts; the same for all of them and in each of their lives.
+pub(crate) struct Surroundings {
+    pub(crate) edges: Vec<Arc<Queue>>,
+    pub(crate) journal: Option<Arc<Log>>,
+    pub(crate) window: Arc<Share>,
+    /// The stream's time, for `status`.
+    pub(crate) progress: watch::Sender<Time>,
+    /// The promises of the life at hand, for `status`.
+    pub(crate) settling: Mutex<Option<Arc<Settling>>>,
+}
+
+impl Surroundings {
+    /// Into the queues: first where there is room, then where it must be waited for.
+    async fn emit(&self, flows: Vec<(usize, Flow)>) {
+        let mut full = Vec::new();
+        for (edge, flow) in flows {
+            let Some(queue) = self.edges.get(edge) else { continue };
+            for owed in queue.admit(flow) {
+                if full.iter().any(|(other, _)| *other == edge) {
+                    full.push((edge, owed));
+                } else if let Some(owed) = queue.put(owed) {
+                    full.push((edge, owed));
+                }
+            }
+        }
+        for (edge, owed) in full {
+            if let Some(queue) = self.edges.get(edge) {
+                queue.put_when_room(owed).await;
+            }
+        }
+    }
+}
+
+/// The way out of one lane. Stays where a lane falls and begins again by itself.
+pub(crate) struct Outlet {
+    around: Arc<Surroundings>,
+    sealed: VecDeque<Sealed>,
+    /// Where lanes take turns in giving to sinks.
+    order: Option<Arc<Order>>,
+    /// The turn at hand is first in that order.
+    come: bool,
+    exchange: Option<Exchange>,
+}
+
+/// What waits for decisions to be synced.
+struct Sealed {
+    /// Of the record of decisions.
+    sequence: u64,
+    flows: Vec<(usize, Flow)>,
+    /// Of what was decided about.
+    promises: Vec<Ack>,
+}
+
+impl Outlet {
+    pub(crate) fn new(around: Arc<Surroundings>, order: Option<Arc<Order>>, exchange: Option<Exchange>) -> Outlet {
+        Outlet { around, sealed: VecDeque::new(), order, come: false, exchange }
+    }
+
+    /// Lets go what came out of one call.
+    pub(crate) async fn send(&mut self, outbox: &mut Outbox, turn: u64, now: Time) {
+        let (decisions, promises) = (std::mem::take(&mut outbox.decisions), std::mem::take(&mut outbox.promises));
+        if !decisions.is_empty() {
+            self.decide(&decisions, promises, now).await;
+        }
+        if !outbox.across.is_empty() {
+            // What goes on to another lane is out of this one.
+            self.release(0).await;
+            let across = std::mem::take(&mut outbox.across);
+            if let Some(exchange) = &mut self.exchange {
+                across.into_iter().for_each(|(stage, flow)| exchange.take(stage, flow, now));
+            }
+        }
+        let flows = std::mem::take(&mut outbox.flows);
+        match self.sealed.back_mut() {
+            Some(last) => last.flows.extend(flows),
+            None if flows.is_empty() => {}
+            None => {
+                self.come(turn).await;
+                self.around.emit(flows).await;
+            }
+        }
+    }
+
+    /// Nothing more comes of this turn.
+    pub(crate) async fn end_turn(&mut self, turn: &Turn, end: End, now: Time) {
+        if self.order.is_some() {
+            self.release(0).await;
+            self.come(turn.number).await;
+            self.come = false;
+            self.order.iter().for_each(|order| order.pass(turn.number));
+        }
+        // Last, so that no lane that waits for room in another has kept a third from its turn.
+        if let Some(exchange) = &mut self.exchange {
+            exchange.send(turn, end, now).await;
+        }
+    }
+
+    async fn come(&mut self, turn: u64) {
+        if let Some(order) = self.order.as_ref().filter(|_| !self.come) {
+            order.come(turn).await;
+            self.come = true;
+        }
+    }
+
+    /// Appends the decisions; what came out with them is sealed until they are synced.
+    async fn decide(&mut self, decisions: &[Decision], promises: Vec<Ack>, now: Time) {
+        let Some(journal) = &self.around.journal else { return };
+        // Cannot fail: a decision is plain data.
+        let Ok(payload) = serde_json::to_vec(decisions) else { return };
+        let items = u32::try_from(decisions.len()).unwrap_or(u32::MAX);
+        let payload = [bytes::Bytes::from(payload)];
+        for _ in 0..DECISION_TRIES {
+            let header = Header { kind: Kind::Decision, source: 0, signal: 0, items, arrived: now.0 };
+            match journal.append(header, &payload) {
+                Ok(sequence) => return self.sealed.push_back(Sealed { sequence, flows: Vec::new(), promises }),
+                Err(error) => tracing::warn!(%error, "a decision waits for the journal"),
+            }
+            sleep(DECISION_TRY_AFTER).await;
+        }
+        tracing::error!(items, "the journal takes no decisions: after a crash these traces would be decided again");
+    }
+
+    /// Lets out what is sealed and synced, and waits for the disk while more than `sealed_max` wait.
+    pub(crate) async fn release(&mut self, sealed_max: usize) {
+        let around = Arc::clone(&self.around);
+        while let Some(sequence) = self.sealed.front().map(|sealed| sealed.sequence) {
+            let Some(journal) = &around.journal else { return };
+            if self.sealed.len() <= sealed_max && journal.synced() <= sequence {
+                return;
+            }
+            self.synced().await;
+            if let Some(sealed) = self.sealed.pop_front() {
+                around.emit(sealed.flows).await;
+                drop(sealed.promises);
+            }
+        }
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        !self.sealed.is_empty()
+    }
+
+    /// Returns once the first of what is sealed may be let out.
+    ///
+    /// # Cancel safety
+    /// Safe: it only looks.
+    pub(crate) async fn synced(&self) {
+        if let (Some(journal), Some(sealed)) = (&self.around.journal, self.sealed.front())
+            && let Err(error) = journal.committed(sealed.sequence).await
+        {
+            tracing::error!(%error, "a decision was not synced: after a crash its traces would be decided again");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! From a stream to turns: what is there is dealt in order, and while nothing is there, the wall's time as soon as a lane waits for it.
+
+use crate::{
+    ledger::Ledger,
+    outlet::Surroundings,
+    settling::Settling,
+    stream::Stream,
+    tail::Handed,
+    timers::Timers,
+    turn::{Dealt, End, Step, Turn},
+};
+use signal::Time;
+use std::{collections::VecDeque, sync::Arc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::coop::consume_budget,
+    time::{Instant, sleep},
+};
+
+/// What one turn may have when several lanes are dealt to: enough to make a turn worth its hops, few enough to keep all lanes busy.
+const TURN_REQUESTS_MAX: usize = 64;
+const TURN_BYTES_MAX: usize = 256 << 10;
+
+/// When to end: none while running, then the time by which reading must be over.
+pub(crate) type Finish = watch::Receiver<Option<Instant>>;
+
+/// Owns a stream, and outlives lanes that fall.
+pub(crate) struct Reader {
+    pub(crate) stream: Stream,
+    around: Arc<Surroundings>,
+    finish: Finish,
+    /// Of all nodes, for the sources'.
+    ledger: Ledger,
+    /// Lanes that are dealt to, in turn.
+    lanes: usize,
+    life: Life,
+}
+
+/// What begins anew with the lanes.
+struct Life {
+    settling: Arc<Settling>,
+    timers: Arc<Timers>,
+    flight: Flight,
+    /// The number of the next turn.
+    next: u64,
+    /// The last time that every lane was told while there was nothing to read.
+    told: Time,
+    /// What so many lanes still have to be told.
+    round: Option<(Time, End, usize)>,
+}
+
+/// Bytes of requests that may be on their way through the lanes.
+struct Flight {
+    room: Arc<Semaphore>,
+    bytes_max: u32,
+}
+
+impl Flight {
+    fn new(bytes_max: usize) -> Flight {
+        let bytes_max = u32::try_from(bytes_max.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        Flight { room: Arc::new(Semaphore::new(bytes_max as usize)), bytes_max }
+    }
+
+    /// One turn that is larger than all may go alone.
+    async fn take(&self, bytes: usize) -> Option<Arc<OwnedSemaphorePermit>> {
+        let bytes = u32::try_from(bytes).map_or(self.bytes_max, |bytes| bytes.min(self.bytes_max));
+        Arc::clone(&self.room).acquire_many_owned(bytes).await.ok().map(Arc::new)
+    }
+}
+
+impl Life {
+    fn new(settling: Arc<Settling>, timers: Arc<Timers>, bytes_max: usize) -> Life {
+        Life { settling, timers, flight: Flight::new(bytes_max), next: 0, told: Time::default(), round: None }
+    }
+}
+
+impl Reader {
+    /// Deals to so many lanes.
+    pub(crate) fn new(stream: Stream, around: Arc<Surroundings>, finish: Finish, ledger: Ledger, lanes: usize) -> Reader {
+        let life = Life::new(Settling::new(None), Timers::new(0), 0);
+        Reader { stream, around, finish, ledger, lanes, life }
+    }
+
+    /// Begins to deal anew, to lanes that begin anew. `bytes_max` of requests may be on their way through them.
+    pub(crate) fn begin(&mut self, settling: Arc<Settling>, timers: Arc<Timers>, bytes_max: usize) {
+        self.life = Life::new(settling, timers, bytes_max);
+    }
+
+    /// Returns once there is a turn to deal.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is taken out of the stream.
+    pub(crate) async fn ready(&mut self) {
+        loop {
+            // Lets others have their turn, however much there is to read.
+            consume_budget().await;
+            let by = *self.finish.borrow_and_update();
+            if by.is_some() {
+                self.stream.close();
+            }
+            if self.around.journal.is_some() && by.is_some_and(|by| Instant::now() >= by) {
+                // What was not read, and what is held, stays in the journal; what is in the queues may still settle, so this life goes on.
+                std::future::pending::<()>().await;
+            }
+            if self.life.round.is_some() {
+                return;
+            }
+            let Some(wall) = self.stream.idle() else { return };
+            let due = self.life.timers.next(self.life.told);
+            if by.is_some() || due.is_some_and(|due| due <= wall) {
+                self.around.progress.send_replace(wall);
+                self.life.told = wall;
+                let end = if by.is_some() { End::Last } else { End::Open };
+                self.life.round = Some((wall, end, self.lanes));
+                return;
+            }
+            let wait = due.map(|due| due.since(wall));
+            tokio::select! {
+                () = self.stream.news() => {}
+                _ended = self.finish.changed() => {}
+                () = self.life.timers.news() => {}
+                () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+            }
+        }
+    }
+
+    /// The next turn; none where what was there turned out to be nothing.
+    ///
+    /// # Cancel safety
+    /// For lanes that have fallen only: what was taken out comes again when the stream begins again.
+    pub(crate) async fn turn(&mut self) -> Option<Turn> {
+        if let Some((wall, end, left)) = self.life.round.take() {
+            self.life.round = (left > 1).then_some((wall, end, left - 1));
+            return Some(self.numbered(VecDeque::from([Step::Time(wall)]), end));
+        }
+        let first = self.stream.next().await?;
+        let mut bytes = first.checked.bytes().len();
+        self.around.progress.send_replace(first.arrived);
+        let mut steps = VecDeque::new();
+        steps.extend(self.dealt(first));
+        while self.lanes > 1 && steps.len() < TURN_REQUESTS_MAX && bytes < TURN_BYTES_MAX {
+            let Some(more) = self.stream.next_at_hand().await else { break };
+            bytes += more.checked.bytes().len();
+            steps.extend(self.dealt(more));
+        }
+        if steps.is_empty() {
+            return None;
+        }
+        // A lane that reads by itself is done with one before it takes the next.
+        let flight = if self.lanes > 1 { self.life.flight.take(bytes).await } else { None };
+        Some(Turn { flight, ..self.numbered(steps, End::Open) })
+    }
+
+    fn numbered(&mut self, steps: VecDeque<Step>, end: End) -> Turn {
+        let number = self.life.next;
+        self.life.next += 1;
+        Turn { number, steps, end, flight: None }
+    }
+
+    fn dealt(&self, handed: Handed) -> Option<Step> {
+        let account = Arc::clone(self.ledger.0.get(handed.source)?);
+        Some(Step::Request(Dealt::new(handed, account, Arc::clone(&self.life.settling))))
+    }
+}

@@ -63,7 +63,8 @@ struct Inner {
     syncs: u64,
     off_at: Option<u64>,
     off: bool,
-    failing: Vec<(Call, io::ErrorKind, usize)>,
+    /// What fails, how often it does not yet, and how often it does then.
+    failing: Vec<(Call, io::ErrorKind, usize, usize)>,
     capacity: Option<u64>,
 }
 
@@ -121,7 +122,12 @@ impl SimulatedDisk {
 
     /// The next `times` calls of this kind fail with this error.
     pub fn fail(&self, call: Call, error: io::ErrorKind, times: usize) {
-        self.0.lock().failing.push((call, error, times));
+        self.0.lock().failing.push((call, error, 0, times));
+    }
+
+    /// The call of this kind that comes after so many others fails with this error, once.
+    pub fn fail_after(&self, call: Call, error: io::ErrorKind, others: usize) {
+        self.0.lock().failing.push((call, error, others, 1));
     }
 
     /// No call fails any more, and there is space.
@@ -177,8 +183,10 @@ impl Inner {
     }
 
     fn failure(&mut self, call: Call) -> io::Result<()> {
-        for (failing, error, times) in &mut self.failing {
-            if *failing == call && *times > 0 {
+        for (failing, error, before, times) in &mut self.failing {
+            if *failing == call && *before > 0 {
+                *before -= 1;
+            } else if *failing == call && *times > 0 {
                 *times -= 1;
                 return Err((*error).into());
             }

@@ -30,6 +30,8 @@ pub(crate) struct Commits {
     /// The table's folder.
     dir: PathBuf,
     next: u64,
+    /// Whether the latest commit is there for readers, but would not be after the power went.
+    unsynced: bool,
     /// The table's id and its time of creation, which stay when it is moved.
     id: String,
     created: u64,
@@ -56,10 +58,36 @@ pub(crate) struct Change {
     pub(crate) promoted: Option<Promoted>,
     /// A log's name, and the number up to which its entries are in files with this commit.
     pub(crate) through: Option<(String, u64)>,
-    /// The word for people: `WRITE`, `DELETE`.
-    pub(crate) operation: &'static str,
+    /// What it is done for.
+    pub(crate) operation: Operation,
     /// When, in milliseconds since 1970.
     pub(crate) at_ms: u64,
+}
+
+/// Why there is a commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// The table is made.
+    #[default]
+    Create,
+    /// Rows come.
+    Write,
+    /// Rows go.
+    Delete,
+    /// Rows lie in other files.
+    Optimize,
+}
+
+impl Operation {
+    /// The word for people.
+    const fn word(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE TABLE",
+            Operation::Write => "WRITE",
+            Operation::Delete => "DELETE",
+            Operation::Optimize => "OPTIMIZE",
+        }
+    }
 }
 
 impl Commits {
@@ -71,7 +99,20 @@ impl Commits {
         let found = disk.list(&log).map_err(|cause| Error::Disk { path: log.clone(), what: "cannot list", cause })?;
         let id = action::table_id(&dir);
         let (promoted, through, files) = (Promoted::default(), BTreeMap::new(), BTreeMap::new());
-        let mut commits = Commits { disk, table, dir, next: 0, id, created: 0, format: 0, retired: Vec::new(), promoted, through, files };
+        let mut commits = Commits {
+            disk,
+            table,
+            dir,
+            next: 0,
+            unsynced: false,
+            id,
+            created: 0,
+            format: 0,
+            retired: Vec::new(),
+            promoted,
+            through,
+            files,
+        };
         for file in found {
             if file.name.starts_with(".new-") {
                 commits.remove(&file.path)?;
@@ -88,7 +129,8 @@ impl Commits {
             commits.next += 1;
         }
         if commits.next == 0 {
-            commits.commit(Change { operation: "CREATE TABLE", ..Change::default() })?;
+            commits.commit(Change::default())?;
+            commits.sync()?;
         }
         Ok(commits)
     }
@@ -123,8 +165,10 @@ impl Commits {
         Ok(())
     }
 
-    /// Puts the next commit, durably, then counts it in. Fails if another writer was faster; nothing changed then.
+    /// Puts the next commit and counts it in. It is durable after [`Commits::sync`]. Fails if another writer was faster; nothing changed then.
     pub(crate) fn commit(&mut self, change: Change) -> Result<(), Error> {
+        // Else this one might be there after a crash, and the one before it not.
+        self.sync()?;
         let bytes = self.encode(&change)?;
         let log = self.dir.join("_delta_log");
         let (new, path) = (log.join(format!(".new-{:020}", self.next)), log.join(format!("{:020}.json", self.next)));
@@ -137,9 +181,12 @@ impl Commits {
         tracing::trace!(left = left.is_ok(), "commit");
         self.disk.write_new(&new, &[bytes]).map_err(failed("cannot write the commit"))?;
         let linked = self.disk.link(&new, &path);
-        self.remove(&new)?;
+        if let Err(error) = self.disk.remove(&new) {
+            tracing::debug!(path = %new.display(), %error, "it goes when the store is opened again");
+        }
         linked.map_err(failed("cannot put the commit; is another program writing to this table?"))?;
-        self.disk.sync_dir(&log).map_err(failed("cannot sync the folder of the commit"))?;
+        // From here on everybody sees it, so that nothing may fail any more.
+        self.unsynced = true;
         self.next += 1;
         self.format = FORMAT;
         self.files.extend(change.add.into_iter().map(|add| (add.path.clone(), add)));
@@ -153,8 +200,18 @@ impl Commits {
         Ok(())
     }
 
+    /// Makes the latest commit durable; until then, what it says is in files may not be forgotten elsewhere, and what it removes not be deleted.
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        if self.unsynced {
+            let log = self.dir.join("_delta_log");
+            self.disk.sync_dir(&log).map_err(|cause| Error::Disk { path: log, what: "cannot sync the folder of the commits", cause })?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
     fn encode(&self, change: &Change) -> Result<Bytes, Error> {
-        let mut actions = vec![Action::of_info(CommitInfo::of(change.operation, change.at_ms))];
+        let mut actions = vec![Action::of_info(CommitInfo::of(change.operation.word(), change.at_ms))];
         if self.next == 0 {
             actions.push(Action { protocol: Some(Protocol::OURS), ..Action::default() });
         }
@@ -168,7 +225,7 @@ impl Commits {
             actions.push(Action { txn: Some(Txn { app_id: app_id.clone(), version: *version }), ..Action::default() });
         }
         for path in &change.remove {
-            let remove = Remove::of(path, self.files.get(path), change.at_ms);
+            let remove = Remove::of(path, self.files.get(path), change.at_ms, change.operation != Operation::Optimize);
             actions.push(Action { remove: Some(remove), ..Action::default() });
         }
         actions.extend(change.add.iter().map(|add| Action { add: Some(add.clone()), ..Action::default() }));

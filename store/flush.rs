@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Table,
-    commit::{Add, Change, Commits},
+    commit::{Add, Change, Commits, Operation},
     files::{self, DataFile, Written},
     series,
 };
@@ -36,7 +36,7 @@ pub(crate) fn flush(
         adds.push(add(table, path, group.hour, &written, at_ms));
     }
     let promoted = (chosen.all != *commits.promoted()).then_some(chosen.all);
-    let change = Change { add: adds.clone(), remove: Vec::new(), promoted, through: Some(through), operation: "WRITE", at_ms };
+    let change = Change { add: adds.clone(), remove: Vec::new(), promoted, through: Some(through), operation: Operation::Write, at_ms };
     commits.commit(change)?;
     Ok(adds.into_iter().map(|add| Arc::new(DataFile::new(Arc::clone(disk), commits.dir(), table, add))).collect())
 }

@@ -190,11 +190,11 @@ pub(crate) struct Remove {
 }
 
 impl Remove {
-    pub(crate) fn of(path: &str, add: Option<&Add>, at_ms: u64) -> Remove {
+    pub(crate) fn of(path: &str, add: Option<&Add>, at_ms: u64, data_change: bool) -> Remove {
         Remove {
             path: path.to_owned(),
             deletion_timestamp: Some(at_ms),
-            data_change: true,
+            data_change,
             extended_file_metadata: add.is_some(),
             partition_values: add.map(|a| a.partition_values.clone()).unwrap_or_default(),
             size: add.map_or(0, |a| a.size),

@@ -35,7 +35,8 @@ impl Store {
             _ => failed("cannot lock the folder")(cause),
         })?;
         let commits = open_tables(&disk, &path)?;
-        let mut state = State { identities: read_identities(&disk, &path)?, ..State::default() };
+        let (identities, readable) = read_identities(&disk, &path)?;
+        let mut state = State { identities, unreadable: u64::from(!readable), ..State::default() };
         for (table, commits) in Table::ALL.into_iter().zip(&commits) {
             let swept = flush::sweep(&disk, commits)?;
             if swept > 0 {
@@ -128,12 +129,21 @@ fn open_tables(disk: &Arc<dyn Disk>, path: &Path) -> Result<[Commits; 4], Error>
     Ok([spans?, logs?, metrics?, traces?])
 }
 
-fn read_identities(disk: &Arc<dyn Disk>, path: &Path) -> Result<Identities, Error> {
+/// What was seen, and whether that could be read: a store without it goes on, and takes what is sent again as new.
+fn read_identities(disk: &Arc<dyn Disk>, path: &Path) -> Result<(Identities, bool), Error> {
     let path = seen_path(path);
+    let damaged = |why: &dyn std::fmt::Display| {
+        let path = path.display();
+        tracing::error!(%path, %why, "which records are here cannot be read: records that come again will be here twice");
+        Ok((Identities::default(), false))
+    };
     match disk.read(&path, SEEN_BYTES_MAX) {
-        Ok(json) => serde_json::from_slice(&json).map_err(|e| Error::Corrupt { path, what: e.to_string() }),
-        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Identities::default()),
-        Err(cause) => Err(Error::Disk { path, what: "cannot read", cause }),
+        Ok(json) => serde_json::from_slice(&json).map_or_else(|e| damaged(&e), |identities| Ok((identities, true))),
+        Err(cause) => match cause.kind() {
+            ErrorKind::NotFound => Ok((Identities::default(), true)),
+            ErrorKind::FileTooLarge => damaged(&cause),
+            _ => Err(Error::Disk { path, what: "cannot read", cause }),
+        },
     }
 }
 

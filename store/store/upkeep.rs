@@ -1,7 +1,13 @@
 //! Flushing, retention and figures.
 
 use super::{Store, open::CURSOR};
-use crate::{Error, Table, column::Ints, commit::Change, files::DataFile, flush};
+use crate::{
+    Error, Table,
+    column::Ints,
+    commit::{Change, Commits, Operation},
+    files::DataFile,
+    flush,
+};
 use signal::Time;
 use std::sync::Arc;
 
@@ -27,7 +33,7 @@ pub struct Stats {
     pub log_bytes: u64,
     /// The time of the oldest row.
     pub oldest: Option<Time>,
-    /// Parts of the store's log that could not be read back when it was opened; their rows are lost.
+    /// What could not be read back when the store was opened: parts of its log, whose rows are lost, and the list of which records are here.
     pub unreadable: u64,
 }
 
@@ -75,24 +81,26 @@ impl Store {
             state.memory.freeze();
             (state.through, state.since.take(), state.now.0 / 1_000_000)
         };
+        let flushed = self.flush_tables(&mut commits, through, at_ms);
+        if flushed.is_err() {
+            // It is still due.
+            let mut state = self.state.lock();
+            state.since = since.or(state.since).or(Some(state.now));
+        }
+        flushed
+    }
+
+    fn flush_tables(&self, commits: &mut [Commits; 4], through: u64, at_ms: u64) -> Result<(), Error> {
         for (table, commits) in Table::ALL.into_iter().zip(commits.iter_mut()) {
             let frozen = self.state.lock().memory.frozen(table);
-            if frozen.is_empty() {
-                continue;
-            }
-            let flushed = flush::flush(&self.disk, table, commits, &frozen, (self.log_name.clone(), through), at_ms);
-            let mut state = self.state.lock();
-            match flushed {
-                Ok(files) => {
-                    state.memory.let_go(table);
-                    state.files[table as usize].extend(files);
-                }
-                Err(error) => {
-                    state.since = since.or(state.since);
-                    return Err(error);
-                }
+            if !frozen.is_empty() {
+                let files = flush::flush(&self.disk, table, commits, &frozen, (self.log_name.clone(), through), at_ms)?;
+                let mut state = self.state.lock();
+                state.memory.let_go(table);
+                state.files[table as usize].extend(files);
             }
         }
+        commits.iter_mut().try_for_each(Commits::sync)?;
         // Only now may the log forget: the identities in it are written down, its rows are in files.
         self.write_identities()?;
         self.log.settle(CURSOR, through).map_err(|e| Error::Log(e.to_string()))
@@ -108,12 +116,10 @@ impl Store {
                 continue;
             }
             let remove = old.iter().map(|file| file.add.path.clone()).collect();
-            commits.commit(Change { remove, operation: "DELETE", at_ms: now.0 / 1_000_000, ..Change::default() })?;
+            commits.commit(Change { remove, operation: Operation::Delete, at_ms: now.0 / 1_000_000, ..Change::default() })?;
             self.state.lock().files[table as usize].retain(|file| !old.iter().any(|o| Arc::ptr_eq(o, file)));
-            for file in old {
-                file.doom();
-                expired = (expired.0 + 1, expired.1 + file.rows);
-            }
+            expired = (expired.0 + old.len(), expired.1 + old.iter().map(|file| file.rows).sum::<u64>());
+            retire(commits, old)?;
         }
         Ok(expired)
     }
@@ -155,6 +161,13 @@ impl Store {
         }
         stats
     }
+}
+
+/// Has files removed that no longer count, once that is durable; where it cannot be made so, they go when the store is opened again.
+fn retire(commits: &mut Commits, files: Vec<Arc<DataFile>>) -> Result<(), Error> {
+    commits.sync()?;
+    files.iter().for_each(|file| file.doom());
+    Ok(())
 }
 
 /// The time of a file's newest row; no later than the file itself, so that a clock that runs ahead keeps nothing for ever.

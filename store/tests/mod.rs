@@ -6,6 +6,7 @@ mod lifecycle;
 mod open_data;
 mod points;
 mod pressure;
+mod recovery;
 mod sample;
 mod scanning;
 mod sizes;

@@ -2,8 +2,8 @@
 
 use crate::{
     Error, Table,
-    commit::{Add, Change, Commits, Operation},
-    files::{self, DataFile, Written},
+    commit::{Add, Change, Commits, Operation, Promoted},
+    files::{self, Chosen, DataFile, Written},
     series,
 };
 use arrow::array::RecordBatch;
@@ -20,20 +20,12 @@ pub(crate) fn flush(
     through: (String, u64),
     at_ms: u64,
 ) -> Result<Vec<Arc<DataFile>>, Error> {
-    let chunks: Vec<RecordBatch>;
-    let batches = if table == Table::Metrics {
-        chunks = series::fold(batches)?.into_iter().collect();
-        &chunks
-    } else {
-        batches
-    };
-    let chosen = files::choose(batches, commits.promoted());
+    let (chosen, written) = encode(table, batches, commits.promoted())?;
     let mut adds = Vec::new();
-    for (n, group) in files::groups(table, batches).into_iter().enumerate() {
-        let written = files::write(table, batches, &group, &chosen.here)?;
-        let path = format!("hour={}/part-{:020}-{n}.parquet", group.hour, commits.next());
-        put(disk, commits.dir(), &path, &written)?;
-        adds.push(add(table, path, group.hour, &written, at_ms));
+    for (n, (hour, file)) in written.into_iter().enumerate() {
+        let path = format!("hour={hour}/part-{:020}-{n}.parquet", commits.next());
+        put(disk, commits.dir(), &path, &file)?;
+        adds.push(add(table, path, hour, &file, at_ms));
     }
     let promoted = (chosen.all != *commits.promoted()).then_some(chosen.all);
     let change = Change { add: adds.clone(), remove: Vec::new(), promoted, through: Some(through), operation: Operation::Write, at_ms };
@@ -41,8 +33,24 @@ pub(crate) fn flush(
     Ok(adds.into_iter().map(|add| Arc::new(DataFile::new(Arc::clone(disk), commits.dir(), table, add))).collect())
 }
 
+/// These rows as files with their hours, and the columns that attributes get in them.
+pub(crate) fn encode(table: Table, batches: &[RecordBatch], promoted: &Promoted) -> Result<(Chosen, Vec<(String, Written)>), Error> {
+    let chunks: Vec<RecordBatch>;
+    let batches = if table == Table::Metrics {
+        chunks = series::fold(batches)?.into_iter().collect();
+        &chunks
+    } else {
+        batches
+    };
+    let chosen = files::choose(batches, promoted);
+    let groups = files::groups(table, batches).into_iter();
+    let written = groups.map(|group| Ok((group.hour.clone(), files::write(table, batches, &group, &chosen.here)?)));
+    let written = written.collect::<Result<_, Error>>()?;
+    Ok((chosen, written))
+}
+
 /// Puts a file under its final name: nobody looks at it before the commit names it.
-fn put(disk: &Arc<dyn Disk>, dir: &Path, path: &str, written: &Written) -> Result<(), Error> {
+pub(crate) fn put(disk: &Arc<dyn Disk>, dir: &Path, path: &str, written: &Written) -> Result<(), Error> {
     let path = dir.join(path);
     let folder = path.parent().unwrap_or(dir);
     let failed = |what: &'static str| {
@@ -59,7 +67,8 @@ fn put(disk: &Arc<dyn Disk>, dir: &Path, path: &str, written: &Written) -> Resul
     disk.sync_dir(dir).map_err(failed("cannot sync the folder of the table"))
 }
 
-fn add(table: Table, path: String, hour: String, written: &Written, at_ms: u64) -> Add {
+/// What a commit says of a file that was written at this time.
+pub(crate) fn add(table: Table, path: String, hour: String, written: &Written, at_ms: u64) -> Add {
     let [first, last] = table.stored_times();
     let [(first_min, first_max), (last_min, last_max)] = written.times;
     let stats = json!({

@@ -11,6 +11,7 @@ mod identities;
 mod json;
 mod matching;
 mod memory;
+mod merge;
 mod options;
 mod read;
 mod rows;

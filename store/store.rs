@@ -1,5 +1,6 @@
 //! The store itself: what is accepted goes to its log, then to memory, where scans see it; flushes bring it into files.
 
+mod compact;
 mod open;
 mod upkeep;
 
@@ -20,7 +21,7 @@ use journal::{Blocking, Disk, Header, Kind, Lock, Log, Refused};
 use parking_lot::Mutex;
 use signal::{Flow, Time};
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Weak},
     task::{Context, Poll, Waker},
 };
@@ -50,6 +51,8 @@ struct State {
     pending: VecDeque<Pending>,
     memory: Memory,
     files: [Vec<Arc<DataFile>>; 4],
+    /// Paths of files that could not be merged with their neighbours; tried again after a restart.
+    unmergeable: HashSet<String>,
     identities: Identities,
     /// Every entry of the log below this is in memory or in files.
     through: u64,

@@ -52,6 +52,11 @@ impl DataFile {
         DataFile { disk, path, add, rows, min_time, max_time, blooms: OnceLock::new(), doomed: AtomicBool::new(false) }
     }
 
+    /// The partition it lies in.
+    pub(crate) fn hour(&self) -> Option<&str> {
+        self.add.partition_values.get("hour")?.as_deref()
+    }
+
     /// Has the file removed once nobody reads it any more.
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Release);

@@ -6,6 +6,6 @@ mod sort;
 mod write;
 
 pub(crate) use data::DataFile;
-pub(crate) use promote::choose;
-pub(crate) use sort::{Group, groups};
+pub(crate) use promote::{Chosen, choose};
+pub(crate) use sort::{Group, groups, hour_name};
 pub(crate) use write::{Written, write};

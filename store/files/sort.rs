@@ -82,7 +82,7 @@ fn keys(table: Table, batches: &[RecordBatch]) -> Vec<Key<'_>> {
 }
 
 /// Hours since 1970 as `2026-11-21T10` in UTC.
-fn hour_name(hours: u64) -> String {
+pub(crate) fn hour_name(hours: u64) -> String {
     // Days to year, month and day, by eras of 400 years that start in March (Howard Hinnant, chrono-compatible date algorithms).
     let days = hours / 24 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

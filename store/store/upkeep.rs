@@ -1,4 +1,4 @@
-//! Flushing, retention and figures.
+//! Flushing, retention and figures, and what is due when.
 
 use super::{Store, open::CURSOR};
 use crate::{
@@ -20,6 +20,10 @@ pub struct Maintained {
     pub files_expired: usize,
     /// Rows in them.
     pub rows_expired: u64,
+    /// Small files that were merged with their neighbours of the same hour.
+    pub files_merged: usize,
+    /// Spans and samples that were in two of them, and are there once now.
+    pub rows_repeated: u64,
 }
 
 /// How much is where.
@@ -51,7 +55,7 @@ pub struct TableStats {
 }
 
 impl Store {
-    /// What is due at this time: a flush, and the removal of files whose newest row is older than `retain`. Blocks.
+    /// What is due at this time: a flush, the removal of files whose newest row is older than `retain`, and the merging of small ones. Blocks.
     ///
     /// # Errors
     /// The disk refuses; what was in memory stays there and in the log.
@@ -67,7 +71,8 @@ impl Store {
             self.flush()?;
         }
         let (files_expired, rows_expired) = self.expire(now)?;
-        Ok(Maintained { flushed: due, files_expired, rows_expired })
+        let merged = self.compact(now);
+        Ok(Maintained { flushed: due, files_expired, rows_expired, files_merged: merged.files, rows_repeated: merged.repeats })
     }
 
     /// Brings everything that was appended before into files. Blocks.
@@ -119,7 +124,7 @@ impl Store {
             commits.commit(Change { remove, operation: Operation::Delete, at_ms: now.0 / 1_000_000, ..Change::default() })?;
             self.state.lock().files[table as usize].retain(|file| !old.iter().any(|o| Arc::ptr_eq(o, file)));
             expired = (expired.0 + old.len(), expired.1 + old.iter().map(|file| file.rows).sum::<u64>());
-            retire(commits, old)?;
+            retire(commits, &old)?;
         }
         Ok(expired)
     }
@@ -164,7 +169,7 @@ impl Store {
 }
 
 /// Has files removed that no longer count, once that is durable; where it cannot be made so, they go when the store is opened again.
-fn retire(commits: &mut Commits, files: Vec<Arc<DataFile>>) -> Result<(), Error> {
+pub(super) fn retire(commits: &mut Commits, files: &[Arc<DataFile>]) -> Result<(), Error> {
     commits.sync()?;
     files.iter().for_each(|file| file.doom());
     Ok(())

@@ -187,7 +187,7 @@ impl Copy {
         self.leave_scope();
         let frame = &layout.scopes[scope];
         let group = frame.outer;
-        if !self.group.is_some_and(|(at, _)| at == group) {
+        if self.group.is_none_or(|(at, _)| at != group) {
             self.leave_group();
             self.group = Some((group, self.open(1, &layout.groups[group], raw)));
         }

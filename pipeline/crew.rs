@@ -43,11 +43,11 @@ pub(crate) struct Crew {
 impl Crew {
     /// Life after life, until the stream was read to its end. `lines`: of the first life. `decisions`: made before the start.
     pub(crate) async fn run(mut self, lines: Lines, mut decisions: Vec<Decision>) {
-        let (mut backoff, mut falls, mut lines) = (Backoff::new("lane"), Falls::new(), Some(lines));
+        let (mut backoff, falls, mut lines) = (Backoff::new("lane"), Arc::new(Falls::default()), Some(lines));
         loop {
             let Some(mut parts) = lines.take().or_else(|| self.lines()) else { return };
             recall(&mut parts, &std::mem::take(&mut decisions));
-            let Err(Fallen(mut at_hand)) = self.life(parts, Arc::new(falls.clone())).await else { return };
+            let Err(Fallen(mut at_hand)) = self.life(parts, Arc::clone(&falls)).await else { return };
             let Some(log) = self.around.journal.clone() else { return };
             for (node, account) in self.blueprint.plan.nodes.iter().zip(&self.blueprint.ledger.0) {
                 if node.kind == Kind::Processor {
@@ -57,14 +57,14 @@ impl Crew {
             }
             at_hand.sort_unstable();
             at_hand.dedup();
-            at_hand.into_iter().for_each(|position| *falls.entry(position).or_default() += 1);
+            at_hand.into_iter().for_each(|position| *falls.lock().entry(position).or_default() += 1);
             sleep(backoff.next()).await;
             // Also the decisions that the fallen made are seen only once they are on disk.
             if let Err(error) = log.flush().await {
                 tracing::error!(%error, "cannot sync the journal");
             }
             let cursor = log.cursor(CURSOR);
-            falls.retain(|position, _| *position >= cursor);
+            falls.lock().retain(|position, _| *position >= cursor);
             self.reader.stream.again(cursor);
             match remember(&log, &self.blueprint.world).await {
                 Ok(remembered) => decisions = remembered.decisions,

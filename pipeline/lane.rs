@@ -12,6 +12,7 @@ use crate::{
     timers::Timers,
     turn::{Dealt, End, Step},
 };
+use parking_lot::Mutex;
 use signal::{Outcome, Time};
 use std::{
     collections::HashMap,
@@ -20,8 +21,8 @@ use std::{
 };
 use tokio::task::coop::consume_budget;
 
-/// Requests at which lanes fell, and how often.
-pub(crate) type Falls = HashMap<u64, u32>;
+/// Requests at which lanes fell, and how often; one more once it was given up for that.
+pub(crate) type Falls = Mutex<HashMap<u64, u32>>;
 
 /// Falls at one request before it is given up.
 const FALLS_MAX: u32 = 2;
@@ -56,7 +57,7 @@ impl Lane {
     pub(crate) fn new(line: Line, seat: Seat) -> Lane {
         // Where there is a journal what the parts have is read again.
         let fall = if seat.around.journal.is_some() { (Fate::Discarded, Reason::REPLAYED) } else { (Fate::Lost, Reason::PANICKED) };
-        let outbox = Outbox::new(fall, !seat.falls.is_empty());
+        let outbox = Outbox::new(fall, !seat.falls.lock().is_empty());
         Lane { line, seat, now: Time::default(), outbox, window_bytes: 0, over: false }
     }
 
@@ -114,8 +115,8 @@ impl Lane {
     async fn take(&mut self, dealt: Dealt, outlet: &mut Outlet, turn: u64) -> Result<(), Fallen> {
         let Some((mut handed, ack)) = dealt.take() else { return Ok(()) };
         let position = handed.position;
-        if position.is_some_and(|position| self.seat.falls.get(&position).is_some_and(|falls| *falls >= FALLS_MAX)) {
-            self.line.let_go(&handed, Fate::Lost, Reason::PANICKED);
+        if let Some((fate, why)) = position.and_then(|position| self.given_up(position)) {
+            self.line.let_go(&handed, fate, why);
             ack.record(Outcome::Rejected);
             return Ok(());
         }
@@ -124,6 +125,15 @@ impl Lane {
         let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
         let walked = catch_unwind(AssertUnwindSafe(|| line.take(handed, ack, log, now, outbox)));
         self.after(walked, position, outlet, turn).await
+    }
+
+    /// What becomes of a request at which lanes fell too often. It is lost once, however often others make it be read again.
+    fn given_up(&self, position: u64) -> Option<(Fate, Reason)> {
+        let mut falls = self.seat.falls.lock();
+        let times = falls.get_mut(&position).filter(|times| **times >= FALLS_MAX)?;
+        let lost = *times == FALLS_MAX;
+        *times = FALLS_MAX + 1;
+        Some(if lost { (Fate::Lost, Reason::PANICKED) } else { (Fate::Discarded, Reason::REPLAYED) })
     }
 
     /// Fires every timer up to `until`, each at its own time, and lets what comes of it out in between.

@@ -10,4 +10,5 @@ mod letters;
 pub(crate) mod parts;
 mod plans;
 mod random;
+mod simulation;
 mod spilling;

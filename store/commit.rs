@@ -1,6 +1,8 @@
-//! A table's commit log, as Delta Lake has it: numbered JSON files, each put if absent, each a list of actions (FORMAT.md; delta.io protocol, reader version 1).
+//! A table's commit log, as Delta Lake has it: numbered JSON files, each put if absent, each a list of actions, and now and then a checkpoint (FORMAT.md; delta.io
+//! protocol, reader version 1).
 
 mod action;
+mod checkpoint;
 mod schema;
 
 pub(crate) use action::Add;
@@ -30,6 +32,8 @@ pub(crate) struct Commits {
     /// The table's folder.
     dir: PathBuf,
     next: u64,
+    /// The version of the newest checkpoint.
+    checkpoint: Option<u64>,
     /// Whether the latest commit is there for readers, but would not be after the power went.
     unsynced: bool,
     /// The table's id and its time of creation, which stay when it is moved.
@@ -90,6 +94,11 @@ impl Operation {
     }
 }
 
+/// The version of the commit with this name.
+fn version_in(name: &str) -> Option<u64> {
+    name.strip_suffix(".json")?.parse().ok()
+}
+
 impl Commits {
     /// Reads the commits of a table, or makes its first.
     pub(crate) fn open(disk: Arc<dyn Disk>, root: &Path, table: Table) -> Result<Commits, Error> {
@@ -104,6 +113,7 @@ impl Commits {
             table,
             dir,
             next: 0,
+            checkpoint: None,
             unsynced: false,
             id,
             created: 0,
@@ -113,12 +123,13 @@ impl Commits {
             through,
             files,
         };
+        commits.read_checkpoint(&found)?;
         for file in found {
             if file.name.starts_with(".new-") {
                 commits.remove(&file.path)?;
                 continue;
             }
-            let Some(version) = file.name.strip_suffix(".json").and_then(|v| v.parse::<u64>().ok()) else { continue };
+            let Some(version) = version_in(&file.name).filter(|version| *version >= commits.next) else { continue };
             if version != commits.next {
                 let what = format!("commit {} is missing before it", commits.next);
                 return Err(Error::Corrupt { path: file.path, what });
@@ -130,8 +141,10 @@ impl Commits {
         }
         if commits.next == 0 {
             commits.commit(Change::default())?;
-            commits.sync()?;
         }
+        // A process that ended between putting a commit and syncing it has left it as it is; what it removes goes now.
+        commits.unsynced = true;
+        commits.sync()?;
         Ok(commits)
     }
 
@@ -206,6 +219,7 @@ impl Commits {
             let log = self.dir.join("_delta_log");
             self.disk.sync_dir(&log).map_err(|cause| Error::Disk { path: log, what: "cannot sync the folder of the commits", cause })?;
             self.unsynced = false;
+            self.checkpoint_if_due();
         }
         Ok(())
     }
@@ -216,9 +230,7 @@ impl Commits {
             actions.push(Action { protocol: Some(Protocol::OURS), ..Action::default() });
         }
         if self.format < FORMAT || change.promoted.is_some() {
-            let promoted = change.promoted.as_ref().unwrap_or(&self.promoted);
-            let schema = schema::schema_string(self.table, promoted, &self.retired);
-            let meta = MetaData::of(self.table, self.id.clone(), schema, self.created, FORMAT);
+            let meta = self.meta_data(change.promoted.as_ref().unwrap_or(&self.promoted));
             actions.push(Action { meta_data: Some(meta), ..Action::default() });
         }
         if let Some((app_id, version)) = &change.through {
@@ -235,6 +247,11 @@ impl Commits {
             bytes.push(b'\n');
         }
         Ok(bytes.into())
+    }
+
+    fn meta_data(&self, promoted: &Promoted) -> MetaData {
+        let schema = schema::schema_string(self.table, promoted, &self.retired);
+        MetaData::of(self.table, self.id.clone(), schema, self.created, FORMAT)
     }
 
     fn remove(&self, path: &Path) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! Tests of the room as a whole: what goes in comes out, once, wherever it lies and whatever ends in between.
 
+mod checkpoints;
 mod compaction;
 mod crash;
 mod fidelity;

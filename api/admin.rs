@@ -1,9 +1,12 @@
 //! The listeners of the admin port: opened early, so that a port in use is said before anything runs; served until stop.
 
-use crate::{Settings, View, routes, settings};
+use crate::{
+    Settings, View, routes,
+    settings::{self, Probes},
+};
 use config::Fault;
 use futures::future::join;
-use net::{Listener, serve::Limits};
+use net::{Credential, Listener, Transport, serve::Limits};
 use pipeline::{Clock, Opened, Stop};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,13 +14,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 #[derive(Debug)]
 pub struct Admin {
     listener: Listener,
-    probes: Option<Listener>,
+    probes: Option<(Listener, Transport)>,
     settings: Settings,
 }
 
 /// People and a few programs ask here, not fleets.
 fn limits() -> Limits {
-    Limits { connections_max: 256, streams_max: 32, drain: Duration::from_secs(2), ..Limits::default() }
+    let window = 64 << 10;
+    let places = Limits { connections_max: 256, streams_max: 32, stream_window: window, connection_window: window, ..Limits::default() };
+    Limits { drain: Duration::from_secs(2), ..places }
 }
 
 impl Admin {
@@ -30,14 +35,19 @@ impl Admin {
         let admin = net::listen(&settings.listen).await;
         let admin = admin.map_err(|error| faults.push(Fault::at(settings.listen_place, format!("{error}; set admin.listen")))).ok();
         let probes = match &settings.probes {
-            Some(listen) => {
+            Some(Probes { listen, .. }) => {
                 net::listen(listen).await.map_err(|error| faults.push(listen.fault(format!("{error}; set probes.listen")))).ok()
             }
             None => None,
         };
         let Some(listener) = admin.filter(|_| faults.is_empty()) else { return Err(faults) };
-        let mut lines = vec![Opened::new("listens", format!("status, queries and metrics on http://{}", listener.address()))];
-        lines.extend(probes.iter().map(|probes| Opened::new("listens", format!("probes on http://{}", probes.address()))));
+        let mut lines = vec![Opened::new(
+            "listens",
+            format!("status, queries and metrics on {}://{}", settings.transport.scheme(), listener.address()),
+        )];
+        let probes = probes.zip(settings.probes.as_ref().map(|probes| probes.transport.clone()));
+        let said = |(probes, transport): &(Listener, Transport)| format!("probes on {}://{}", transport.scheme(), probes.address());
+        lines.extend(probes.iter().map(|probes| Opened::new("listens", said(probes))));
         Ok((Admin { listener, probes, settings }, lines))
     }
 
@@ -50,13 +60,13 @@ impl Admin {
     /// Answers until stop is asked; then ends what follows, and lets other answers finish for two seconds. Needs tokio's multi-threaded runtime: queries block.
     pub async fn serve(self, view: Arc<dyn View>, clock: Clock, stop: Stop) {
         let open_to_all = self.settings.token.is_none() && settings::is_loopback_address(self.listener.address().ip());
-        let guard = crate::guard::Guard::new(self.settings.token.clone(), open_to_all);
+        let guard = crate::guard::Guard::new(self.settings.token.as_ref().map(|token| Credential::bearer(token.expose())), open_to_all);
         let router = routes::admin(routes::Shared::new(Arc::clone(&view), clock.clone(), stop.clone()), guard);
-        let admin = net::serve(&self.listener, router, limits(), stop.asked());
+        let admin = net::serve(&self.listener, self.settings.transport.clone(), router, limits(), stop.asked());
         let probes = async {
-            if let Some(listener) = &self.probes {
+            if let Some((listener, transport)) = &self.probes {
                 let router = routes::probes(routes::Shared::new(view, clock, stop.clone()));
-                net::serve(listener, router, limits(), stop.asked()).await;
+                net::serve(listener, transport.clone(), router, limits(), stop.asked()).await;
             }
         };
         join(admin, probes).await;

@@ -1,21 +1,19 @@
 //! Who may ask. With a token, whoever has it. Without one the port is on loopback, and a page in a browser that reaches it under a foreign name (DNS rebinding) is refused.
 
-use crate::{
-    answer::Refused,
-    settings::{Token, is_loopback_address},
-};
+use crate::{answer::Refused, settings::is_loopback_address};
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use std::{net::IpAddr, sync::Arc};
+use net::Credential;
+use std::net::IpAddr;
 
 /// What a request has to show.
 #[derive(Clone)]
 pub(crate) struct Guard {
-    token: Option<Arc<Token>>,
+    credential: Option<Credential>,
     local_names_only: bool,
 }
 
@@ -31,13 +29,13 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 impl Guard {
-    pub(crate) fn new(token: Option<Token>, local_names_only: bool) -> Guard {
-        Guard { token: token.map(Arc::new), local_names_only }
+    pub(crate) fn new(credential: Option<Credential>, local_names_only: bool) -> Guard {
+        Guard { credential, local_names_only }
     }
 
     /// For the probes' port: kubelets have no token and no name.
     pub(crate) fn none() -> Guard {
-        Guard { token: None, local_names_only: false }
+        Guard { credential: None, local_names_only: false }
     }
 
     fn admits(&self, request: &Request) -> Result<(), Refused> {
@@ -50,23 +48,10 @@ impl Guard {
                 "without a token only this machine is answered: ask 127.0.0.1 or localhost, or set admin.token",
             ));
         }
-        let Some(token) = &self.token else { return Ok(()) };
-        let said = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
-        if said.is_some_and(|said| token.is(said)) {
-            return Ok(());
-        }
-        let words = if said.is_some() {
-            "this is not the token of `admin`"
-        } else {
-            "send the token of `admin` (KANSOKU_TOKEN, or `Authorization: Bearer TOKEN`)"
-        };
-        Err(Refused::new(StatusCode::UNAUTHORIZED, words))
+        let Some(credential) = &self.credential else { return Ok(()) };
+        let hint = "kansoku's commands send KANSOKU_TOKEN";
+        credential.admits(request.headers()).map_err(|stranger| Refused::new(StatusCode::UNAUTHORIZED, format!("{stranger}; {hint}")))
     }
-}
-
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
 /// HTTP/2 has the name in the URI. Who names no host is no browser.

@@ -11,8 +11,8 @@ pub(crate) fn run(words: &CheckWords) -> ExitCode {
         Ok(mut loaded) => {
             let (plan, found) = Plan::of(&loaded.graph, &catalog::ALL);
             loaded.faults.extend(found);
-            loaded.faults.extend(plan.check(&World::real(loaded.folder)));
-            loaded.faults.extend(api::Settings::read(&loaded.graph).err().unwrap_or_default());
+            loaded.faults.extend(plan.check(&World::real(loaded.folder.clone())));
+            loaded.faults.extend(api::Settings::read(&loaded.graph, &loaded.folder).err().unwrap_or_default());
             (loaded.source, loaded.faults)
         }
     };

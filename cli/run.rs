@@ -88,7 +88,7 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Running, Admin, Dura
     let (plan, found) = Plan::of(&graph, &catalog::ALL);
     faults.extend(found);
     faults.extend(plan.check(&world));
-    let settings = api::Settings::read(&graph).map_err(|found| faults.extend(found));
+    let settings = api::Settings::read(&graph, &world.folder).map_err(|found| faults.extend(found));
     let Ok(settings) = settings else { return Err(faults) };
     if !Plan::may_run(&faults) {
         return Err(faults);

@@ -16,6 +16,7 @@ mod reader;
 pub mod show;
 mod substitute;
 pub mod unit;
+pub mod wire;
 mod words;
 mod yaml;
 
@@ -28,6 +29,7 @@ pub use offsets::Offsets;
 pub use placed::Placed;
 pub use read::{read, read_around};
 pub use unit::{Bytes, Period, Share};
+pub use wire::{Auth, ClientTls, Secret, ServerTls};
 pub use words::advice;
 
 #[cfg(test)]

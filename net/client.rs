@@ -3,11 +3,13 @@
 use crate::{
     body::{self, Limits, ReadError},
     retry::retry_after,
+    tls::{self, ClientFiles, Fresh, ReadText, Text, TlsError},
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use reqwest::{Url, redirect};
+use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use std::{
     collections::VecDeque,
     convert::Infallible,
@@ -30,7 +32,7 @@ pub enum Protocol {
 /// A pool of connections. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Arc<Fresh<reqwest::Client>>,
 }
 
 /// A client that cannot be made: the machine's certificates cannot be read.
@@ -68,32 +70,35 @@ pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 impl Client {
-    /// A client for `url` and others of its scheme. Opens nothing.
+    /// A client for `url` and others of its scheme, which trusts whom the machine trusts. Opens nothing.
     pub fn new(protocol: Protocol, url: &Url) -> Result<Client, NoClient> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         // Somebody else may have installed one, which serves as well.
-        let _installed = rustls::crypto::CryptoProvider::install_default((*provider).clone());
-        let mut builder = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .user_agent(concat!("kansoku/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_MAX)
-            .pool_idle_timeout(Duration::from_secs(50));
-        if protocol == Protocol::Grpc {
-            builder = builder
-                .http2_prior_knowledge()
-                .http2_keep_alive_interval(Duration::from_secs(30))
-                .http2_keep_alive_timeout(Duration::from_secs(10))
-                .no_proxy();
-        }
+        let _installed = CryptoProvider::install_default((*tls::provider()).clone());
+        let mut builder = builder(protocol);
         if url.scheme() == "http" {
             // Without TLS it must not fail on a machine that has no certificates.
-            let none = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+            let none = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
             let none = none.map_err(|error| NoClient(error.to_string()))?;
-            let roots = rustls::RootCertStore::empty();
-            builder = builder.tls_backend_preconfigured(none.with_root_certificates(roots).with_no_client_auth());
+            builder = builder.tls_backend_preconfigured(none.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
         }
-        Ok(Client { http: builder.build().map_err(|error| NoClient(cause(&error)))? })
+        let client = builder.build().map_err(|error| NoClient(cause(&error)))?;
+        Ok(Client { http: Arc::new(Fresh::fixed(client)) })
+    }
+
+    /// A client that trusts and shows what is in files, which are read now and looked at again when it is used; when they change, it connects anew.
+    pub fn with_tls(protocol: Protocol, files: ClientFiles, read: ReadText) -> Result<Client, TlsError> {
+        let paths = files.paths();
+        let place = paths.first().cloned().unwrap_or_default();
+        let make = move |texts: &[Text]| {
+            let mut tls = tls::client_config(&files, texts)?;
+            tls.alpn_protocols = match protocol {
+                Protocol::Grpc => vec![b"h2".to_vec()],
+                Protocol::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            };
+            let client = builder(protocol).tls_backend_preconfigured(tls).build();
+            client.map_err(|error| TlsError { path: place.clone(), what: cause(&error) })
+        };
+        Ok(Client { http: Arc::new(Fresh::new(paths, read, make)?) })
     }
 
     /// Posts the pieces as one body, with its length announced.
@@ -120,7 +125,7 @@ impl Client {
         pieces: Vec<Bytes>,
     ) -> Result<http::Response<reqwest::Body>, Unanswered> {
         let body = reqwest::Body::wrap(Pieces(pieces.into()));
-        match self.http.post(url.clone()).headers(headers).body(body).send().await {
+        match self.http.get().post(url.clone()).headers(headers).body(body).send().await {
             Ok(response) => Ok(response.into()),
             Err(error) => Err(Unanswered(format!("{} did not answer ({})", place(url), cause(&error)))),
         }
@@ -129,6 +134,23 @@ impl Client {
 
 async fn read_answer(body: reqwest::Body, within: Duration) -> Result<Bytes, ReadError> {
     body::read(body, &limits(within), &mut |_| Ok(())).await
+}
+
+fn builder(protocol: Protocol) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .user_agent(concat!("kansoku/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_MAX)
+        .pool_idle_timeout(Duration::from_secs(50));
+    match protocol {
+        Protocol::Http => builder,
+        Protocol::Grpc => builder
+            .http2_prior_knowledge()
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
+            .no_proxy(),
+    }
 }
 
 fn limits(within: Duration) -> Limits {

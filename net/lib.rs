@@ -1,6 +1,7 @@
 //! THE WIRE: listening, serving and calling over HTTP/1, HTTP/2 and gRPC, with a limit on everything that a stranger may send.
 //! Knows nothing of telemetry. Start reading at `serve/mod.rs` for what comes in and `client.rs` for what goes out.
 
+pub mod auth;
 pub mod body;
 pub mod client;
 pub mod coding;
@@ -8,10 +9,13 @@ pub mod grpc;
 pub mod listen;
 pub mod retry;
 pub mod serve;
+pub mod tls;
 
+pub use auth::Credential;
 pub use client::{Answer, Client, Protocol};
 pub use coding::Coding;
 pub use grpc::{Code, Status};
 pub use listen::{ListenError, Listener, listen};
 pub use reqwest::Url;
 pub use serve::{Peer, serve};
+pub use tls::Transport;

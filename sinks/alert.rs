@@ -1,7 +1,7 @@
 //! Speaks up: asks its rules of everything that comes in, and tells whoever is to be told when an alert fires and when it is resolved.
 
 use alert::{Alert as Told, Book, Evaluator, Rule, builtin, notify, rule};
-use config::{Fault, Placed};
+use config::{Auth, ClientTls, Fault, Placed};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use pipeline::{BuildContext, Clock, Component, Opened, Parcel, Refusal, Shape, Sink, SinkError, State, Stop};
@@ -26,12 +26,16 @@ pub struct Alert {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Notify {
     /// A URL that takes Alertmanager's webhook JSON.
-    webhook: Option<Placed<String>>,
+    pub(crate) webhook: Option<Placed<String>>,
+    /// Whom the webhook trusts and what it shows, for an `https` URL; without it the machine's authorities are trusted.
+    pub(crate) tls: Option<ClientTls>,
+    /// What the webhook shows its receiver.
+    pub(crate) auth: Option<Auth>,
     /// The terminal.
-    console: Option<Console>,
+    pub(crate) console: Option<Console>,
     /// Where people reach the admin port, for links.
     #[serde(default = "admin_url")]
-    url: String,
+    pub(crate) url: String,
 }
 
 /// The terminal; takes nothing.
@@ -67,7 +71,7 @@ impl Component for Alert {
             faults.extend(found);
             Vec::new()
         });
-        let receivers = Receivers::new(context.name, self.notify.webhook.as_ref(), self.notify.console.is_some(), &self.notify.url);
+        let receivers = Receivers::new(context.name, &self.notify, context.folder);
         match receivers {
             Ok(receivers) if receivers.is_none() => {
                 faults.extend(context.fault(format!("`{}` would tell nobody; set notify.console or notify.webhook", context.name)))

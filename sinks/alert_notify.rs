@@ -1,10 +1,11 @@
 //! The receivers of one alert node: tries a webhook a few times, with pauses, and says in the log when it gave up.
 
+use crate::{alert::Notify, wire};
 use alert::notify::{Notice, console, webhook};
 use config::{Fault, Placed};
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use net::{Client, Protocol, Url};
-use std::{io::Write, time::Duration};
+use std::{io::Write, path::Path, time::Duration};
 
 const TRIES: u32 = 5;
 const WITHIN: Duration = Duration::from_secs(10);
@@ -13,23 +14,33 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Who is told.
 pub(crate) struct Receivers {
     name: String,
-    webhook: Option<(Client, Url)>,
+    webhook: Option<Hook>,
     console: bool,
     external_url: String,
 }
 
+/// A receiver of Alertmanager's JSON.
+struct Hook {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+}
+
 impl Receivers {
-    /// Receivers as configured; a URL that is none is a fault.
-    pub(crate) fn new(name: &str, webhook: Option<&Placed<String>>, console: bool, external_url: &str) -> Result<Receivers, Fault> {
-        let client = |written: &Placed<String>| {
+    /// Receivers as configured; a URL that is none, and files that cannot be used, are a fault.
+    pub(crate) fn new(name: &str, notify: &Notify, folder: &Path) -> Result<Receivers, Fault> {
+        let hook = |written: &Placed<String>| {
             let url = Url::parse(written).map_err(|error| written.fault(format!("`{}` is no URL: {error}", **written)))?;
             if !matches!(url.scheme(), "http" | "https") {
                 return Err(written.fault(format!("`{}` is no web address", **written)).help("as in http://alertmanager:9093/hook"));
             }
-            let client = Client::new(Protocol::Http, &url).map_err(|error| written.fault(error.to_string()))?;
-            Ok((client, url))
+            let client = wire::client(Protocol::Http, written, &url, notify.tls.as_ref(), folder)?;
+            let shown = notify.auth.as_ref().map(wire::authorization).transpose()?;
+            let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().chain(shown).collect();
+            Ok(Hook { client, url, headers })
         };
-        Ok(Receivers { name: name.to_owned(), webhook: webhook.map(client).transpose()?, console, external_url: external_url.to_owned() })
+        let webhook = notify.webhook.as_ref().map(hook).transpose()?;
+        Ok(Receivers { name: name.to_owned(), webhook, console: notify.console.is_some(), external_url: notify.url.clone() })
     }
 
     /// Whether nobody is told.
@@ -39,7 +50,7 @@ impl Receivers {
 
     /// For the line at start; a URL without what may be secret in it.
     pub(crate) fn said(&self) -> String {
-        let webhook = self.webhook.as_ref().map(|(_, url)| url.origin().ascii_serialization());
+        let webhook = self.webhook.as_ref().map(|hook| hook.url.origin().ascii_serialization());
         let console = self.console.then(|| "the console".to_owned());
         [console, webhook].into_iter().flatten().collect::<Vec<_>>().join(" and ")
     }
@@ -50,14 +61,13 @@ impl Receivers {
             // Nobody reads on when the terminal is gone.
             let _gone = std::io::stderr().lock().write_all(console::text(notice).as_bytes());
         }
-        if let Some((client, url)) = &self.webhook {
-            self.post(client, url, notice).await;
+        if let Some(hook) = &self.webhook {
+            self.post(hook, notice).await;
         }
     }
 
-    async fn post(&self, client: &Client, url: &Url, notice: &Notice) {
+    async fn post(&self, Hook { client, url, headers }: &Hook, notice: &Notice) {
         let body = webhook::body(notice, &self.name, &self.external_url).to_string();
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
         let mut pause = PAUSE;
         let mut failure = String::new();
         for attempt in 0..TRIES {

@@ -5,6 +5,7 @@ mod alert_notify;
 pub mod debug;
 pub mod otlp;
 pub mod store;
+mod wire;
 
 use pipeline::{Entry, catalog::sink};
 

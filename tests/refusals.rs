@@ -1,6 +1,8 @@
 //! Bad input over real sockets: each is refused in the words of its protocol, and after each a good request still goes through and is counted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "refusals/crowd.rs"]
+mod crowd;
 #[path = "refusals/start.rs"]
 mod start;
 

@@ -1,20 +1,15 @@
 //! Who is answered, and with which headers.
 
 use super::sample::Site;
-use crate::{Admin, Settings, guard::Guard, settings::AdminWords};
+use crate::{Admin, Settings, guard::Guard};
 use axum::{body::Body, extract::Request};
 use config::{Document, Graph, document::Real};
 use http::StatusCode;
 use std::sync::Arc;
 
-fn token(text: &str) -> crate::settings::Token {
-    let document = Document::parse("t.yaml", &format!("token: {text}"), &Real).unwrap();
-    document.read::<AdminWords>().unwrap().token.unwrap()
-}
-
 #[tokio::test]
 async fn with_a_token_only_its_bearer_is_answered_and_probes_always_are() {
-    let site = Site::bare(Guard::new(Some(token("secret")), false));
+    let site = Site::bare(Guard::new(Some(net::Credential::bearer("secret")), false));
     for (path, header, expected) in [
         ("/api/v1/status", None, 401),
         ("/metrics", None, 401),
@@ -80,7 +75,7 @@ async fn the_probes_port_tells_nothing_else() {
 
 fn settings(text: &str) -> Settings {
     let document = Document::parse("p.yaml", text, &Real).unwrap();
-    Settings::read(&Graph::of(Arc::new(document), pipeline::settings::SETTINGS).0).unwrap()
+    Settings::read(&Graph::of(Arc::new(document), pipeline::settings::SETTINGS).0, std::path::Path::new(".")).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

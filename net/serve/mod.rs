@@ -6,7 +6,7 @@ mod pulse;
 #[cfg(test)]
 mod tests;
 
-use crate::Listener;
+use crate::{Listener, Transport};
 use bytes::Bytes;
 use exchange::Exchanges;
 use http::{Request, Response};
@@ -20,7 +20,7 @@ use places::{Place, Places};
 use pulse::{Late, Pulse, Watched};
 use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     sync::watch,
     task::{JoinError, JoinSet},
     time::timeout,
@@ -36,7 +36,7 @@ pub struct Limits {
     pub peer_connections_max: usize,
     /// Bytes that the windows of all connections together may come to; further connections wait.
     pub window_bytes_max: usize,
-    /// From the connection to its first bytes.
+    /// From the connection to its first bytes, and for the handshake before them.
     pub first_bytes: Duration,
     /// From the first byte of a request's head to its last; HTTP/1.
     pub head: Duration,
@@ -82,8 +82,8 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// Serves until `stop` is ready; then takes no more connections, lets what is under way finish within `limits.drain`, and returns. A connection that fails or panics ends alone.
-pub async fn serve<S, B>(listener: &Listener, service: S, limits: Limits, stop: impl Future<Output = ()> + Send)
+/// Serves in `transport` until `stop` is ready; then takes no more connections, lets what is under way finish within `limits.drain`, and returns. A connection that fails or panics ends alone.
+pub async fn serve<S, B>(listener: &Listener, transport: Transport, service: S, limits: Limits, stop: impl Future<Output = ()> + Send)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -101,7 +101,7 @@ where
             () = &mut stop => break,
             Some(ended) = connections.join_next() => note(ended),
             (stream, peer) = listener.accept(), if places.free() => match places.take(peer.ip()) {
-                Some(place) => drop(connections.spawn(connection(place, stream, peer, service.clone(), Arc::clone(&limits), close.clone()))),
+                Some(place) => drop(connections.spawn(connection(place, transport.clone(), stream, peer, service.clone(), Arc::clone(&limits), close.clone()))),
                 None => tracing::debug!(%peer, "refused a connection: its address has its share of them"),
             }
         }
@@ -148,15 +148,25 @@ fn builder(limits: &Limits, window: u32) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-// TLS, when it comes, is a handshake on `stream` before anything else here; the rest asks no more of it than that it can be read and written.
-async fn connection<S, B, I>(place: Place, stream: I, peer: SocketAddr, service: S, limits: Arc<Limits>, mut close: watch::Receiver<()>)
-where
+async fn connection<S, B>(
+    place: Place,
+    transport: Transport,
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    limits: Arc<Limits>,
+    mut close: watch::Receiver<()>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let stream = match timeout(limits.first_bytes, transport.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!(%peer, "a TLS handshake had no end"),
+    };
     let pulse = Arc::new(Pulse::new());
     let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse)));
     let exchanges = Exchanges::new(service, peer, Arc::clone(&pulse));

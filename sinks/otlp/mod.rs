@@ -4,8 +4,9 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
+use crate::wire;
 use bytes::Bytes;
-use config::{Fault, Period, Placed};
+use config::{Auth, ClientTls, Fault, Period, Placed};
 use futures::future::BoxFuture;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -33,6 +34,10 @@ pub struct Otlp {
     headers: BTreeMap<String, Placed<String>>,
     /// For one request, by default `10s`.
     timeout: Option<Period>,
+    /// Whom to trust and what to show, for an `https` endpoint; without it the machine's authorities are trusted.
+    tls: Option<ClientTls>,
+    /// What to show the server.
+    auth: Option<Auth>,
 }
 
 /// How OTLP is carried.
@@ -85,7 +90,7 @@ impl Component for Otlp {
             Protocol::Grpc => net::Protocol::Grpc,
             Protocol::Http => net::Protocol::Http,
         };
-        let client = Client::new(speaks, &endpoint).map_err(|error| context.fault(error.to_string()))?;
+        let client = wire::client(speaks, &self.endpoint, &endpoint, self.tls.as_ref(), context.folder).map_err(|fault| vec![fault])?;
         let coding = match self.compression {
             Compression::None => Coding::Identity,
             Compression::Gzip => Coding::Gzip,
@@ -114,6 +119,10 @@ impl Otlp {
                 (Err(_), _) => faults.push(value.fault(format!("`{name}` is no name of a header"))),
                 (Ok(_), Err(_)) => faults.push(value.fault(format!("the value of `{name}` has characters that no header can hold"))),
             }
+        }
+        match self.auth.as_ref().map(wire::authorization).transpose() {
+            Ok(shown) => drop(shown.map(|(name, value)| headers.insert(name, value))),
+            Err(fault) => faults.push(fault),
         }
         if faults.is_empty() { Ok(headers) } else { Err(faults) }
     }

@@ -4,7 +4,7 @@ use super::*;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use net::{Code, Listener, Status, body, grpc, serve};
+use net::{Code, Listener, Status, Transport, body, grpc, serve};
 use pipeline::testing::build;
 use signal::{
     Ack, Chunk, Flow, Limits, Ordinals, Time, check,
@@ -38,7 +38,7 @@ async fn serving(says: Result<Bytes, Status>) -> Server {
         async move { Ok::<_, Infallible>(answered(request, says, tell).await) }
     });
     let mut task = JoinSet::new();
-    task.spawn(async move { net::serve(&listener, service, serve::Limits::default(), std::future::pending()).await });
+    task.spawn(async move { net::serve(&listener, Transport::Plain, service, serve::Limits::default(), std::future::pending()).await });
     Server { address, got, _task: task }
 }
 
@@ -136,6 +136,11 @@ fn what_is_no_endpoint_or_header_is_said() {
         ("endpoint: gateway:4317", "`gateway:4317` is no URL to send OTLP to"),
         ("endpoint: http://x:4317/path\nprotocol: grpc\n", "an endpoint for gRPC has no path"),
         ("endpoint: http://x:4317\nheaders: { 'a b': c }\n", "`a b` is no name of a header"),
+        ("endpoint: http://x:4317\ntls: { ca: ca.pem }\n", "`tls` is set, but the address is not"),
+        ("endpoint: https://x:4317\ntls: { cert: a.pem }\n", "`cert` is shown with its `key`; set both"),
+        ("endpoint: https://x:4317\ntls: { server_name: 'a b' }\n", "`a b` is no name of a server"),
+        ("endpoint: https://x:4317\ntls: { ca: /no/such.pem }\n", "/no/such.pem: there is no such file"),
+        ("endpoint: http://x:4317\nauth: { bearer: \"a\\nb\" }\n", "it has characters that no header can hold"),
     ];
     for (config, said) in table {
         let faults = build::<Otlp>(config, Kinds::RECORDS).err().unwrap();

@@ -60,6 +60,7 @@ impl Service {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        self.inlet.knows(request.headers())?;
         let path = request.uri().path();
         let Some((_, signal)) = METHODS.into_iter().find(|(method, _)| *method == path) else {
             let message = format!("no method `{path}`; OTLP's are {}", METHODS.map(|(method, _)| method).join(", "));

@@ -6,7 +6,7 @@ use super::{
 };
 use ::http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
+    header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     request::Parts,
 };
 use bytes::Bytes;
@@ -120,6 +120,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let path = head.uri.path();
+    inlet.knows(&head.headers)?;
     let Some((_, signal)) = PATHS.into_iter().find(|(known, _)| *known == path) else {
         let message = format!("no path `{path}`; OTLP goes to {}", PATHS.map(|(path, _)| path).join(", "));
         return Err(Trouble::new(Code::Unimplemented, StatusCode::NOT_FOUND, message));
@@ -150,6 +151,9 @@ fn refusal(trouble: &Trouble, encoding: Option<Encoding>) -> Response<Full<Bytes
     let headers: &mut HeaderMap = response.headers_mut();
     if let Some(after) = trouble.retry {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry::seconds(after)));
+    }
+    if let Some(challenge) = &trouble.challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge.clone());
     }
     match trouble.status {
         StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),

@@ -1,9 +1,10 @@
 //! What both doors do with a request, whatever it came in.
 
 use super::trouble::Trouble;
+use ::http::HeaderMap;
 use bytes::Bytes;
 use net::{
-    Peer,
+    Credential, Peer,
     body::{Limits, NoRoom},
 };
 use pipeline::{Accepted, Admission, From, Intake, Refused};
@@ -15,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 pub(super) struct Inlet {
     intake: Intake,
     pub(super) limits: Arc<Limits>,
+    credential: Option<Credential>,
 }
 
 /// What a request is written in.
@@ -35,8 +37,13 @@ impl Room {
 }
 
 impl Inlet {
-    pub(super) fn new(intake: Intake, limits: Arc<Limits>) -> Inlet {
-        Inlet { intake, limits }
+    pub(super) fn new(intake: Intake, limits: Arc<Limits>, credential: Option<Credential>) -> Inlet {
+        Inlet { intake, limits, credential }
+    }
+
+    /// Whether these headers show the credential, where one is asked for.
+    pub(super) fn knows(&self, headers: &HeaderMap) -> Result<(), Trouble> {
+        Ok(self.credential.as_ref().map_or(Ok(()), |credential| credential.admits(headers))?)
     }
 
     /// Nothing is set aside yet; an intake that is full says so before anything is read.

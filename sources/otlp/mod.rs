@@ -4,15 +4,16 @@ mod grpc;
 mod http;
 mod inlet;
 mod limits;
+mod lock;
 #[cfg(test)]
 mod tests;
 mod trouble;
 
-use config::{Address, Fault, Place, Placed};
+use config::{Address, Auth, Fault, Place, Placed, ServerTls};
 use futures::future::{BoxFuture, join};
 use inlet::Inlet;
 use limits::Limits;
-use net::{Listener, body, serve};
+use net::{Credential, Listener, Transport, body, serve};
 use pipeline::{BuildContext, Component, Opened, Pool, Shape, Source, SourceContext, SourceError, Speaks};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -44,6 +45,10 @@ struct Grpc {
     /// `HOST:PORT`, by default `127.0.0.1:4317`; `off` for none.
     #[schemars(with = "Option<String>")]
     listen: Option<Placed<Listen>>,
+    /// Without it the port speaks plain text.
+    tls: Option<ServerTls>,
+    /// What clients have to show; without it whoever reaches the port may send.
+    auth: Option<Auth>,
 }
 
 /// OTLP/HTTP.
@@ -52,6 +57,10 @@ struct Http {
     /// `HOST:PORT`, by default `127.0.0.1:4318`; `off` for none.
     #[schemars(with = "Option<String>")]
     listen: Option<Placed<Listen>>,
+    /// Without it the port speaks plain text.
+    tls: Option<ServerTls>,
+    /// What clients have to show; without it whoever reaches the port may send.
+    auth: Option<Auth>,
     /// Which web pages may send.
     #[serde(default)]
     cors: Cors,
@@ -90,24 +99,35 @@ impl Component for Otlp {
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
         let cors = http::cors(&self.http.cors.origins)?;
-        let door = |listen: &Option<Placed<Listen>>, usual: &str, key: &str| {
+        let door = |listen: &Option<Placed<Listen>>, tls: &Option<ServerTls>, usual: &str, key: &str| {
             let address = listen.as_ref().map_or(usual, |listen| listen.0.as_str()).to_owned();
+            if address == OFF {
+                return Ok(None);
+            }
             let place = listen.as_ref().map_or(context.place, Placed::place);
+            let transport = tls.as_ref().map_or(Ok(Transport::Plain), |tls| lock::transport(tls, context.folder))?;
             let key = format!("sources.{}.{key}.listen", context.name);
-            (address != OFF).then_some(Door { address, place, key, pool: context.pool.clone(), listener: None })
+            Ok(Some(Door { address, place, key, transport, pool: context.pool.clone(), listener: None }))
         };
-        let (grpc, http) = (door(&self.grpc.listen, GRPC, "grpc"), door(&self.http.listen, HTTP, "http"));
+        let (grpc, http) = (door(&self.grpc.listen, &self.grpc.tls, GRPC, "grpc"), door(&self.http.listen, &self.http.tls, HTTP, "http"));
+        let (grpc, http) = match (grpc, http) {
+            (Ok(grpc), Ok(http)) => (grpc, http),
+            (grpc, http) => return Err(grpc.err().into_iter().chain(http.err()).collect()),
+        };
         if grpc.is_none() && http.is_none() {
             return Err(context.fault(format!("`{}` has both `grpc` and `http` off, so nothing can come in", context.name)));
         }
         let (body, serve) = (self.limits.of_a_body(), self.limits.of_a_door(&context.memory));
-        Ok(Box::new(Server { grpc, http, cors, body: Arc::new(body), serve }))
+        let credentials = [&self.grpc.auth, &self.http.auth].map(|auth| auth.as_ref().map(lock::credential));
+        Ok(Box::new(Server { grpc, http, credentials, cors, body: Arc::new(body), serve }))
     }
 }
 
 struct Server {
     grpc: Option<Door>,
     http: Option<Door>,
+    /// What clients have to show at each of the two.
+    credentials: [Option<Credential>; 2],
     cors: Option<tower_http::cors::CorsLayer>,
     body: Arc<body::Limits>,
     serve: serve::Limits,
@@ -119,6 +139,7 @@ struct Door {
     place: Place,
     /// Where the address is set, for whoever finds it taken.
     key: String,
+    transport: Transport,
     pool: Pool,
     listener: Option<Arc<Held>>,
 }
@@ -174,20 +195,21 @@ impl Source for Server {
 
     fn run(self: Box<Self>, context: SourceContext) -> BoxFuture<'static, Result<(), SourceError>> {
         Box::pin(async move {
-            let Server { grpc, http, cors, body, serve: limits } = *self;
-            let listener = |door: Option<Door>| door.and_then(|door| door.listener);
-            let (grpc, http) = (listener(grpc), listener(http));
-            let place = |held: &Option<Arc<Held>>| held.as_ref().map(|held| held.listener.address());
+            let Server { grpc, http, credentials, cors, body, serve: limits } = *self;
+            let opened = |door: Option<Door>| door.and_then(|door| Some((door.listener?, door.transport)));
+            let (grpc, http) = (opened(grpc), opened(http));
+            let place = |opened: &Option<(Arc<Held>, Transport)>| opened.as_ref().map(|(held, _)| held.listener.address());
             let (grpc_at, http_at) = (place(&grpc), place(&http));
-            let inlet = Inlet::new(context.intake, body);
+            let [for_grpc, for_http] = credentials.map(|credential| Inlet::new(context.intake.clone(), Arc::clone(&body), credential));
             let over_grpc = async {
-                let Some(listener) = grpc else { return };
-                net::serve(&listener.listener, grpc::Service::new(inlet.clone(), http_at), limits.clone(), context.stop.asked()).await;
+                let Some((held, transport)) = grpc else { return };
+                let service = grpc::Service::new(for_grpc, http_at);
+                net::serve(&held.listener, transport, service, limits.clone(), context.stop.asked()).await;
             };
             let over_http = async {
-                let Some(listener) = http else { return };
-                let service = http::service(inlet.clone(), grpc_at, cors);
-                net::serve(&listener.listener, service, limits.clone(), context.stop.asked()).await;
+                let Some((held, transport)) = http else { return };
+                let service = http::service(for_http, grpc_at, cors);
+                net::serve(&held.listener, transport, service, limits.clone(), context.stop.asked()).await;
             };
             join(over_grpc, over_http).await;
             Ok(())

@@ -1,8 +1,8 @@
 //! Why a request was not taken, in the words of both protocols (OTLP specification, "Failures").
 
-use ::http::StatusCode;
+use ::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
-use net::{Code, Status, body::ReadError};
+use net::{Code, Status, auth::Unauthorized, body::ReadError};
 use pipeline::{Busy, Refused};
 use signal::{Malformed, codec::answer};
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub(super) struct Trouble {
     pub(super) status: StatusCode,
     pub(super) message: String,
     pub(super) retry: Option<Duration>,
+    /// How to say who one is, for who did not.
+    pub(super) challenge: Option<HeaderValue>,
 }
 
 /// For a process that goes down: by then another may have come up.
@@ -21,7 +23,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 impl Trouble {
     pub(super) fn new(code: Code, status: StatusCode, message: impl Into<String>) -> Trouble {
-        Trouble { code, status, message: message.into(), retry: None }
+        Trouble { code, status, message: message.into(), retry: None, challenge: None }
     }
 
     pub(super) fn malformed(message: String) -> Trouble {
@@ -51,6 +53,13 @@ impl From<ReadError> for Trouble {
             ReadError::NoRoom(full) => trouble.retry(full.after),
             _ => trouble,
         }
+    }
+}
+
+impl From<Unauthorized> for Trouble {
+    fn from(stranger: Unauthorized) -> Trouble {
+        let trouble = Trouble::new(Code::Unauthenticated, StatusCode::UNAUTHORIZED, stranger.to_string());
+        Trouble { challenge: Some(stranger.challenge), ..trouble }
     }
 }
 

@@ -67,8 +67,9 @@ fn faults(yaml: &str) -> Faulty {
     };
     let (plan, found) = Plan::of(&graph, &REAL);
     faults.extend(found);
-    faults.extend(api::Settings::read(&graph).err().unwrap_or_default());
-    faults.extend(plan.check(&World::real(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/examples"))));
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    faults.extend(api::Settings::read(&graph, &folder).err().unwrap_or_default());
+    faults.extend(plan.check(&World::real(folder)));
     (Arc::clone(&graph.document.source), faults)
 }
 

@@ -7,6 +7,7 @@ pub mod http;
 pub mod otlp;
 pub mod process;
 pub mod python;
+pub mod tls;
 pub mod webhook;
 
 pub use process::{Ended, Kansoku, Said};

@@ -146,20 +146,22 @@ impl Kansoku {
         until("the admin port is said", || {
             let ended = self.child.try_wait().expect("is ours");
             assert!(ended.is_none(), "it ended at start: {ended:?}\n{}", self.err.text());
-            self.said_address("metrics on http://")
+            self.address_after("metrics on http://")
         });
         until("`kansoku health` is content", || (self.ask(&["health"]).code == 0).then_some(()));
         self
     }
 
-    fn said_address(&self, before: &str) -> Option<SocketAddr> {
+    /// The address that follows these words in what it said at start, once it did.
+    #[must_use]
+    pub fn address_after(&self, before: &str) -> Option<SocketAddr> {
         let text = self.err.text();
         let rest = text.lines().find_map(|line| Some(line.split_once(before)?.1))?;
         rest.split([' ', ',', '/', ')']).next()?.parse().ok()
     }
 
     fn address(&self, before: &str) -> SocketAddr {
-        self.said_address(before).unwrap_or_else(|| panic!("no line has `{before}ADDRESS`:\n{}", self.err.text()))
+        self.address_after(before).unwrap_or_else(|| panic!("no line has `{before}ADDRESS`:\n{}", self.err.text()))
     }
 
     /// Where OTLP/gRPC is taken.

@@ -3,7 +3,7 @@
 mod strangers;
 
 use super::*;
-use crate::{Client, Code, Coding, Listener, Protocol, Status, Url, body, client::Unanswered, coding, grpc, listen};
+use crate::{Client, Code, Coding, Listener, Protocol, Status, Transport, Url, body, client::Unanswered, coding, grpc, listen};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use tokio::{
@@ -76,7 +76,7 @@ async fn serving(limits: Limits) -> Server {
         let stopped = async {
             stopped.await.unwrap_or_default();
         };
-        serve(&listener, service, limits, stopped).await;
+        serve(&listener, Transport::Plain, service, limits, stopped).await;
     });
     Server { url: format!("http://{address}").parse().unwrap(), address, held, stop, task }
 }

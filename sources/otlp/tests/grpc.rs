@@ -67,3 +67,17 @@ async fn a_full_budget_is_exhausted_with_a_time_to_retry() {
     assert_eq!(answer::Status::decode(status.details()).unwrap().retry, Some(Duration::from_secs(1)));
     trial.end().await;
 }
+
+#[tokio::test]
+async fn who_shows_no_credential_is_unauthenticated() {
+    let locked = "otlp: { grpc: { listen: 127.0.0.1:0, auth: { bearer: hidden } }, http: { listen: off } }";
+    let trial = start("", locked).await.map_err(|faults| format!("{faults:?}")).unwrap();
+    let url: Url = format!("http://{}{EXPORT}", trial.address(Speaks::OtlpGrpc)).parse().unwrap();
+    let client = Client::new(Protocol::Grpc, &url).unwrap();
+    for (shown, code) in [("", Code::Unauthenticated), ("Bearer other", Code::Unauthenticated), ("Bearer hidden", Code::Ok)] {
+        let headers = HeaderMap::from_iter([(::http::header::AUTHORIZATION, shown.parse().unwrap())]);
+        let called = client.call(&url, headers, Coding::Identity, vec![span(1)], Duration::from_secs(10)).await;
+        assert_eq!(called.map_or_else(|status| status.code(), |_| Code::Ok), code, "{shown}");
+    }
+    trial.end().await;
+}

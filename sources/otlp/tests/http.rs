@@ -176,3 +176,19 @@ async fn who_mixes_up_the_ports_is_told_the_right_one() {
     assert_eq!(answer.header("grpc-message").replace("%20", " "), format!("this port speaks OTLP/HTTP; OTLP/gRPC is on {grpc}"));
     trial.end().await;
 }
+
+#[tokio::test]
+async fn who_shows_no_credential_is_told_how_before_anything_is_read() {
+    let locked = "otlp: { grpc: { listen: off }, http: { listen: 127.0.0.1:0, auth: { basic: { user: shop, password: x } }, cors: { origins: ['*'] } } }";
+    let trial = start("", locked).await.map_err(|faults| format!("{faults:?}")).unwrap();
+    let http = trial.address(Speaks::OtlpHttp);
+    let answer = say(http, "POST", "/v1/traces", &[JSON], b"malformed").await;
+    assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Basic realm=\"kansoku\""));
+    assert!(answer.message().contains("user and password"));
+    let right = ("authorization", "Basic c2hvcDp4");
+    assert_eq!(say(http, "POST", "/v1/traces", &[JSON, right], span_json(1).as_bytes()).await.status, 200);
+    // A browser asks first, and shows nothing when it does.
+    let asks = [("origin", "https://a.example"), ("access-control-request-method", "POST")];
+    assert_eq!(say(http, "OPTIONS", "/v1/traces", &asks, b"").await.status, 200);
+    trial.end().await;
+}

@@ -61,3 +61,11 @@ async fn a_door_can_be_shut_but_not_both() {
     let faults = start("", "otlp: { http: { cors: { origins: [shop] } } }").await.err().expect("no origin");
     assert_eq!(faults[0].what, "`shop` is no origin");
 }
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_said_at_their_place() {
+    let tls = "tls: { cert: /no/cert.pem, key: /no/key.pem }";
+    let both = format!("otlp: {{ grpc: {{ listen: 127.0.0.1:0, {tls} }}, http: {{ listen: 127.0.0.1:0, {tls} }} }}");
+    let faults = start("", &both).await.err().expect("no such files");
+    assert_eq!(faults.iter().map(|fault| &*fault.what).collect::<Vec<_>>(), ["/no/cert.pem: there is no such file"; 2]);
+}

@@ -1,0 +1,47 @@
+//! `tls` and `auth` of whoever calls out, as `net` calls with them.
+
+use config::{Auth, ClientTls, Environment, Fault, Placed, document::Real, wire::path};
+use http::{HeaderValue, header::AUTHORIZATION};
+use net::{
+    Client, Credential, Protocol, Url,
+    tls::{ClientFiles, name},
+};
+use std::path::Path;
+
+/// A client for the URL that is written there.
+pub(crate) fn client(
+    protocol: Protocol,
+    written: &Placed<String>,
+    url: &Url,
+    tls: Option<&ClientTls>,
+    folder: &Path,
+) -> Result<Client, Fault> {
+    let Some(tls) = tls else { return Client::new(protocol, url).map_err(|error| written.fault(error.to_string())) };
+    if url.scheme() != "https" {
+        return Err(written.fault("`tls` is set, but the address is not").help("write it as `https://…`, or leave `tls` out"));
+    }
+    let at = |written: &Option<Placed<String>>| written.as_ref().map(|written| path(written, folder));
+    let identity = match (&tls.cert, &tls.key) {
+        (Some(cert), Some(key)) => Some((path(cert, folder), path(key, folder))),
+        (None, None) => None,
+        (Some(one), None) => return Err(one.fault("`cert` is shown with its `key`; set both")),
+        (None, Some(one)) => return Err(one.fault("`key` is of a `cert`; set both")),
+    };
+    let server_name = match &tls.server_name {
+        Some(written) => Some(name(written).ok_or_else(|| written.fault(format!("`{}` is no name of a server", written.as_str())))?),
+        None => None,
+    };
+    let files = ClientFiles { ca: at(&tls.ca), identity, server_name };
+    let first = [&tls.ca, &tls.cert].into_iter().flatten().next().unwrap_or(written);
+    Client::with_tls(protocol, files, |path| Real.file(&path.to_string_lossy())).map_err(|error| first.fault(error.to_string()))
+}
+
+/// The header that shows who one is.
+pub(crate) fn authorization(auth: &Auth) -> Result<(http::HeaderName, HeaderValue), Fault> {
+    let (credential, place) = match auth {
+        Auth::Bearer(token) => (Credential::bearer(token.expose()), token.place()),
+        Auth::Basic(basic) => (Credential::basic(&basic.user, basic.password.expose()), basic.password.place()),
+    };
+    let value = credential.header().ok_or_else(|| Fault::at(place, "it has characters that no header can hold"))?;
+    Ok((AUTHORIZATION, value))
+}

@@ -67,10 +67,11 @@ impl Store {
             let logged = self.log.bytes() >= self.options.log_limit / 2;
             !state.flushing && (waited || logged || state.memory.bytes() >= self.options.flush_bytes_max)
         };
-        if due {
-            self.flush()?;
-        }
-        let (files_expired, rows_expired) = self.expire(now)?;
+        let flushed = if due { self.flush() } else { Ok(()) };
+        // Also where a flush failed: on a full disk this makes room for the next.
+        let expired = self.expire(now);
+        flushed?;
+        let (files_expired, rows_expired) = expired?;
         let merged = self.compact(now);
         Ok(Maintained { flushed: due, files_expired, rows_expired, files_merged: merged.files, rows_repeated: merged.repeats })
     }

@@ -183,7 +183,7 @@ fn expected(data: &Data) -> (&'static str, Json, Vec<Json>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn every_field_of_a_point_survives((resource, scope) in surroundings(), all in prop::collection::vec((data(), "\\PC{0,4}"), 1..5), more in attributes()) {

@@ -1,12 +1,12 @@
 //! A small log, a failing disk, and many callers at once.
 
-use super::sample::{column, inline, log, logs_flow, options, span, spans_flow};
+use super::sample::{SECOND, START, column, inline, log, logs_flow, options, span, spans_flow};
 use crate::{Options, Store, Table};
 use journal::{
     Blocking, Disk,
     simulated::{Call, SimulatedDisk},
 };
-use signal::Origin;
+use signal::{Origin, Time};
 use std::{collections::BTreeSet, io::ErrorKind, path::Path, sync::Arc};
 
 const PATH: &str = "/data/store";
@@ -42,6 +42,20 @@ async fn a_disk_that_fails_for_a_while_loses_nothing_that_was_taken() {
     store.append(&logs_flow(vec![log(1, "b")], None)).await.unwrap();
     store.flush().unwrap();
     assert_eq!(column(&store, Table::Logs, "body"), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn old_files_go_also_when_the_disk_takes_no_new_ones() {
+    let simulated = SimulatedDisk::new();
+    let store = Store::open(options(Path::new(PATH)), Arc::new(simulated.clone()), inline()).unwrap();
+    store.append(&logs_flow(vec![log(0, "old")], None)).await.unwrap();
+    store.flush().unwrap();
+    store.append(&logs_flow(vec![log(1, "in memory")], None)).await.unwrap();
+    simulated.fail(Call::Create, ErrorKind::StorageFull, 1);
+    let later = Time(START + 9_000 * SECOND);
+    assert!(store.maintain(later).is_err());
+    assert_eq!(column(&store, Table::Logs, "body"), ["in memory"]);
+    assert!(store.maintain(later).unwrap().flushed, "it is still due");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -140,11 +140,66 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(query: &str) -> Result<TraceQuery, String> {
         let uri: Uri = format!("/api/v1/traces?{query}").parse().unwrap();
         let now = Time(10_000_000_000_000);
         Parameters::read(&uri, OF_TRACES).and_then(|p| p.trace_query(now)).map_err(|refused| refused.words)
+    }
+
+    /// As a browser would write it, down to the last byte.
+    fn coded(text: &str) -> String {
+        text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_question_is_read_as_it_was_written(
+            service in prop::option::of("\\PC{0,12}"), text in prop::option::of("\\PC{0,12}"), limit in prop::option::of(1..=LIMIT_MAX),
+            back in prop::option::of(0u64..9_000), least in prop::option::of(0u64..1_000_000), failed in prop::option::of(any::<bool>()),
+            attributes in prop::collection::vec(("[^=]{1,6}", "\\PC{0,6}"), 0..4), turn in any::<usize>(),
+        ) {
+            let mut written: Vec<(&str, String)> = attributes.iter().map(|(key, value)| ("attribute", format!("{key}={value}"))).collect();
+            let mut put = |key, value: Option<String>| written.extend(value.map(|value| (key, value)));
+            put("service", service.clone());
+            put("text", text.clone());
+            put("limit", limit.map(|n| n.to_string()));
+            put("since", back.map(|s| format!("{s}s")));
+            put("min_duration", least.map(|us| format!("{us}us")));
+            put("status", failed.map(|failed| if failed { "error" } else { "ok" }.to_owned()));
+            let at = turn % written.len().max(1);
+            // The attributes are first and keep their order among themselves.
+            written.rotate_left(if at < attributes.len() { 0 } else { at });
+            let query = written.iter().map(|(key, value)| format!("{}={}", coded(key), coded(value))).collect::<Vec<_>>().join("&");
+            let query = read(&query).map_err(TestCaseError::fail)?;
+            prop_assert_eq!((query.service, query.text, query.limit), (service, text, limit.unwrap_or(LIMIT)));
+            prop_assert_eq!(query.times.from, 10_000_000_000_000 - back.unwrap_or(3_600) * 1_000_000_000);
+            prop_assert_eq!(query.duration_min, least.map(Duration::from_micros));
+            prop_assert_eq!(query.outcome, failed.map(|failed| if failed { Outcome::Error } else { Outcome::Ok }));
+            let attributes: Vec<Attribute> = attributes.into_iter().map(|(key, value)| Attribute { key, value }).collect();
+            prop_assert_eq!(query.attributes, attributes);
+        }
+
+        #[test]
+        fn any_other_text_is_read_or_refused_in_words(
+            query in prop_oneof![
+                "[!-~]{0,60}",
+                "((service|status|since|limit|min_duration|attribute|follow|store|x)(=|%3d)?([0-9]{0,21}|%[0-9a-f]{0,2}|(-|\\+|\\.|e|s|d|ms|h){0,3}|2026-02-3[0-9]T00:00:00Z|error|k=v|=)&?){0,5}",
+            ],
+        ) {
+            let Ok(uri) = format!("/api/v1/logs?{query}").parse::<Uri>() else { return Ok(()) };
+            let asked = |known| Parameters::read(&uri, known);
+            let traces = asked(OF_TRACES).and_then(|p| p.trace_query(Time(1))).map(|q| (q.limit, q.attributes.len()));
+            let logs = asked(OF_LOGS).and_then(|p| p.log_query(Time(1))).map(|q| (q.limit, q.attributes.len()));
+            let follow = asked(OF_LOGS).and_then(|p| p.going()).map(|_| (LIMIT, 0));
+            for read in [traces, logs, follow] {
+                match read {
+                    Ok((limit, attributes)) => prop_assert!((1..=LIMIT_MAX).contains(&limit) && attributes <= ATTRIBUTES_MAX),
+                    Err(refused) => prop_assert!(refused.status.is_client_error() && !refused.words.is_empty(), "{refused:?}"),
+                }
+            }
+        }
     }
 
     #[test]

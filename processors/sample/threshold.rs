@@ -43,6 +43,26 @@ pub(super) fn decode(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_threshold_reads_back_and_any_text_is_one_or_none(threshold in 0..Decision::DROP, text in "[0-9a-fA-Fxg]{0,16}") {
+            let written = encode(threshold);
+            prop_assert!((1..=14).contains(&written.len()));
+            prop_assert_eq!(decode(&written), Some(threshold));
+            if let Some(read) = decode(&text) {
+                prop_assert!(read < Decision::DROP);
+                prop_assert_eq!(encode(read), match text.trim_end_matches('0') { "" => "0", digits => digits });
+            }
+        }
+
+        #[test]
+        fn a_greater_share_never_has_a_greater_threshold(one in 0.0..=1.0f64, other in 0.0..=1.0f64) {
+            let (less, more) = (one.min(other), one.max(other));
+            prop_assert!(of_share(less) >= of_share(more), "{less} {more}");
+        }
+    }
 
     #[test]
     fn thresholds_are_those_of_the_specification() {

@@ -1,7 +1,11 @@
 //! What must hold for any input. The targets only name the input's type, so each property can be tried in a debugger with one call.
 
+mod expression;
+mod journal;
 mod yaml;
 
+pub use expression::{Record, a_condition_answers_or_is_refused, a_program_leaves_what_check_takes};
+pub use journal::{Damage, a_damaged_log_gives_nothing_that_was_not_written};
 pub use yaml::a_pipeline_is_read_or_refused;
 
 use bytes::Bytes;

@@ -2,10 +2,20 @@
 
 use crate::alerts;
 use alert::Phase;
-use metrics::{gauge, with_local_recorder};
+use metrics::{describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use pipeline::Pool;
 use store::Store;
+
+const GAUGES: [(&str, &str); 7] = [
+    ("kansoku_store_rows", "Rows of a table, in memory and in files."),
+    ("kansoku_store_files", "Parquet files of a table."),
+    ("kansoku_store_file_bytes", "Bytes of a table's files."),
+    ("kansoku_store_memory_bytes", "Bytes of rows that are in memory and in the store's log."),
+    ("kansoku_store_log_bytes", "Bytes of the store's log."),
+    ("kansoku_store_unreadable_entries", "Entries of the store's log that could not be read back; their rows are lost."),
+    ("kansoku_alerts", "Alerts that are pending or firing."),
+];
 
 /// The text of it.
 pub(crate) fn of(pool: &Pool) -> String {
@@ -16,6 +26,7 @@ pub(crate) fn of(pool: &Pool) -> String {
 }
 
 fn record(pool: &Pool) {
+    GAUGES.into_iter().for_each(|(name, help)| describe_gauge!(name, help));
     for (key, store) in pool.all::<Store>() {
         let stats = store.stats();
         for table in &stats.tables {

@@ -30,6 +30,7 @@ pub(crate) fn show(report: &Report, page: Page) -> String {
         lines.push(Table::fit(columns(), &rows, page).all(&rows));
     }
     let mut facts = reasons(report);
+    facts.extend(refused(report));
     facts.extend(sinks(report));
     facts.extend(journal(report));
     facts.extend(stores(report));
@@ -88,6 +89,21 @@ fn noun(signal: Signal) -> &'static str {
 
 /// Records that ended one way, by reason.
 type Reasons = fn(&Counts) -> &BTreeMap<String, u64>;
+
+/// Requests that sources said no to. Their clients know; here it is for who wonders why something is not there.
+fn refused(report: &Report) -> Option<Fact> {
+    let mut told = Vec::new();
+    for node in &report.pipeline.ledger.nodes {
+        for (signal, counts) in &node.signals {
+            let requests = counts.refused.iter().map(|(why, sum)| {
+                let size = if sum.bytes > 0 { format!(", {}", text::bytes(sum.bytes)) } else { String::new() };
+                format!("{} of {signal}{size} at `{}` ({why})", text::count(sum.requests, "request"), node.name)
+            });
+            told.extend(requests);
+        }
+    }
+    (!told.is_empty()).then(|| (Tone::Warn, "refused", told.join(", ")))
+}
 
 /// Why records ended, by node.
 fn reasons(report: &Report) -> Vec<Fact> {

@@ -69,6 +69,11 @@ fn what_was_lost_is_named_with_its_reason() {
     assert!(!is_lossless(&report));
     let shown = show(&report, page::plain(80));
     assert!(shown.contains("\nlost      2 spans at `hop` (queue_full)\n"), "{shown}");
+    let mut busy = report.clone();
+    let counts = busy.pipeline.ledger.nodes[0].signals.get_mut(&signal::Signal::Traces).unwrap();
+    counts.refused.insert("memory".to_owned(), pipeline::ledger::Requests { requests: 3, bytes: 2 << 20 });
+    let shown = show(&busy, page::plain(80));
+    assert!(shown.contains("\nrefused   3 requests of traces, 2.0 MiB at `otlp` (memory)\n"), "{shown}");
     let mut torn = report;
     torn.pipeline.lost = 0;
     torn.stores[0].unreadable = 1;

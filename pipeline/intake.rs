@@ -40,6 +40,8 @@ pub struct Intake(Arc<Gate>);
 pub struct Admission {
     share: Arc<Share>,
     bytes: usize,
+    signal: Signal,
+    account: Arc<Account>,
 }
 
 /// What the intake of one source is made of.
@@ -66,7 +68,7 @@ pub(crate) enum Way {
 
 /// Where a request came from; with the hash of its body it tells a repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum From {
+pub enum Caller {
     /// A client.
     Peer(SocketAddr),
     /// This process: `generate`, the output of `run -- CMD`.
@@ -129,14 +131,21 @@ impl Intake {
         Intake(Arc::new(gate))
     }
 
-    /// Sets bytes aside before a body is read. Never waits.
-    pub fn admit(&self, bytes: usize) -> Result<Admission, Busy> {
+    /// Sets bytes aside before a body is read. Never waits. A request that is not admitted is counted.
+    pub fn admit(&self, signal: Signal, bytes: usize) -> Result<Admission, Busy> {
         if let Some(what) = self.0.budget.pressed() {
+            self.0.account.refuse(signal, Reason::WINDOW, bytes);
             return Err(Busy { after: AFTER, what: what.to_owned() });
         }
-        let mut admission = Admission { share: Arc::clone(&self.0.budget.intake), bytes: 0 };
+        let share = Arc::clone(&self.0.budget.intake);
+        let mut admission = Admission { share, bytes: 0, signal, account: Arc::clone(&self.0.account) };
         admission.grow(bytes)?;
         Ok(admission)
+    }
+
+    /// Counts a request whose encoding the source could not read as `accept` counts malformed protobuf.
+    pub fn malformed(&self, signal: Signal, malformed: Malformed) -> Refused {
+        self.0.malformed(signal, malformed)
     }
 
     /// Checks a protobuf request, journals it and returns when the source's promise (`acknowledge:`) is met. `within` is what the client will wait at the most.
@@ -148,10 +157,11 @@ impl Intake {
         signal: Signal,
         raw: Bytes,
         admission: Admission,
-        from: From,
+        from: Caller,
         within: Option<Duration>,
     ) -> Result<Accepted, Refused> {
         if self.0.closed.load(Ordering::Acquire) {
+            admission.refused(Reason::CLOSING);
             return Err(Refused::Closing);
         }
         let body = matches!(self.0.way, Way::Journal(_)).then(|| from.body(signal, &raw)).flatten();
@@ -209,14 +219,14 @@ impl Gate {
             // Held over the append, so that of two equal requests one sees the other.
             let mut repeats = self.repeats.lock();
             match request.body.and_then(|body| repeats.find(body, self.clock.now())) {
-                Some(Known::OnItsWay) => return Err(on_its_way()),
+                Some(Known::OnItsWay) => return Err(on_its_way(&request)),
                 Some(Known::Delivered) => {
                     self.post_repeat(&request);
                     return Ok(None);
                 }
                 // An earlier process took it in, and no sink has it yet.
                 Some(Known::Journal(sequence)) if self.acknowledge == Acknowledge::Delivered && sequence >= tail.journal.cursor(CURSOR) => {
-                    return Err(on_its_way());
+                    return Err(on_its_way(&request));
                 }
                 Some(Known::Journal(sequence)) => {
                     self.post_repeat(&request);
@@ -224,8 +234,10 @@ impl Gate {
                 }
                 None => {
                     let (waiter, answer) = self.waiter(&request);
+                    let bytes = request.admission.bytes;
                     let handed = self.hand(&mut request, waiter);
-                    let sequence = tail.append(handed, || self.post_held(&request)).map_err(refused)?;
+                    let sequence =
+                        tail.append(handed, || self.post_held(&request)).map_err(|why| self.not_appended(&request, bytes, why))?;
                     if let Some(body) = request.body {
                         let known = if answer.is_some() { Known::OnItsWay } else { Known::Journal(sequence) };
                         repeats.remember(body, known, self.clock.now());
@@ -241,12 +253,25 @@ impl Gate {
         self.wait(answer, request.wait).await
     }
 
+    fn not_appended(&self, request: &Request, bytes: usize, why: journal::Refused) -> Refused {
+        let (answer, reason) = refused(why);
+        self.account.refuse(request.signal, reason, bytes);
+        answer
+    }
+
     async fn to_lane(&self, lanes: &[mpsc::Sender<Handed>], mut request: Request) -> Result<Option<String>, Refused> {
-        let Some(lane) = lanes.get(request.lane % lanes.len().max(1)) else { return Err(Refused::Closing) };
+        let closing = |request: &Request| {
+            request.admission.refused(Reason::CLOSING);
+            Refused::Closing
+        };
+        let Some(lane) = lanes.get(request.lane % lanes.len().max(1)) else { return Err(closing(&request)) };
         let room = match timeout(request.wait, lane.reserve()).await {
             Ok(Ok(room)) => room,
-            Ok(Err(_)) => return Err(Refused::Closing),
-            Err(_) => return Err(Refused::Busy(Busy { after: AFTER, what: "the lanes are full: a sink is slow".to_owned() })),
+            Ok(Err(_)) => return Err(closing(&request)),
+            Err(_) => {
+                request.admission.refused(Reason::LANES_FULL);
+                return Err(Refused::Busy(Busy { after: AFTER, what: "the lanes are full: a sink is slow".to_owned() }));
+            }
         };
         let (waiter, answer) = self.waiter(&request);
         self.post_held(&request);
@@ -264,7 +289,7 @@ impl Gate {
             position: None,
             standing: Standing::Held,
             waiter,
-            admission: Some(Admission { share: Arc::clone(&request.admission.share), bytes: std::mem::take(&mut request.admission.bytes) }),
+            admission: Some(request.admission.take()),
         }
     }
 
@@ -297,36 +322,40 @@ impl Gate {
     }
 }
 
-fn on_its_way() -> Refused {
+fn on_its_way(request: &Request) -> Refused {
+    request.admission.refused(Reason::ON_ITS_WAY);
     Refused::Unavailable { after: AFTER, what: "the same request came before and is still on its way to a sink".to_owned() }
 }
 
-fn refused(refused: journal::Refused) -> Refused {
+/// What the client is told of a record that the journal did not take, and the word it is counted by.
+fn refused(refused: journal::Refused) -> (Refused, Reason) {
     let what = refused.to_string();
     match refused {
-        journal::Refused::Full { .. } | journal::Refused::Failed(journal::Error::Behind { .. }) => {
-            Refused::Busy(Busy { after: AFTER, what })
+        journal::Refused::Full { .. } => (Refused::Busy(Busy { after: AFTER, what }), Reason::JOURNAL_FULL),
+        journal::Refused::TooLarge { .. } => {
+            (Refused::Malformed(Malformed { path: "request".to_owned(), offset: 0, what }), Reason::TOO_LARGE)
         }
-        journal::Refused::TooLarge { .. } => Refused::Malformed(Malformed { path: "request".to_owned(), offset: 0, what }),
-        journal::Refused::Failed(error) if error.is_disk_full() => Refused::Busy(Busy { after: AFTER, what }),
-        journal::Refused::Failed(_) => Refused::Unavailable { after: AFTER, what },
+        journal::Refused::Failed(error) if error.is_disk_full() || matches!(error, journal::Error::Behind { .. }) => {
+            (Refused::Busy(Busy { after: AFTER, what }), Reason::DISK)
+        }
+        journal::Refused::Failed(_) => (Refused::Unavailable { after: AFTER, what }, Reason::DISK),
     }
 }
 
-impl From {
+impl Caller {
     /// What tells a repeat, where there is a journal that has the first; a retry may come from another port.
     fn body(self, signal: Signal, raw: &[u8]) -> Option<Body> {
         match self {
-            From::Peer(peer) => Some(Body::of(peer.ip(), signal, raw)),
-            From::Here => None,
+            Caller::Peer(peer) => Some(Body::of(peer.ip(), signal, raw)),
+            Caller::Here => None,
         }
     }
 
     /// A number that stays the same for a connection.
     fn lane(self) -> usize {
         match self {
-            From::Peer(peer) => usize::from(peer.port()),
-            From::Here => 0,
+            Caller::Peer(peer) => usize::from(peer.port()),
+            Caller::Here => 0,
         }
     }
 }
@@ -335,6 +364,7 @@ impl Admission {
     /// Sets more aside as a body turns out larger (decompression); on failure nothing more is held and the request must be refused.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Busy> {
         if !self.share.take(bytes) {
+            self.account.refuse(self.signal, Reason::MEMORY, self.bytes.saturating_add(bytes));
             return Err(Busy { after: AFTER, what: "the memory set aside for requests is in use; see `memory:`".to_owned() });
         }
         self.bytes += bytes;
@@ -345,6 +375,17 @@ impl Admission {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Counts the request as refused, for whoever gives it up after it was admitted; not for a growth that failed, which counts itself.
+    pub fn refused(&self, why: Reason) {
+        self.account.refuse(self.signal, why, self.bytes);
+    }
+
+    /// The same bytes for somebody else to give back.
+    fn take(&mut self) -> Admission {
+        let (share, account) = (Arc::clone(&self.share), Arc::clone(&self.account));
+        Admission { share, bytes: std::mem::take(&mut self.bytes), signal: self.signal, account }
     }
 
     /// From now on exactly this much is there, as it turned out.

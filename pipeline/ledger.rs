@@ -108,6 +108,7 @@ pub(crate) struct Account {
 struct Books {
     sums: Posting,
     ended: BTreeMap<(Fate, Signal, Reason), u64>,
+    refused: BTreeMap<(Signal, Reason), Requests>,
 }
 
 impl Account {
@@ -128,6 +129,14 @@ impl Account {
         for (fate, signal, why, records) in &posting.ended {
             *books.ended.entry((*fate, *signal, *why)).or_default() += records;
         }
+    }
+
+    /// Counts a request of which nothing was taken in.
+    pub(crate) fn refuse(&self, signal: Signal, why: Reason, bytes: usize) {
+        let mut books = self.books.lock();
+        let sum = books.refused.entry((signal, why)).or_default();
+        sum.requests += 1;
+        sum.bytes += bytes as u64;
     }
 
     /// What is held now.
@@ -164,6 +173,8 @@ impl Account {
                 };
                 words.insert(why.0.to_owned(), *records);
             }
+            let refused = books.refused.iter().filter(|((of, _), _)| *of == signal);
+            counts.refused = refused.map(|((_, why), requests)| (why.0.to_owned(), *requests)).collect();
             if counts != Counts::default() {
                 signals.insert(signal, counts);
             }
@@ -218,6 +229,19 @@ pub struct Counts {
     pub rejected: BTreeMap<String, u64>,
     /// Gone, by reason.
     pub lost: BTreeMap<String, u64>,
+    /// Requests that a source said no to, by reason. Nobody knows how many records are in them, and their client still has them: they came in nowhere, so no
+    /// part of the equation counts them. A client that tries again may be counted again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, Requests>,
+}
+
+/// How many requests, and how large they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// How many.
+    pub requests: u64,
+    /// Their bytes as far as they were known when the answer was given: 0 for one whose body was not read.
+    pub bytes: u64,
 }
 
 impl Counts {
@@ -261,11 +285,13 @@ impl Snapshot {
         let mut taken = [0; 3];
         let mut others: BTreeMap<(usize, &str), u64> = BTreeMap::new();
         let mut lost = Vec::new();
+        let mut refused = 0;
         for node in &self.nodes {
             for (signal, counts) in &node.signals {
                 if node.kind == Kind::Source {
                     taken[slot(*signal)] += counts.taken;
                 }
+                refused += counts.refused.values().map(|sum| sum.requests).sum::<u64>();
                 *others.entry((0, "discarded on purpose")).or_default() += counts.discarded.values().sum::<u64>();
                 *others.entry((1, "rejected")).or_default() += counts.rejected.values().sum::<u64>();
                 *others.entry((2, "held")).or_default() += u64::try_from(counts.held).unwrap_or(0);
@@ -284,6 +310,10 @@ impl Snapshot {
             others.iter().filter(|(_, n)| **n > 0).map(|((_, word), n)| format!("{} {word}", text::thousands(*n))).collect();
         if !others.is_empty() {
             parts.push(others.join(", "));
+        }
+        if refused > 0 {
+            let noun = if refused == 1 { "request" } else { "requests" };
+            parts.push(format!("{} {noun} refused", text::thousands(refused)));
         }
         parts.push(if lost.is_empty() { "nothing was lost".to_owned() } else { format!("LOST: {}", lost.join(", ")) });
         parts.join("; ")
@@ -318,6 +348,11 @@ mod tests {
         assert_eq!(ledger.snapshot().sentence(), "12,035 spans, 5,000 logs in; LOST: 1 span at `otlp` (queue_full)");
         assert_eq!(ledger.snapshot().balance(), Ok(()));
         assert_eq!(ledger.snapshot().lost(), 1);
+        source.refuse(Signal::Logs, Reason::MEMORY, 20);
+        source.refuse(Signal::Logs, Reason::MEMORY, 22);
+        assert_eq!(ledger.snapshot().sentence(), "12,035 spans, 5,000 logs in; 2 requests refused; LOST: 1 span at `otlp` (queue_full)");
+        assert_eq!(ledger.snapshot().nodes[0].signals[&Signal::Logs].refused["memory"], Requests { requests: 2, bytes: 42 });
+        assert_eq!(ledger.snapshot().balance(), Ok(()), "what was refused came in nowhere");
     }
 
     #[test]

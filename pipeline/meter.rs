@@ -1,9 +1,36 @@
 //! `/metrics`: what `status` says, as Prometheus reads it. Made anew for each scrape from the ledger, which is the only place that counts.
 
 use crate::{ledger::Counts, running::Inner};
-use metrics::{counter, gauge, with_local_recorder};
+use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
+
+const COUNTERS: [(&str, &str); 8] = [
+    ("kansoku_in_total", "Records that came in at a node."),
+    ("kansoku_made_total", "Records that a node made."),
+    ("kansoku_out_total", "Records that went on; at a sink: were delivered."),
+    ("kansoku_discarded_total", "Records taken out on purpose, by reason."),
+    ("kansoku_rejected_total", "Records refused for good, by reason."),
+    ("kansoku_lost_total", "Records that are gone and should not be, by reason. Alert on any increase."),
+    ("kansoku_refused_requests_total", "Requests that a source said no to, by reason; their client still has them."),
+    ("kansoku_refused_bytes_total", "Bytes of those requests, as far as they were known when the answer was given."),
+];
+
+const GAUGES: [(&str, &str); 13] = [
+    ("kansoku_held", "Records that are at a node now. In + made = out + discarded + rejected + lost + held."),
+    ("kansoku_queue_bytes", "Bytes that wait for a sink."),
+    ("kansoku_queue_limit_bytes", "Bytes at which a sink's queue is full."),
+    ("kansoku_queue_oldest_seconds", "Age of what waits longest for a sink."),
+    ("kansoku_sink_failing", "1 while a sink does not take what it is given."),
+    ("kansoku_journal_bytes", "Bytes of the journal on disk."),
+    ("kansoku_journal_limit_bytes", "Bytes at which the journal is full and requests are refused."),
+    ("kansoku_journal_unsettled", "Requests that were read from the journal and are not settled yet."),
+    ("kansoku_journal_unread", "Records in the journal that no lane has read yet."),
+    ("kansoku_journal_lag_seconds", "How far what is being read is behind now."),
+    ("kansoku_memory_limit_bytes", "The memory budget."),
+    ("kansoku_memory_bytes", "What is used of the memory budget, by share."),
+    ("kansoku_uptime_seconds", "Seconds since the pipeline began."),
+];
 
 impl Inner {
     /// The text of one scrape.
@@ -15,6 +42,8 @@ impl Inner {
     }
 
     fn record(&self) {
+        COUNTERS.into_iter().for_each(|(name, help)| describe_counter!(name, help));
+        GAUGES.into_iter().for_each(|(name, help)| describe_gauge!(name, help));
         let status = self.status();
         for node in &status.ledger.nodes {
             for (signal, counts) in &node.signals {
@@ -59,6 +88,12 @@ fn record_node(node: &str, kind: &'static str, signal: &'static str, counts: &Co
     ended("kansoku_discarded_total", &counts.discarded);
     ended("kansoku_rejected_total", &counts.rejected);
     ended("kansoku_lost_total", &counts.lost);
+    for (reason, sum) in &counts.refused {
+        let mut labels = labels.to_vec();
+        labels.push(("reason", reason.clone()));
+        counter!("kansoku_refused_requests_total", &labels).absolute(sum.requests);
+        counter!("kansoku_refused_bytes_total", &labels).absolute(sum.bytes);
+    }
 }
 
 /// Gauges are floats; above 2^53 they lose the last digits, which nobody reads.

@@ -14,7 +14,23 @@ type Shared = Weak<dyn Any + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Pool(Arc<Mutex<HashMap<(TypeId, String), Shared>>>);
 
+/// What only one node may have, such as an address or a folder; given back when dropped.
+#[derive(Debug)]
+pub struct Claim {
+    by: String,
+}
+
 impl Pool {
+    /// Claims a thing for the setting or node `by`; it may claim again what it has, as after a reload.
+    ///
+    /// # Errors
+    /// Who has it.
+    pub fn claim(&self, thing: &str, by: &str) -> Result<Arc<Claim>, String> {
+        let mine = || Ok::<_, std::convert::Infallible>(Arc::new(Claim { by: by.to_owned() }));
+        let claim = self.get_or(thing, mine).unwrap_or_else(|never| match never {});
+        if claim.by == by { Ok(claim) } else { Err(claim.by.clone()) }
+    }
+
     /// The thing of this type and key, made with `make` if nobody holds one.
     pub fn get_or<T: Any + Send + Sync, E>(&self, key: &str, make: impl FnOnce() -> Result<Arc<T>, E>) -> Result<Arc<T>, E> {
         if let Some(found) = self.get(key) {

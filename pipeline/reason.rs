@@ -31,6 +31,20 @@ impl Reason {
     pub const DISK: Reason = Reason("disk");
     /// The lane was closed before it took the record; its client was told so.
     pub const CLOSED: Reason = Reason("closed");
+    /// The memory set aside for requests is in use.
+    pub const MEMORY: Reason = Reason("memory");
+    /// The trace window holds well over its share of the memory.
+    pub const WINDOW: Reason = Reason("window_full");
+    /// The journal is at its `limit`.
+    pub const JOURNAL_FULL: Reason = Reason("journal_full");
+    /// Every lane waits for a sink.
+    pub const LANES_FULL: Reason = Reason("lanes_full");
+    /// The process is going down.
+    pub const CLOSING: Reason = Reason("closing");
+    /// The same request came before, and no sink has it yet.
+    pub const ON_ITS_WAY: Reason = Reason("on_its_way");
+    /// The body came too slowly or broke off.
+    pub const BROKEN_OFF: Reason = Reason("broken_off");
     /// In minus out did not add up; always a defect.
     pub const UNACCOUNTED: Reason = Reason("unaccounted");
     /// A processor panicked while it had the record; always a defect.

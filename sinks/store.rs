@@ -3,7 +3,7 @@
 use config::{Bytes, Fault, Period, Place};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use pipeline::{Blocking, BuildContext, Clock, Component, Disk, Opened, Parcel, Pool, Refusal, Shape, Sink, SinkError, Stop, Why};
+use pipeline::{Blocking, BuildContext, Claim, Clock, Component, Disk, Opened, Parcel, Pool, Refusal, Shape, Sink, SinkError, Stop, Why};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
@@ -53,6 +53,10 @@ impl Component for Store {
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
         // A disk in memory is small: files take half of it at the most, the log a quarter.
+        let path = context.folder.join(&self.path);
+        let claim = context.pool.claim(&path.display().to_string(), &format!("sinks.{}", context.name)).map_err(|other| {
+            context.fault(format!("{} is the folder of {other} already; write another `path`, or let {other} read both", path.display()))
+        })?;
         let disk = context.disk.bytes_max().unwrap_or(u64::MAX);
         let options = store::Options {
             retain: self.retain.0,
@@ -60,7 +64,7 @@ impl Component for Store {
             flush_bytes_max: context.memory.store_bytes_max / 2,
             flush_after: self.flush_after.0,
             log_limit: self.log_limit.0.min(disk / 4),
-            ..store::Options::at(context.folder.join(&self.path))
+            ..store::Options::at(path)
         };
         Ok(Box::new(Storing {
             options,
@@ -72,6 +76,7 @@ impl Component for Store {
             blocking: Arc::clone(context.blocking),
             clock: context.clock.clone(),
             store: Mutex::new(None),
+            _claim: claim,
         }))
     }
 }
@@ -86,6 +91,7 @@ struct Storing {
     blocking: Blocking,
     clock: Clock,
     store: Mutex<Option<Arc<store::Store>>>,
+    _claim: Arc<Claim>,
 }
 
 impl Storing {

@@ -19,13 +19,13 @@ use tonic::{Status, body::Body};
 use tower::service_fn;
 
 /// Answers a unary call. Its one message is read within `limits` and into `room`, which `grow` makes larger before any byte is buffered; both are handed to
-/// `serve`. Whoever goes away midway has all of it dropped. `refuse` puts into words why a message was not read.
+/// `serve`. Whoever goes away midway has all of it dropped. `refuse` puts into words why a message was not read for which this room was held.
 pub async fn unary<B, R, F>(
     request: Request<B>,
     limits: Arc<Limits>,
     mut room: R,
     grow: fn(&mut R, usize) -> Result<(), NoRoom>,
-    refuse: fn(ReadError) -> Status,
+    refuse: fn(&R, ReadError) -> Status,
     serve: impl FnOnce(Bytes, R) -> F,
 ) -> Response<Body>
 where
@@ -40,9 +40,10 @@ where
     let message = Arc::new(Mutex::new(None));
     let put = Arc::clone(&message);
     let read = async move {
-        let coding = Coding::of_header(coding.as_ref()).map_err(refuse)?;
+        let coding = Coding::of_header(coding.as_ref()).map_err(|error| refuse(&room, error))?;
         let read = message::read(coding, body, &limits, &mut |bytes| grow(&mut room, bytes)).await;
-        *put.lock() = Some((read.map_err(refuse)?, room));
+        let read = read.map_err(|error| refuse(&room, error))?;
+        *put.lock() = Some((read, room));
         // In the message's place tonic gets an empty one.
         Ok::<_, Status>(Frame::data(Bytes::from_static(&[0; PREFIX])))
     };

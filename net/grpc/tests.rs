@@ -13,7 +13,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
-fn refused(error: ReadError) -> Status {
+fn refused<R>(_: &R, error: ReadError) -> Status {
     Status::new(error.code(), error.to_string())
 }
 

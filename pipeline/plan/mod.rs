@@ -171,12 +171,22 @@ impl Plan {
     pub fn check(&self, world: &World) -> Vec<Fault> {
         let budget = self.budget();
         let mut faults = Vec::new();
+        // Two that claim one thing see each other only while both are there.
+        let (mut sources, mut sinks) = (Vec::new(), Vec::new());
         for node in &self.nodes {
             let context = self.context(node, world, &budget);
             match &node.spec {
-                Some(Spec::Source(recipe)) => faults.extend(node.check_one(recipe.build(&context), || recipe.warnings(&context))),
-                Some(Spec::Processor(recipe)) => faults.extend(node.check_one(recipe.build(&context), || recipe.warnings(&context))),
-                Some(Spec::Sink(recipe)) => faults.extend(node.check_one(recipe.build(&context), || recipe.warnings(&context))),
+                Some(Spec::Source(recipe)) => {
+                    sources.push(recipe.build(&context));
+                    faults.extend(node.check_one(sources.last(), || recipe.warnings(&context)));
+                }
+                Some(Spec::Processor(recipe)) => {
+                    faults.extend(node.check_one(Some(&recipe.build(&context)), || recipe.warnings(&context)));
+                }
+                Some(Spec::Sink(recipe)) => {
+                    sinks.push(recipe.build(&context));
+                    faults.extend(node.check_one(sinks.last(), || recipe.warnings(&context)));
+                }
                 None => {}
             }
         }
@@ -234,12 +244,12 @@ impl PlannedNode {
     }
 
     /// Of a node that was read in part only what is said of a single word is sure: what seems to be missing may be what could not be read.
-    fn check_one<T>(&self, built: Result<T, Vec<Fault>>, warnings: impl FnOnce() -> Vec<Fault>) -> Vec<Fault> {
+    fn check_one<T>(&self, built: Option<&Result<T, Vec<Fault>>>, warnings: impl FnOnce() -> Vec<Fault>) -> Vec<Fault> {
         match (built, &self.partly) {
-            (Ok(_), None) => warnings(),
-            (Ok(_), Some(_)) => Vec::new(),
-            (Err(faults), None) => faults,
-            (Err(faults), Some(body)) => faults.into_iter().filter(|fault| body.has_word_at(fault.place)).collect(),
+            (Some(Ok(_)), None) => warnings(),
+            (None, _) | (Some(Ok(_)), Some(_)) => Vec::new(),
+            (Some(Err(faults)), None) => faults.clone(),
+            (Some(Err(faults)), Some(body)) => faults.iter().filter(|fault| body.has_word_at(fault.place)).cloned().collect(),
         }
     }
 }

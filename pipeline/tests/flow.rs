@@ -78,6 +78,8 @@ async fn a_full_queue_makes_the_source_wait() {
     let refused =
         futures::future::join_all(answers).await.into_iter().filter(|answer| matches!(answer, Ok(Err(intake::Refused::Busy(_))))).count();
     assert!(refused > 0, "the rest was told to come back");
+    let told = format!(r#"kansoku_refused_requests_total{{node="in",kind="source",signal="logs",reason="memory"}} {refused}"#);
+    assert!(trial.running.metrics().contains(&told), "{}", trial.running.metrics());
     *trial.told("slow").dead.lock() = false;
     let drained = trial.drain().await;
     assert!(drained.unfinished.is_empty(), "{:?}", drained.unfinished);
@@ -237,6 +239,10 @@ async fn metrics_say_what_the_ledger_says() {
     let text = trial.running.metrics();
     assert!(text.contains(r#"kansoku_in_total{node="in",kind="source",signal="logs"} 2"#), "{text}");
     assert!(text.contains(r#"kansoku_discarded_total{node="kept",kind="processor",signal="logs",reason="filtered"} 1"#), "{text}");
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} is not explained");
+    }
     assert!(trial.running.ready().is_ok());
     trial.drain().await;
 }

@@ -263,7 +263,13 @@ async fn a_full_journal_refuses_also_whoever_waits_for_delivery() {
     }
     assert!((1..=4).contains(&refused), "{refused}");
     *trial.told("out").dead.lock() = false;
-    assert!(trial.drain().await.unfinished.is_empty());
+    let drained = trial.drain().await;
+    assert!(drained.unfinished.is_empty());
+    let counts = &drained.ledger.node("in").unwrap().signals[&Signal::Logs];
+    let sum = counts.refused["journal_full"];
+    assert_eq!((sum.requests, counts.taken), (refused as u64, 12 - refused as u64), "what was refused did not come in");
+    assert!((100_000..110_000).contains(&(sum.bytes / sum.requests)), "{sum:?}");
+    assert_eq!((drained.ledger.balance(), drained.ledger.lost()), (Ok(()), 0));
 }
 
 #[tokio::test(start_paused = true)]

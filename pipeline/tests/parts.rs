@@ -1,8 +1,8 @@
 //! The tiny parts: a source that is fed by the test, processors that hold, drop or panic, a sink that does as told; and what runs them.
 
 use crate::{
-    BuildContext, Clock, Component, Drained, Entry, Flush, From, Held, Kind, Out, Parcel, Plan, Processor, Reason, Refusal, Running, Shape,
-    Sink, Source, SourceContext, SourceError, Why, World, catalog, intake,
+    BuildContext, Caller, Clock, Component, Drained, Entry, Flush, Held, Kind, Out, Parcel, Plan, Processor, Reason, Refusal, Running,
+    Shape, Sink, Source, SourceContext, SourceError, Why, World, catalog, intake,
 };
 use bytes::Bytes;
 use config::{Document, Fault, Graph, Period};
@@ -43,7 +43,7 @@ pub(super) struct Told {
     pub(super) parcels: Mutex<Vec<usize>>,
 }
 
-pub(super) type Request = (Signal, Bytes, From, oneshot::Sender<Result<intake::Accepted, intake::Refused>>);
+pub(super) type Request = (Signal, Bytes, Caller, oneshot::Sender<Result<intake::Accepted, intake::Refused>>);
 
 /// The test's end of a `Feed`.
 pub(super) struct Way(Mutex<Option<mpsc::Receiver<Request>>>);
@@ -81,7 +81,7 @@ impl Source for Feeding {
                 };
                 let intake = context.intake.clone();
                 begun.spawn(async move {
-                    let answered = match intake.admit(raw.len()) {
+                    let answered = match intake.admit(signal, raw.len()) {
                         Ok(admission) => intake.accept(signal, raw, admission, from, None).await,
                         Err(busy) => Err(intake::Refused::Busy(busy)),
                     };
@@ -368,10 +368,10 @@ impl Trial {
 
     /// Hands a request to the source `in` and waits for its answer.
     pub(super) async fn send(&self, texts: &[&str]) -> Result<intake::Accepted, intake::Refused> {
-        self.begin(texts, From::Here).await.await.unwrap()
+        self.begin(texts, Caller::Here).await.await.unwrap()
     }
 
-    pub(super) async fn begin(&self, texts: &[&str], from: From) -> oneshot::Receiver<Result<intake::Accepted, intake::Refused>> {
+    pub(super) async fn begin(&self, texts: &[&str], from: Caller) -> oneshot::Receiver<Result<intake::Accepted, intake::Refused>> {
         let (answer, answered) = oneshot::channel();
         self.feed("in").send((Signal::Logs, logs(texts), from, answer)).await.unwrap();
         answered
@@ -404,6 +404,6 @@ impl Trial {
     }
 }
 
-pub(super) fn peer(port: u16) -> From {
-    From::Peer(SocketAddr::from(([127, 0, 0, 1], port)))
+pub(super) fn peer(port: u16) -> Caller {
+    Caller::Peer(SocketAddr::from(([127, 0, 0, 1], port)))
 }

@@ -52,7 +52,7 @@ async fn play(steps: Vec<Step>, on_full: &str, journal: bool) {
             Step::Send(texts) => {
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                 // Taken or refused: the ledger says which.
-                let _answer = trial.begin(&texts, crate::From::Here).await;
+                let _answer = trial.begin(&texts, crate::Caller::Here).await;
             }
             Step::Wait(ms) => sleep(Duration::from_millis(ms)).await,
             Step::Dead(dead) => *trial.told("one").dead.lock() = dead,

@@ -8,7 +8,7 @@ mod shop;
 
 use config::{Fault, Period, Placed, Share};
 use futures::future::{BoxFuture, Either, select};
-use pipeline::{BuildContext, Component, From, Intake, Opened, Refused, Shape, Source, SourceContext, SourceError, Stop};
+use pipeline::{BuildContext, Caller, Component, Intake, Opened, Refused, Shape, Source, SourceContext, SourceError, Stop};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use shop::{Export, Plan, Shop};
@@ -129,8 +129,8 @@ impl Source for Generating {
 /// Hands a request in, again and again while the intake is busy; a shop that is told to stop tries once.
 async fn send(intake: &Intake, stop: &Stop, export: Export) -> Result<(), SourceError> {
     loop {
-        let refused = match intake.admit(export.request.len()) {
-            Ok(room) => intake.accept(export.signal, export.request.clone(), room, From::Here, None).await.err(),
+        let refused = match intake.admit(export.signal, export.request.len()) {
+            Ok(room) => intake.accept(export.signal, export.request.clone(), room, Caller::Here, None).await.err(),
             Err(busy) => Some(Refused::Busy(busy)),
         };
         let after = match refused {

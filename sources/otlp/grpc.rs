@@ -67,7 +67,7 @@ impl Service {
             return Err(Trouble::new(Code::Unimplemented, StatusCode::NOT_FOUND, message));
         };
         let inlet = self.inlet;
-        let (limits, room) = (Arc::clone(&inlet.limits), inlet.room()?);
+        let (limits, room) = (Arc::clone(&inlet.limits), inlet.room(signal)?);
         let peer = request.extensions().get::<Peer>().copied();
         let within = grpc::timeout(request.headers());
         let take = async move |message, room| {
@@ -75,7 +75,7 @@ impl Service {
             let why = accepted.cut.map(|cut| cut.to_string()).or(accepted.note);
             Ok(answer::response(accepted.rejected, why.as_deref().unwrap_or_default()))
         };
-        Ok(grpc::unary(request, limits, room, Room::grow, |error| Trouble::from(error).grpc(), take).await)
+        Ok(grpc::unary(request, limits, room, Room::grow, |room, error| room.unread(error).grpc(), take).await)
     }
 }
 

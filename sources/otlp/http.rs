@@ -133,10 +133,12 @@ where
         let message = "the content type must be application/x-protobuf or application/json";
         return Err(Trouble::new(Code::InvalidArgument, StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     };
-    let coding = Coding::of_header(head.headers.get(CONTENT_ENCODING))?;
-    let mut room = inlet.room()?;
-    let wire = body::read(body, &inlet.limits, &mut |bytes| room.grow(bytes)).await?;
-    let plain = coding::inflate(coding, wire, &inlet.limits, &mut |bytes| room.grow(bytes)).await?;
+    let mut room = inlet.room(signal)?;
+    let coding = Coding::of_header(head.headers.get(CONTENT_ENCODING)).map_err(|error| room.unread(error))?;
+    let wire = body::read(body, &inlet.limits, &mut |bytes| room.grow(bytes)).await;
+    let wire = wire.map_err(|error| room.unread(error))?;
+    let plain = coding::inflate(coding, wire, &inlet.limits, &mut |bytes| room.grow(bytes)).await;
+    let plain = plain.map_err(|error| room.unread(error))?;
     let peer = head.extensions.get::<Peer>().copied();
     Ok((signal, inlet.take(signal, encoding, plain, room, peer, None).await?))
 }

@@ -5,9 +5,9 @@ use ::http::HeaderMap;
 use bytes::Bytes;
 use net::{
     Credential, Peer,
-    body::{Limits, NoRoom},
+    body::{Limits, NoRoom, ReadError},
 };
-use pipeline::{Accepted, Admission, From, Intake, Refused};
+use pipeline::{Accepted, Admission, Caller, Intake, Reason, Refused};
 use signal::{Signal, codec::json};
 use std::{sync::Arc, time::Duration};
 
@@ -34,6 +34,18 @@ impl Room {
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.0.grow(bytes).map_err(|busy| NoRoom { after: busy.after, what: busy.what })
     }
+
+    /// Counts a request whose body could not be read.
+    pub(super) fn unread(&self, error: ReadError) -> Trouble {
+        match &error {
+            // Counted where it failed to grow.
+            ReadError::NoRoom(_) => {}
+            ReadError::TooLarge { .. } | ReadError::TooLargeInflated { .. } | ReadError::Bomb { .. } => self.0.refused(Reason::TOO_LARGE),
+            ReadError::Slow { .. } | ReadError::Broken { .. } => self.0.refused(Reason::BROKEN_OFF),
+            ReadError::UnknownCoding { .. } | ReadError::Coding { .. } | ReadError::Frame(_) => self.0.refused(Reason::MALFORMED),
+        }
+        error.into()
+    }
 }
 
 impl Inlet {
@@ -47,8 +59,8 @@ impl Inlet {
     }
 
     /// Nothing is set aside yet; an intake that is full says so before anything is read.
-    pub(super) fn room(&self) -> Result<Room, Trouble> {
-        Ok(Room(self.intake.admit(0)?))
+    pub(super) fn room(&self, signal: Signal) -> Result<Room, Trouble> {
+        Ok(Room(self.intake.admit(signal, 0)?))
     }
 
     /// Hands an inflated request to the intake.
@@ -64,11 +76,11 @@ impl Inlet {
         let request = match encoding {
             Encoding::Protobuf => request,
             Encoding::Json => {
-                room.grow(request.len()).map_err(net::body::ReadError::NoRoom)?;
-                json::to_protobuf(signal, &request)?
+                room.grow(request.len()).map_err(ReadError::NoRoom)?;
+                json::to_protobuf(signal, &request).map_err(|malformed| self.intake.malformed(signal, malformed))?
             }
         };
-        let from = peer.map_or(From::Here, |Peer(address)| From::Peer(address));
+        let from = peer.map_or(Caller::Here, |Peer(address)| Caller::Peer(address));
         self.intake.accept(signal, request, room.0, from, within).await.map_err(|refused| match (refused, encoding) {
             (Refused::Malformed(malformed), Encoding::Json) => Trouble::malformed(malformed.in_json()),
             (refused, _) => refused.into(),

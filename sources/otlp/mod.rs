@@ -14,7 +14,7 @@ use futures::future::{BoxFuture, join};
 use inlet::Inlet;
 use limits::Limits;
 use net::{Credential, Listener, Transport, body, serve};
-use pipeline::{BuildContext, Component, Opened, Pool, Shape, Source, SourceContext, SourceError, Speaks};
+use pipeline::{BuildContext, Claim, Component, Opened, Pool, Shape, Source, SourceContext, SourceError, Speaks};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
@@ -107,7 +107,12 @@ impl Component for Otlp {
             let place = listen.as_ref().map_or(context.place, Placed::place);
             let transport = tls.as_ref().map_or(Ok(Transport::Plain), |tls| lock::transport(tls, context.folder))?;
             let key = format!("sources.{}.{key}.listen", context.name);
-            Ok(Some(Door { address, place, key, transport, pool: context.pool.clone(), listener: None }))
+            // Port 0 is another port every time.
+            let claim = (!address.ends_with(":0")).then(|| context.pool.claim(&address, &key)).transpose().map_err(|other| {
+                let other = other.trim_end_matches(".listen");
+                Fault::at(place, format!("{address} is already listened on by {other}; set {key}"))
+            })?;
+            Ok(Some(Door { address, place, key, transport, pool: context.pool.clone(), claim, listener: None }))
         };
         let (grpc, http) = (door(&self.grpc.listen, &self.grpc.tls, GRPC, "grpc"), door(&self.http.listen, &self.http.tls, HTTP, "http"));
         let (grpc, http) = match (grpc, http) {
@@ -141,26 +146,20 @@ struct Door {
     key: String,
     transport: Transport,
     pool: Pool,
-    listener: Option<Arc<Held>>,
-}
-
-/// A listener, and the setting it was bound for: another setting with the same address is a mistake, not an older graph.
-struct Held {
-    listener: Listener,
-    key: String,
+    /// None for port 0, which is another port every time.
+    claim: Option<Arc<Claim>>,
+    listener: Option<Arc<Listener>>,
 }
 
 impl Door {
     /// Binds the address, or takes the listener that an older graph has there.
-    async fn open(&mut self) -> Result<Arc<Held>, Fault> {
-        // Port 0 is another port every time.
-        let shared = !self.address.ends_with(":0");
-        let listener = match self.pool.get::<Held>(&self.address).filter(|_| shared) {
+    async fn open(&mut self) -> Result<Arc<Listener>, Fault> {
+        let shared = self.claim.is_some();
+        let listener = match self.pool.get::<Listener>(&self.address).filter(|_| shared) {
             Some(listener) => listener,
             None => {
                 let bound = net::listen(&self.address).await;
-                let listener = bound.map_err(|error| Fault::at(self.place, format!("{error}; set {}", self.key)))?;
-                let bound = Arc::new(Held { listener, key: self.key.clone() });
+                let bound = Arc::new(bound.map_err(|error| Fault::at(self.place, format!("{error}; set {}", self.key)))?);
                 if shared {
                     let put = self.pool.get_or(&self.address, || Ok::<_, std::convert::Infallible>(Arc::clone(&bound)));
                     put.unwrap_or_else(|never| match never {})
@@ -169,10 +168,6 @@ impl Door {
                 }
             }
         };
-        if listener.key != self.key {
-            let what = format!("{} is already listened on by {}; set {}", self.address, listener.key.trim_end_matches(".listen"), self.key);
-            return Err(Fault::at(self.place, what));
-        }
         self.listener = Some(Arc::clone(&listener));
         Ok(listener)
     }
@@ -185,7 +180,7 @@ impl Source for Server {
             for (speaks, door) in [(Speaks::OtlpGrpc, &mut self.grpc), (Speaks::OtlpHttp, &mut self.http)] {
                 let Some(door) = door else { continue };
                 match door.open().await {
-                    Ok(listener) => opened.push(Opened::listener(speaks, listener.listener.address())),
+                    Ok(listener) => opened.push(Opened::listener(speaks, listener.address())),
                     Err(fault) => faults.push(fault),
                 }
             }
@@ -198,18 +193,18 @@ impl Source for Server {
             let Server { grpc, http, credentials, cors, body, serve: limits } = *self;
             let opened = |door: Option<Door>| door.and_then(|door| Some((door.listener?, door.transport)));
             let (grpc, http) = (opened(grpc), opened(http));
-            let place = |opened: &Option<(Arc<Held>, Transport)>| opened.as_ref().map(|(held, _)| held.listener.address());
+            let place = |opened: &Option<(Arc<Listener>, Transport)>| opened.as_ref().map(|(listener, _)| listener.address());
             let (grpc_at, http_at) = (place(&grpc), place(&http));
             let [for_grpc, for_http] = credentials.map(|credential| Inlet::new(context.intake.clone(), Arc::clone(&body), credential));
             let over_grpc = async {
-                let Some((held, transport)) = grpc else { return };
+                let Some((listener, transport)) = grpc else { return };
                 let service = grpc::Service::new(for_grpc, http_at);
-                net::serve(&held.listener, transport, service, limits.clone(), context.stop.asked()).await;
+                net::serve(&listener, transport, service, limits.clone(), context.stop.asked()).await;
             };
             let over_http = async {
-                let Some((held, transport)) = http else { return };
+                let Some((listener, transport)) = http else { return };
                 let service = http::service(for_http, grpc_at, cors);
-                net::serve(&held.listener, transport, service, limits.clone(), context.stop.asked()).await;
+                net::serve(&listener, transport, service, limits.clone(), context.stop.asked()).await;
             };
             join(over_grpc, over_http).await;
             Ok(())

@@ -5,7 +5,7 @@ use config::{Document, Environment, Fault, Graph, Level, Source as File, show};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use pipeline::{
-    BuildContext, Clock, Component, Entry, From, Kind, Parcel, Plan, Refusal, Shape, Sink, Source, SourceContext, SourceError, World,
+    BuildContext, Caller, Clock, Component, Entry, Kind, Parcel, Plan, Refusal, Shape, Sink, Source, SourceContext, SourceError, World,
     catalog, intake, plan::PlannedNode,
 };
 use schemars::JsonSchema;
@@ -215,8 +215,8 @@ impl Source for Telling {
                     () = context.stop.asked() => return Ok(()),
                     Some(request) = requests.recv() => request,
                 };
-                let admission = context.intake.admit(raw.len()).unwrap();
-                let accepted = context.intake.accept(signal, raw.into(), admission, From::Here, None).await;
+                let admission = context.intake.admit(signal, raw.len()).unwrap();
+                let accepted = context.intake.accept(signal, raw.into(), admission, Caller::Here, None).await;
                 answer.send(accepted).unwrap();
             }
         })

@@ -134,7 +134,9 @@ async fn what_is_too_large_is_413_however_it_is_packed() {
     }
     let answer = say(http, "POST", "/v1/traces", &[PROTOBUF], &vec![0; (16 << 20) + 1]).await;
     assert_eq!((answer.status, answer.message()), (413, "the body is larger than the 16 MiB that are taken".to_owned()));
-    trial.end().await;
+    let drained = trial.end().await;
+    let refused = &drained.ledger.node("otlp").unwrap().signals[&Signal::Traces].refused;
+    assert_eq!((refused.len(), refused["too_large"].requests), (1, 7), "{refused:?}");
 }
 
 #[tokio::test]
@@ -144,7 +146,9 @@ async fn a_full_budget_is_429_with_a_time_to_retry() {
     assert_eq!((answer.status, answer.header("retry-after")), (429, "1"));
     let status = answer::Status::decode(&answer.body).unwrap();
     assert_eq!((status.code, status.retry.map(|after| after.as_secs())), (8, Some(1)));
-    trial.end().await;
+    let drained = trial.end().await;
+    let refused = &drained.ledger.node("otlp").unwrap().signals[&Signal::Traces].refused;
+    assert_eq!((refused.len(), refused["memory"].requests), (1, 1), "{refused:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use query::When;
 use serde::{Deserialize, Serialize};
 use signal::{Item, Record, SpanId, Trace, ids, text::head, view::Status};
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 /// Log lines an alert carries.
 const LINES_MAX: usize = 5;
@@ -116,7 +116,8 @@ fn path(trace: &Trace) -> Vec<String> {
         _ => None,
     };
     let steps: HashMap<SpanId, Step> = trace.spans.records().filter_map(of_span).collect();
-    let failed = steps.iter().filter(|(_, s)| s.failed).min_by_key(|(id, s)| (s.end, **id)).map(|(id, _)| *id);
+    // Of a call and its caller that end at the same nanosecond, the call failed first.
+    let failed = steps.iter().filter(|(_, s)| s.failed).min_by_key(|(id, s)| (s.end, Reverse(depth(&steps, s)), **id)).map(|(id, _)| *id);
     let last = failed.or_else(|| slowest_leaf(&steps));
     let mut path = Vec::new();
     let mut at = last;
@@ -126,6 +127,11 @@ fn path(trace: &Trace) -> Vec<String> {
     }
     path.reverse();
     path
+}
+
+/// Steps above this one that were seen.
+fn depth(steps: &HashMap<SpanId, Step>, step: &Step) -> usize {
+    std::iter::successors(Some(step), |step| steps.get(&step.parent?)).take(STEPS_MAX).count()
 }
 
 fn slowest_leaf(steps: &HashMap<SpanId, Step>) -> Option<SpanId> {

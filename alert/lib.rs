@@ -14,5 +14,6 @@ pub mod template;
 pub use book::{Alert, Book};
 pub use evaluate::{Evaluator, Seen};
 pub use evidence::Evidence;
+pub use notify::AdminUrl;
 pub use rule::{Rule, RuleFile, Subject};
 pub use state::{Phase, State, Transition};

@@ -43,12 +43,12 @@ impl Template {
         Ok(Template(pieces))
     }
 
-    /// The text with its holes filled; a label that is missing leaves nothing.
+    /// The text with its holes filled; a label that is missing or empty (of a trace whose root was not seen) reads `unknown`.
     #[must_use]
     pub fn fill(&self, labels: &BTreeMap<String, String>, value: f64) -> String {
         let fill = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Label(name) => labels.get(name).cloned().unwrap_or_default(),
+            Piece::Label(name) => labels.get(name).filter(|value| !value.is_empty()).cloned().unwrap_or_else(|| "unknown".to_owned()),
             Piece::Value => value.to_string(),
         };
         self.0.iter().map(fill).collect()
@@ -78,7 +78,7 @@ mod tests {
     fn labels_and_the_value_are_filled_in() {
         assert_eq!(filled("{{ $value }} errors at {{$labels.http.route}} of {{ .Labels.service }}").unwrap(), "3 errors at /pay of shop");
         assert_eq!(filled("no hole").unwrap(), "no hole");
-        assert_eq!(filled("{{ $labels.absent }}!").unwrap(), "!");
+        assert_eq!(filled("{{ $labels.absent }}!").unwrap(), "unknown!");
     }
 
     #[test]

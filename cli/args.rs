@@ -133,19 +133,19 @@ pub(crate) struct SchemaWords {}
 #[derive(Args, Clone, Debug)]
 pub(crate) struct At {
     /// The admin address of the running kansoku.
-    #[arg(long, env = "KANSOKU_URL", default_value = "http://127.0.0.1:4319", value_name = "URL")]
+    #[arg(long, env = "KANSOKU_URL", default_value = "http://127.0.0.1:4319", value_name = "URL", value_parser = web_address)]
     pub(crate) at: String,
     /// The admin token, where one is set.
     #[arg(long, env = "KANSOKU_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
 }
 
-/// Words of the commands that only ask.
-#[derive(Args, Debug)]
+/// Whom to ask, and how to show the answer.
+#[derive(Args, Clone, Debug)]
 pub(crate) struct AskWords {
     #[command(flatten)]
     pub(crate) at: At,
-    /// JSON instead of text.
+    /// JSON instead of text; of a list, one object a line.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -160,10 +160,7 @@ pub(crate) struct WhyWords {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<String>,
     #[command(flatten)]
-    pub(crate) at: At,
-    /// JSON instead of text.
-    #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) ask: AskWords,
 }
 
 /// Words of `journal`.
@@ -250,10 +247,7 @@ pub(crate) enum QueryWhat {
         #[arg(long, value_name = "FOLDER")]
         store: Option<String>,
         #[command(flatten)]
-        at: At,
-        /// JSON instead of text.
-        #[arg(long)]
-        json: bool,
+        ask: AskWords,
     },
     /// Traces, newest first.
     Traces(SearchWords),
@@ -295,12 +289,21 @@ pub(crate) struct SearchWords {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<String>,
     #[command(flatten)]
-    pub(crate) at: At,
-    /// One JSON object a line instead of a table.
-    #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) ask: AskWords,
 }
 
 fn period(text: &str) -> Result<std::time::Duration, String> {
     config::Period::parse(text).map(|period| period.0)
+}
+
+fn web_address(text: &str) -> Result<String, String> {
+    let is_web = |url: &reqwest::Url| ["http", "https"].contains(&url.scheme()) && url.has_host();
+    match reqwest::Url::parse(text) {
+        Ok(url) if is_web(&url) => Ok(text.to_owned()),
+        _ => {
+            let meant = format!("http://{text}");
+            let known = reqwest::Url::parse(&meant).is_ok_and(|url| url.port().is_some());
+            Err(format!("not a web address; write it like `{}`", if known { &meant } else { "http://127.0.0.1:4319" }))
+        }
+    }
 }

@@ -11,7 +11,10 @@ use std::{
     process::{ExitCode, ExitStatus, Stdio},
     time::Duration,
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::Instant,
+};
 
 /// Why the program did not start, in words.
 pub(crate) struct NotStarted(pub(crate) String);
@@ -28,7 +31,7 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with OTLP export to `listeners` in its environment; what the user set there stays.
     pub(crate) fn start(words: &[String], listeners: &[(Speaks, SocketAddr)]) -> Result<Program, NotStarted> {
-        let [name, rest @ ..] = words else { return Err(NotStarted("there is no program after `--`".to_owned())) };
+        let (name, rest) = words.split_first().map_or(("", [].as_slice()), |(name, rest)| (name.as_str(), rest));
         let of = |wanted: Speaks| listeners.iter().find(|(speaks, _)| *speaks == wanted).map(|(_, address)| reachable(*address));
         let (endpoint, protocol) = match (of(Speaks::OtlpHttp), of(Speaks::OtlpGrpc)) {
             (Some(http), _) => (http, "http/protobuf"),
@@ -52,8 +55,9 @@ impl Program {
         Ok(Program { child, output })
     }
 
-    /// Waits for its end, passes signals on to it, and takes its output in. The exit code is the program's; 128 + n after signal n, as in a shell.
-    pub(crate) async fn ended(mut self) -> ExitCode {
+    /// Waits for its end, passes signals on to it, and takes its output in. One that goes on for `patience` after it was asked to end is killed.
+    /// The exit code is the program's; 128 + n after signal n, as in a shell.
+    pub(crate) async fn ended(mut self, patience: Duration) -> ExitCode {
         let output = self.output.take();
         let reading = async {
             if let Some(output) = output {
@@ -62,11 +66,21 @@ impl Program {
         };
         tokio::pin!(reading);
         let mut signals = Signals::listen();
-        let mut read = false;
+        let (mut read, mut last) = (false, None);
         let status = loop {
             tokio::select! {
                 status = self.child.wait() => break status,
-                number = signals.next() => self.pass_on(number),
+                number = signals.next() => {
+                    if self.pass_on(number) == Passed::On {
+                        last.get_or_insert_with(|| Instant::now() + patience);
+                    }
+                }
+                () = until(last) => {
+                    print::note(&format!("the program did not end within {} of being asked to, so it is killed", config::Period(patience)));
+                    last = None;
+                    // It may have ended in between, which `wait` will tell.
+                    let _ended = self.child.start_kill();
+                }
                 () = &mut reading, if !read => read = true,
             }
         };
@@ -82,17 +96,34 @@ impl Program {
         }
     }
 
-    fn pass_on(&self, number: i32) {
-        // A terminal has sent Ctrl-C to the program too, and a second one means "at once" to many.
+    fn pass_on(&self, number: i32) -> Passed {
+        // A terminal has sent Ctrl-C to the program too, where it need not mean the end; a second one means "at once" to many.
         if number == libc::SIGINT && std::io::stdin().is_terminal() {
-            return;
+            return Passed::Already;
         }
-        let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
+        let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) else { return Passed::Already };
         let (Some(pid), Some(signal)) = (rustix::process::Pid::from_raw(pid), rustix::process::Signal::from_named_raw(number)) else {
-            return;
+            return Passed::Already;
         };
         // It may have ended in between, which `wait` will tell.
         let _ended = rustix::process::kill_process(pid, signal);
+        Passed::On
+    }
+}
+
+/// What became of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passed {
+    /// The program got it from us.
+    On,
+    /// It has it, or is gone.
+    Already,
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

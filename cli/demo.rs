@@ -13,5 +13,5 @@ pub(crate) async fn run(words: DemoWords) -> ExitCode {
     let Some(loaded) = read.map_err(|(source, faults)| print::faults(&source, &faults)).ok() else { return ExitCode::from(2) };
     let keeping = if words.ephemeral { run::Keeping::Nothing } else { run::Keeping::OnDisk };
     print::note("A small shop is running. In another terminal: kansoku why last, kansoku query traces --status error, kansoku status");
-    run::until(loaded, keeping, Until::Stopped { after: words.length }).await
+    run::to_its_end(loaded, keeping, Until::Stopped { after: words.length }).await
 }

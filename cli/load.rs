@@ -12,8 +12,18 @@ pub(crate) const SIDECAR: (&str, &str) = ("preset sidecar", include_str!("../con
 /// The sidecar preset with a small shop.
 pub(crate) const DEMO: (&str, &str) = ("preset demo", include_str!("../config/examples/demo.yaml"));
 
+/// Who can change the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It is the user's file.
+    ByUser,
+    /// It is in the binary.
+    Preset,
+}
+
 /// A graph that was read, with the faults found so far.
 pub(crate) struct Loaded {
+    pub(crate) written: Written,
     pub(crate) source: Arc<Source>,
     pub(crate) graph: Graph,
     pub(crate) faults: Vec<Fault>,
@@ -24,13 +34,13 @@ pub(crate) struct Loaded {
 /// Reads a file. On faults that leave nothing to look at, says them and returns none.
 pub(crate) fn file(path: &Path) -> Result<Loaded, (Arc<Source>, Vec<Fault>)> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    Document::load(path).map(|document| loaded(document, folder))
+    Document::load(path).map(|document| loaded(document, folder, Written::ByUser))
 }
 
 /// Reads a preset whose state lies in `state`.
 pub(crate) fn preset((name, text): (&str, &str), state: &Path) -> Result<Loaded, (Arc<Source>, Vec<Fault>)> {
     let environment = Preset { state: state.to_string_lossy().into_owned() };
-    Document::parse(name, text, &environment).map(|document| loaded(document, PathBuf::from(".")))
+    Document::parse(name, text, &environment).map(|document| loaded(document, PathBuf::from("."), Written::Preset))
 }
 
 /// Either of them; says what is wrong and returns none.
@@ -39,10 +49,10 @@ pub(crate) fn file_or_preset(path: Option<&Path>, state: &Path) -> Option<Loaded
     read.map_err(|(source, faults)| print::faults(&source, &faults)).ok()
 }
 
-fn loaded(document: Document, folder: PathBuf) -> Loaded {
+fn loaded(document: Document, folder: PathBuf, written: Written) -> Loaded {
     let source = Arc::clone(&document.source);
     let (graph, faults) = Graph::of(Arc::new(document), pipeline::settings::SETTINGS);
-    Loaded { source, graph, faults, folder }
+    Loaded { written, source, graph, faults, folder }
 }
 
 /// The user's state folder: `$XDG_STATE_HOME/kansoku`, else `~/.local/state/kansoku`, else the working folder.

@@ -36,7 +36,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    init_log(&arguments);
+    if let Err(why) = init_log(&arguments) {
+        print::error(&why);
+        return ExitCode::from(2);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -60,11 +63,14 @@ fn main() -> ExitCode {
     })
 }
 
-fn init_log(arguments: &Arguments) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+fn init_log(arguments: &Arguments) -> Result<(), String> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|wrong| {
+        format!("`--log {}`: {wrong}; write a level, as in `info`, or one per part, as in `pipeline=debug,warn`", arguments.log)
+    })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match arguments.log_format {
         args::LogFormat::Text => log.with_ansi(print::colour() == config::show::Colour::Always).init(),
         args::LogFormat::Json => log.json().init(),
     }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::print;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use net::{Client, Protocol, Url};
+use net::{Client, Patience, Protocol, Url};
 use pipeline::Clock;
 use signal::{
     Value,
@@ -18,8 +18,8 @@ use tokio::{
 const REQUEST_BYTES: usize = 64 << 10;
 /// How long a line waits for others.
 const LINGER: Duration = Duration::from_millis(200);
-const TRIES: u32 = 5;
-const WITHIN: Duration = Duration::from_secs(10);
+/// A yes means that it is on disk, so it is worth some tries.
+const PATIENCE: Patience = Patience { tries: 5, within: Duration::from_secs(10), pause: Duration::from_millis(400) };
 
 /// Both streams of a program, and where their lines go.
 pub(crate) struct Output {
@@ -90,23 +90,14 @@ impl Sender {
         LineLogs::new(vec![("service.name".to_owned(), Value::Text(self.service.clone()))])
     }
 
-    /// Sends what was gathered. Tries for a while, since a yes means that it is on disk; then says what is gone.
+    /// Sends what was gathered, or says what is gone.
     async fn send(&self, logs: &mut LineLogs) {
         let lines = logs.len();
         let Some(body) = logs.take() else { return };
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"))]);
-        let mut why = String::new();
-        for attempt in 0..TRIES {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(attempt)).await;
-            }
-            match self.client.post(&self.url, headers.clone(), vec![body.clone()], WITHIN).await {
-                Ok(answer) if answer.status.is_success() => return,
-                Ok(answer) => why = format!("the answer was {}", answer.status),
-                Err(error) => why = error.to_string(),
-            }
+        if let Err(why) = self.client.post_patiently(&self.url, &headers, &body, PATIENCE).await {
+            print::note(&format!("{lines} lines of the program's output could not be taken in: {why}"));
         }
-        print::note(&format!("{lines} lines of the program's output could not be taken in: {why}"));
     }
 }
 

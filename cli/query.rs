@@ -29,13 +29,13 @@ const WIDTH: usize = 80;
 
 pub(crate) async fn run(words: QueryWords) -> ExitCode {
     match words.what {
-        QueryWhat::Trace { id, store, at, json } => {
+        QueryWhat::Trace { id, store, ask } => {
             if let Err(wrong) = TraceRef::read(&id) {
                 return ended(&wrong.to_string(), 2);
             }
             let store: Vec<_> = store.iter().map(|store| ("store", store.clone())).collect();
-            match told::<TraceView>(&at, &format!("/api/v1/trace/{id}"), &store).await {
-                Ok(trace) if json => print::line(&text::inert_json(&trace.json)),
+            match told::<TraceView>(&ask.at, &format!("/api/v1/trace/{id}"), &store).await {
+                Ok(trace) if ask.json => print::line(&text::inert_json(&trace.json)),
                 Ok(trace) => print::line(&story::trace(&trace.value, Page::stdout(why::WIDTH))),
                 Err(code) => return code,
             }
@@ -51,7 +51,7 @@ async fn traces(words: SearchWords) -> ExitCode {
     if words.follow {
         return on::<TraceSummary>("/api/v1/traces", &words, page).await;
     }
-    match told::<Traces>(&words.at, "/api/v1/traces", &parameters(&words)).await {
+    match told::<Traces>(&words.ask.at, "/api/v1/traces", &parameters(&words)).await {
         Ok(found) => show(&found.value.traces, &words, page, "no trace matches"),
         Err(code) => code,
     }
@@ -65,7 +65,7 @@ async fn logs(words: SearchWords) -> ExitCode {
     if words.follow {
         return on::<LogLine>("/api/v1/logs", &words, page).await;
     }
-    match told::<Logs>(&words.at, "/api/v1/logs", &parameters(&words)).await {
+    match told::<Logs>(&words.ask.at, "/api/v1/logs", &parameters(&words)).await {
         Ok(mut found) => {
             // The newest are asked for, and read in the order in which they happened.
             found.value.logs.reverse();
@@ -78,11 +78,11 @@ async fn logs(words: SearchWords) -> ExitCode {
 async fn on<T: Listing>(path: &str, words: &SearchWords, page: Page) -> ExitCode {
     let mut query = parameters(words);
     query.push(("follow", "true".to_owned()));
-    follow::run::<T>(&words.at, path, &query, words.json, page).await
+    follow::run::<T>(&words.ask.at, path, &query, words.ask.json, page).await
 }
 
 fn show<T: Listing>(found: &[T], words: &SearchWords, page: Page, none: &str) -> ExitCode {
-    if words.json {
+    if words.ask.json {
         for one in found {
             if !print::reaches(&text::inert_json(&serde_json::to_string(one).unwrap_or_default())) {
                 break;

@@ -4,7 +4,7 @@ use crate::{
     args::RunWords,
     catalog,
     command::{self, Program},
-    load::{self, Loaded},
+    load::{self, Loaded, Written},
     print, stop,
 };
 use api::Admin;
@@ -33,20 +33,27 @@ pub(crate) enum Until {
 }
 
 pub(crate) async fn run(words: RunWords) -> ExitCode {
+    if words.command.is_empty() && std::env::args_os().any(|word| word == "--") {
+        print::error("there is no program after `--`; write one, as in `kansoku run -- python app.py`");
+        return ExitCode::from(2);
+    }
     let state = words.state.unwrap_or_else(load::state_folder);
     let Some(loaded) = load::file_or_preset(words.file.as_deref(), &state) else { return ExitCode::from(2) };
     let keeping = if words.ephemeral { Keeping::Nothing } else { Keeping::OnDisk };
     let until = if words.command.is_empty() { Until::Stopped { after: None } } else { Until::Ended(words.command) };
-    self::until(loaded, keeping, until).await
+    to_its_end(loaded, keeping, until).await
 }
 
 /// Runs a graph until it is to end; the exit code is the program's, if there is one.
-pub(crate) async fn until(loaded: Loaded, keeping: Keeping, until: Until) -> ExitCode {
-    let source = Arc::clone(&loaded.source);
+pub(crate) async fn to_its_end(loaded: Loaded, keeping: Keeping, until: Until) -> ExitCode {
+    let (source, written) = (Arc::clone(&loaded.source), loaded.written);
     let (running, admin, drain) = match start(loaded, keeping).await {
         Ok(started) => started,
         Err(faults) => {
-            print::faults(&source, &faults);
+            match written {
+                Written::ByUser => print::faults(&source, &faults),
+                Written::Preset => say_preset(&faults),
+            }
             return ExitCode::from(2);
         }
     };
@@ -58,7 +65,7 @@ pub(crate) async fn until(loaded: Loaded, keeping: Keeping, until: Until) -> Exi
                 stop::asked_or(after).await;
                 ExitCode::SUCCESS
             }
-            Until::Ended(words) => program(&words, &running).await,
+            Until::Ended(words) => program(&words, &running, drain).await,
         };
         let drained = tokio::select! {
             drained = running.drain(drain) => drained,
@@ -78,7 +85,7 @@ pub(crate) async fn until(loaded: Loaded, keeping: Keeping, until: Until) -> Exi
 }
 
 async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Running, Admin, Duration), Vec<Fault>> {
-    let Loaded { source, mut graph, mut faults, folder } = loaded;
+    let Loaded { written, source, mut graph, mut faults, folder } = loaded;
     let mut world = World::real(folder);
     if keeping == Keeping::Nothing {
         world.disk = Arc::new(journal::MemoryDisk::new(EPHEMERAL_BYTES_MAX));
@@ -93,12 +100,18 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Running, Admin, Dura
     if !Plan::may_run(&faults) {
         return Err(faults);
     }
-    print::faults(&source, &faults);
+    // What the preset warns of was asked for: `--ephemeral`.
+    if written == Written::ByUser {
+        print::faults(&source, &faults);
+    }
     let drain = plan.settings.drain;
     let journal =
         plan.settings.journal.as_ref().map(|j| {
             format!("journal    keeps what was acknowledged in {}, up to {}", world.folder.join(j.path.as_str()).display(), j.limit)
         });
+    let url = settings.url().map(|url| Arc::new(alert::AdminUrl(url.as_str().trim_end_matches('/').to_owned())));
+    // Held until the nodes that make links are built.
+    let _url = url.map(|url| world.pool.get_or(alert::AdminUrl::KEY, || Ok::<_, std::convert::Infallible>(url)));
     let (admin, listens) = Admin::open(settings).await?;
     let running = plan.assemble(&world)?.start().await?;
     say_start(
@@ -132,8 +145,19 @@ fn say_end(drained: &Drained) {
     }
 }
 
+/// Faults of a file that the user does not have: without its lines, and with what can be done from the command line.
+fn say_preset(faults: &[Fault]) {
+    faults.iter().for_each(|fault| print::error(&fault.what));
+    if faults.iter().any(|fault| fault.what.contains(" is in use")) {
+        print::note("  = help: is another kansoku running? `kansoku status` asks it");
+    }
+    print::note(
+        "  = help: this is the preset: `--state FOLDER` keeps its state elsewhere; for other ports write a file, from config/examples/sidecar.yaml",
+    );
+}
+
 /// Starts the program with its telemetry pointed here, and waits for its end.
-async fn program(words: &[String], running: &Running) -> ExitCode {
+async fn program(words: &[String], running: &Running, drain: Duration) -> ExitCode {
     let listeners: Vec<_> = running.opened().iter().filter_map(|(_, opened)| opened.address).collect();
     let program = match Program::start(words, &listeners) {
         Ok(program) => program,
@@ -142,5 +166,5 @@ async fn program(words: &[String], running: &Running) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    program.ended().await
+    program.ended(drain).await
 }

@@ -17,8 +17,8 @@ pub(crate) async fn run(words: WhyWords) -> ExitCode {
         return ended(&wrong.to_string(), 2);
     }
     let store: Vec<_> = words.store.iter().map(|store| ("store", store.clone())).collect();
-    match told::<Why>(&words.at, &format!("/api/v1/why/{}", words.id), &store).await {
-        Ok(why) if words.json => print::line(&text::inert_json(&why.json)),
+    match told::<Why>(&words.ask.at, &format!("/api/v1/why/{}", words.id), &store).await {
+        Ok(why) if words.ask.json => print::line(&text::inert_json(&why.json)),
         Ok(why) => print::line(&story::why(&why.value, Page::stdout(WIDTH))),
         Err(code) => return code,
     }

@@ -8,6 +8,8 @@ use std::ops::Range;
 pub(crate) enum Role {
     /// An expression, in which brackets and quotes come in pairs.
     Condition,
+    /// A program in the same language.
+    Program,
     /// Anything else.
     Value,
 }
@@ -26,7 +28,8 @@ pub(crate) struct Spot<'k> {
 /// What a key holds, by its name: this is decided before anybody knows whose key it is.
 pub(crate) fn role(key: Option<&str>) -> Role {
     match key {
-        Some("when" | "keep" | "drop" | "where" | "vrl" | "if" | "unless" | "by") => Role::Condition,
+        Some("when" | "keep" | "drop" | "where" | "if" | "unless" | "by") => Role::Condition,
+        Some("vrl") => Role::Program,
         _ => Role::Value,
     }
 }
@@ -34,6 +37,7 @@ pub(crate) fn role(key: Option<&str>) -> Role {
 fn noun(key: Option<&str>) -> &'static str {
     match role(key) {
         Role::Condition => "condition",
+        Role::Program => "program",
         Role::Value => "value",
     }
 }

@@ -100,6 +100,8 @@ fn fault(error: Error<'_>, node: &Node) -> Fault {
         What::Empty => match key {
             Some(key) if quoting::role(Some(key)) == Role::Condition => Fault::at(place, format!("`{key}` is empty"))
                 .help(format!("write a condition, such as `{key}: .error`, or leave `{key}` out")),
+            Some(key) if quoting::role(Some(key)) == Role::Program => Fault::at(place, format!("`{key}` is empty"))
+                .help(format!("write a program, such as `{key}: '.attributes.\"deployment.ring\" = \"blue\"'`")),
             Some(key) => Fault::at(place, format!("`{key}` is empty")).help(format!("write a value, or leave `{key}` out")),
             None => Fault::at(place, "this is empty"),
         },

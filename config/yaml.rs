@@ -1,4 +1,7 @@
-//! From YAML to a tree. The only file that knows the YAML crate, whose events it walks: so tags, styles and places are all seen.
+//! From YAML to a tree. Only this and its folder know the YAML crate, whose events it walks: so tags, styles and places are all seen.
+
+mod mistakes;
+mod repeats;
 
 use crate::{
     Fault, Node, Place, Value,
@@ -6,7 +9,7 @@ use crate::{
     offsets::{Offsets, Style},
     quoting::{self, Role, Spot},
 };
-use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle};
+use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle};
 use std::collections::HashMap;
 
 /// Deeper than any pipeline, and shallow enough for recursion.
@@ -27,7 +30,7 @@ pub(crate) fn parse(file: &str) -> Result<Node, Vec<Fault>> {
             let mut faults = reader.faults;
             let at = error.marker().byte_offset().unwrap_or(file.len()).min(file.len());
             if !faults.iter().any(|fault| quoting::same_line(file, fault.place.start as usize, at)) {
-                faults.push(quoting::syntax(file, at, reader.open, sentence(error.kind())));
+                faults.push(quoting::syntax(file, at, reader.open, mistakes::sentence(error.kind())));
             }
             Err(faults)
         }
@@ -263,82 +266,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `<<:` takes what another map has and this one has not.
-    fn merge(&mut self, entries: &mut Vec<(Key, Node)>, names: &mut HashMap<String, Place>, key: Key, value: Node) {
-        let maps = match value.value {
-            Value::List(maps) => maps,
-            _ => vec![value],
-        };
-        for map in maps {
-            let Value::Map(more) = map.value else {
-                let broken = self.broken(map.place, Fault::at(map.place, "`<<` takes a map, or a list of maps"));
-                entries.push((key, broken));
-                return;
-            };
-            for (key, node) in more {
-                if !names.contains_key(&key.0) {
-                    names.insert(key.0.clone(), key.1);
-                    entries.push((key, node));
-                }
-            }
-        }
-    }
-
-    fn alias(&mut self, id: usize, place: Place, within: Within<'_>) -> Result<Node, Stop> {
-        let Some(node) = self.anchors.get(&id).cloned() else {
-            return self.stop(place, "this alias stands inside what it repeats");
-        };
-        let weight = node.weight();
-        self.nodes = self.nodes.saturating_add(weight.nodes);
-        self.spend(weight.text_bytes, place)?;
-        if self.nodes > NODES_MAX || within.depth + weight.depth > DEPTH_MAX {
-            return self.stop(place, "aliases repeat too much");
-        }
-        Ok(Node { place, ..node })
-    }
-
     /// The node itself, or its fault if it is a condition that YAML ended too early. What was meant to belong to it is passed over.
     fn whole(&mut self, node: Node, within: Within<'_>, cut_until: &mut u32) -> Node {
         let spot = within.spot();
         let plain = matches!(&node.value, Value::Text(text) if text.plain);
-        if !plain || quoting::role(spot.key) != Role::Condition {
+        if !plain || quoting::role(spot.key) == Role::Value {
             return node;
         }
         let Some(fault) = quoting::cut(self.file, node.place, spot) else { return node };
         *cut_until = fault.place.end;
         self.broken(node.place, fault)
-    }
-}
-
-/// What a mistake of syntax is called, for somebody who does not know YAML's grammar.
-fn sentence(kind: &ErrorKind) -> &'static str {
-    use ErrorKind as K;
-    match kind {
-        K::UnexpectedEofFlowSequence | K::UnclosedFlowCollection { open: '[' } => "this `[` is never closed",
-        K::UnexpectedEofFlowMapping | K::UnexpectedEofImplicitFlowMapping | K::UnclosedFlowCollection { .. } => "this `{` is never closed",
-        K::UnclosedQuotedScalar => "this quote is never closed",
-        K::UnknownAnchor => "`*` starts a YAML alias, and nothing has that name",
-        K::TabNotAllowed | K::TabInBlockIndentation | K::TabInIndentation | K::TabInPlainScalar | K::TabAtBlockScalarStart => {
-            "a tab stands where YAML wants spaces"
-        }
-        K::ExpectedFlowMappingSeparator => "a `,` or `}` is expected here",
-        K::ExpectedFlowSequenceSeparator => "a `,` or `]` is expected here",
-        K::MisplacedFlowCollectionEnd | K::MismatchedFlowCollectionEnd { .. } => "this bracket closes nothing that is open",
-        K::MappingValueNotAllowed | K::InvalidColonPlacement | K::MappingKeyNotAllowed => {
-            "a `:` makes no key here; is the indentation right?"
-        }
-        K::ExpectedBlockMappingKey | K::SimpleKeyExpected | K::InvalidSimpleKey => "a `key:` is expected here; is the indentation right?",
-        K::ExpectedBlockSequenceEntry | K::BlockSequenceEntryNotAllowed => "a `- ` entry does not fit here; is the indentation right?",
-        K::InvalidIndentation | K::InvalidBlockScalarIndent | K::InvalidQuotedScalarIndent | K::InvalidFlowScalarIndent => {
-            "the indentation does not fit what stands above"
-        }
-        K::UnexpectedCharacter { .. } => "a value cannot start with this character; quote it",
-        K::UnknownQuotedScalarEscape | K::InvalidQuotedScalarHexEscape | K::InvalidUnicodeEscape => {
-            "this `\\` escape is unknown in double quotes; in single quotes a backslash is just itself"
-        }
-        K::InvalidTrailingSingleQuotedScalar | K::InvalidTrailingDoubleQuotedScalar => "something follows the closing quote",
-        K::CommentNotSeparated | K::CommentInterceptedScalar => "a comment needs a blank before its `#`",
-        K::RecursionLimitExceeded => "this is nested too deeply",
-        _ => "this is not YAML that can be understood",
     }
 }

@@ -6,7 +6,8 @@ use vrl::diagnostic::{Diagnostic, Label, Note};
 
 /// VRL's message with its first label's place and words; what it advises becomes the help.
 pub(crate) fn fault(text: &Placed<String>, found: &Diagnostic) -> Fault {
-    let primary = found.labels.iter().find(|l| l.primary).or(found.labels.first());
+    let first = found.labels.iter().position(|l| l.primary).unwrap_or(0);
+    let primary = found.labels.get(first);
     let place = within(text, primary.map_or(0..0, |label| label.span.range()));
     if found.message == "syntax error" {
         return syntax(text, primary, &text[place.start..]);
@@ -15,8 +16,10 @@ pub(crate) fn fault(text: &Placed<String>, found: &Diagnostic) -> Fault {
         Some(label) if !label.message.is_empty() && label.message != found.message => format!("{}: {}", found.message, label.message),
         _ => found.message.clone(),
     };
-    let others = found.labels.iter().filter(|l| !l.primary).map(|l| l.message.clone());
+    let others = found.labels.iter().enumerate().filter(|(at, _)| *at != first).map(|(_, label)| label.message.clone());
     let advice = others.chain(found.notes.iter().filter_map(note)).collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    // "or change this": the second of two pieces of advice, of which VRL gives the first only where it knows one.
+    let advice = advice.strip_prefix("or ").unwrap_or(&advice).to_owned();
     with_help(text.fault_in(place, what.trim().replace('\n', " ")), advice)
 }
 
@@ -58,6 +61,9 @@ fn note(note: &Note) -> Option<String> {
 /// In a condition nobody has to handle an error; VRL's advice to assign a default does not fit there.
 pub(crate) fn for_condition(fault: Fault) -> Fault {
     match fault.what.as_str() {
+        what if what.starts_with("invalid argument type") && fault.help.as_ref().is_some_and(|help| help.contains("regex")) => {
+            fault.help("a regular expression is written r'…', as in `match(.name, r'^a')`")
+        }
         what if what.starts_with("invalid argument type") => {
             fault.help("put `!` after the function's name; where it fails, the comparison is false")
         }

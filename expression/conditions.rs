@@ -51,6 +51,17 @@ impl Conditions {
         }
         if faults.is_empty() { Ok(Predicates { all: all.into() }) } else { Err(faults) }
     }
+
+    /// Warns of conditions whose answer does not depend on what is asked.
+    #[must_use]
+    pub fn warnings(&self, takes: Kinds) -> Vec<Fault> {
+        let warn = |(_, condition): &(Only, Condition)| {
+            let which = if condition.compile(takes).ok()?.constant()? { "every" } else { "no" };
+            let what = format!("`{}` holds for {which} record, whatever is in it", condition.text());
+            Some(Fault::warning(condition.0.place(), what).help("ask for a field, as in `.error`"))
+        };
+        self.all.iter().filter_map(warn).collect()
+    }
 }
 
 /// Compiled conditions, any of which counts.

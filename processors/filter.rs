@@ -34,6 +34,11 @@ impl Component for Filter {
             (keep, drop) => Err([keep.err(), drop.err()].into_iter().flatten().flatten().collect()),
         }
     }
+
+    fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
+        let records = records_of(context.takes);
+        [&self.keep, &self.drop].into_iter().flatten().flat_map(|conditions| conditions.warnings(records)).collect()
+    }
 }
 
 /// The kinds of lone records in what flows: closed traces are asked span by span and log by log.

@@ -1,6 +1,6 @@
 //! Speaks up: asks its rules of everything that comes in, and tells whoever is to be told when an alert fires and when it is resolved.
 
-use alert::{Alert as Told, Book, Evaluator, Rule, builtin, notify, rule};
+use alert::{AdminUrl, Alert as Told, Book, Evaluator, Rule, builtin, notify, rule};
 use config::{Auth, ClientTls, Fault, Placed};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
@@ -33,18 +33,15 @@ pub struct Notify {
     pub(crate) auth: Option<Auth>,
     /// The terminal.
     pub(crate) console: Option<Console>,
-    /// Where people reach the admin port, for links.
-    #[serde(default = "admin_url")]
-    pub(crate) url: String,
+    /// Where people reach the admin port, for links. By default `admin.url`, else `http://127.0.0.1:4319`.
+    pub(crate) url: Option<String>,
 }
 
 /// The terminal; takes nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Console {}
 
-fn admin_url() -> String {
-    "http://127.0.0.1:4319".to_owned()
-}
+const ADMIN_URL: &str = "http://127.0.0.1:4319";
 
 /// How often states are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -71,12 +68,16 @@ impl Component for Alert {
             faults.extend(found);
             Vec::new()
         });
-        let receivers = Receivers::new(context.name, &self.notify, context.folder);
+        let admin = context.pool.get::<AdminUrl>(AdminUrl::KEY);
+        let url = self.notify.url.as_deref().or(admin.as_ref().map(|admin| admin.0.as_str())).unwrap_or(ADMIN_URL);
+        let receivers = Receivers::new(context.name, &self.notify, url, context.folder);
         match receivers {
             Ok(receivers) if receivers.is_none() => {
                 faults.extend(context.fault(format!("`{}` would tell nobody; set notify.console or notify.webhook", context.name)))
             }
-            Ok(receivers) if faults.is_empty() => return Ok(Box::new(Alerting::new(rules, receivers, context))),
+            Ok(receivers) if faults.is_empty() => {
+                return Ok(Box::new(Alerting { _admin: admin, ..Alerting::new(rules, receivers, context) }));
+            }
             Ok(_) => {}
             Err(fault) => faults.push(fault),
         }
@@ -128,13 +129,16 @@ struct Alerting {
     receivers: Receivers,
     clock: Clock,
     rules: usize,
+    /// Held for the graph that comes after a reload.
+    _admin: Option<Arc<AdminUrl>>,
 }
 
 impl Alerting {
     fn new(rules: Vec<Rule>, receivers: Receivers, context: &BuildContext<'_>) -> Alerting {
         let book = context.pool.get_or(context.name, || Ok::<_, std::convert::Infallible>(Arc::new(Book::default())));
         let Ok(book) = book;
-        Alerting { rules: rules.len(), evaluator: Mutex::new(Evaluator::new(rules)), book, receivers, clock: context.clock.clone() }
+        let (count, evaluator) = (rules.len(), Mutex::new(Evaluator::new(rules)));
+        Alerting { rules: count, evaluator, book, receivers, clock: context.clock.clone(), _admin: None }
     }
 
     /// Looks at every state once and returns what has to be told.

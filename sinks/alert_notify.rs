@@ -4,12 +4,10 @@ use crate::{alert::Notify, wire};
 use alert::notify::{Notice, console, webhook};
 use config::{Fault, Placed};
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use net::{Client, Protocol, Url};
+use net::{Client, Patience, Protocol, Url};
 use std::{io::Write, path::Path, time::Duration};
 
-const TRIES: u32 = 5;
-const WITHIN: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_secs(1);
+const PATIENCE: Patience = Patience { tries: 5, within: Duration::from_secs(10), pause: Duration::from_secs(1) };
 
 /// Who is told.
 pub(crate) struct Receivers {
@@ -27,8 +25,8 @@ struct Hook {
 }
 
 impl Receivers {
-    /// Receivers as configured; a URL that is none, and files that cannot be used, are a fault.
-    pub(crate) fn new(name: &str, notify: &Notify, folder: &Path) -> Result<Receivers, Fault> {
+    /// Receivers as configured, with links that begin with `external_url`; a URL that is none, and files that cannot be used, are a fault.
+    pub(crate) fn new(name: &str, notify: &Notify, external_url: &str, folder: &Path) -> Result<Receivers, Fault> {
         let hook = |written: &Placed<String>| {
             let url = Url::parse(written).map_err(|error| written.fault(format!("`{}` is no URL: {error}", **written)))?;
             if !matches!(url.scheme(), "http" | "https") {
@@ -40,7 +38,7 @@ impl Receivers {
             Ok(Hook { client, url, headers })
         };
         let webhook = notify.webhook.as_ref().map(hook).transpose()?;
-        Ok(Receivers { name: name.to_owned(), webhook, console: notify.console.is_some(), external_url: notify.url.clone() })
+        Ok(Receivers { name: name.to_owned(), webhook, console: notify.console.is_some(), external_url: external_url.to_owned() })
     }
 
     /// Whether nobody is told.
@@ -68,23 +66,8 @@ impl Receivers {
 
     async fn post(&self, Hook { client, url, headers }: &Hook, notice: &Notice) {
         let body = webhook::body(notice, &self.name, &self.external_url).to_string();
-        let mut pause = PAUSE;
-        let mut failure = String::new();
-        for attempt in 0..TRIES {
-            if attempt > 0 {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            match client.post(url, headers.clone(), vec![body.clone().into()], WITHIN).await {
-                Ok(answer) if answer.status.is_success() => return,
-                Ok(answer) if answer.status.is_client_error() && answer.status.as_u16() != 429 => {
-                    failure = format!("the answer was {}", answer.status);
-                    break;
-                }
-                Ok(answer) => failure = format!("the answer was {}", answer.status),
-                Err(error) => failure = error.to_string(),
-            }
+        if let Err(failure) = client.post_patiently(url, headers, &body.into(), PATIENCE).await {
+            tracing::error!(alert = notice.alertname, to = %url.origin().ascii_serialization(), failure, "a notification could not be delivered");
         }
-        tracing::error!(alert = notice.alertname, to = %url.origin().ascii_serialization(), failure, "a notification could not be delivered");
     }
 }

@@ -28,3 +28,12 @@ pub fn notices(changed: &[Alert]) -> Vec<Notice> {
     };
     groups.into_iter().map(notice).collect()
 }
+
+/// Where people reach the admin port, for links: who starts the pipeline puts it into the pool under [`AdminUrl::KEY`]. Without a slash at its end.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AdminUrl(pub String);
+
+impl AdminUrl {
+    /// Its key in the pool.
+    pub const KEY: &str = "admin";
+}

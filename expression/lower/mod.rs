@@ -2,23 +2,21 @@
 
 mod call;
 mod compare;
+mod literal;
+mod logic;
 
 use crate::{
     fields::Type,
-    operand,
     path::Path,
     program::{Piece, Program},
-    survey::{LEVELS_MAX, chain},
+    survey::LEVELS_MAX,
     tree::{Arithmetic, Comparison, Constant, Tree},
 };
 use config::{Fault, Placed};
+use logic::{FALSE, negated};
 use signal::Kinds;
 use std::{ops::Range, sync::Arc};
-use vrl::parser::{
-    Literal,
-    ast::{Block, Container, Expr, IfStatement, Node, Op, Opcode, Predicate, Query, QueryTarget, Unary},
-    template_string::StringSegment,
-};
+use vrl::parser::ast::{Block, Container, Expr, IfStatement, Node, Op, Opcode, Predicate, Query, QueryTarget, Unary};
 
 /// The statement needs variables, assignments or the like; only VRL can run it.
 struct OnlyVrl;
@@ -172,45 +170,6 @@ impl Lower<'_> {
         Ok((self.compare(comparison, left, right), Type::Bool))
     }
 
-    /// A chain of `&&` and `||`, read from left to right.
-    fn logical(&mut self, op: Op, wanted: Wanted) -> Result<(Tree, Type), OnlyVrl> {
-        let (first, rest) = chain(op);
-        let start = first.start();
-        if wanted == Wanted::Value && rest.iter().all(|(code, _)| *code == Opcode::Or) {
-            return self.first_of(first, rest);
-        }
-        let mut tree = self.truth(first)?;
-        let mut after_or = false;
-        for (code, operand) in rest {
-            let end = operand.end();
-            let operand = self.truth(operand)?;
-            if code == Opcode::Or {
-                tree = any(tree, operand);
-            } else {
-                if after_or {
-                    let what = "`||` before `&&` reads from left to right in VRL, as `(a || b) && c`; put the parentheses you mean";
-                    self.fault(start..end, what);
-                }
-                tree = all(tree, operand);
-            }
-            after_or = code == Opcode::Or;
-        }
-        Ok((tree, Type::Bool))
-    }
-
-    fn first_of(&mut self, first: Node<Expr>, rest: Vec<(Opcode, Node<Expr>)>) -> Result<(Tree, Type), OnlyVrl> {
-        let first = self.expr(first, Wanted::Value)?;
-        let (mut holds, mut trees) = (first.holds, vec![first.tree]);
-        for (_, operand) in rest {
-            let operand = self.expr(operand, Wanted::Value)?;
-            if operand.holds != holds {
-                holds = Type::Any;
-            }
-            trees.push(operand.tree);
-        }
-        Ok((Tree::Or(trees), holds))
-    }
-
     /// `??`: only what can fail has an otherwise; VRL says so of the rest.
     fn otherwise(&mut self, left: Node<Expr>, right: Node<Expr>, place: &Range<usize>) -> Result<(Tree, Type), OnlyVrl> {
         let Expr::FunctionCall(_) = left.inner() else { return Ok(self.vrl(place.clone(), None).parts()) };
@@ -249,44 +208,6 @@ impl Lower<'_> {
         }
     }
 
-    fn literal(&mut self, literal: Literal, place: &Range<usize>) -> Result<(Tree, Type), OnlyVrl> {
-        let (constant, holds) = match literal {
-            Literal::String(template) => {
-                let mut text = String::new();
-                for segment in template.0 {
-                    match segment {
-                        StringSegment::Literal(part, _) => text.push_str(&part),
-                        StringSegment::Template(..) => return Err(OnlyVrl),
-                    }
-                }
-                (Constant::Text(text.into()), Type::Text)
-            }
-            Literal::RawString(text) => (Constant::Text(text.into()), Type::Text),
-            Literal::Integer(number) => (Constant::Int(number), Type::Int),
-            Literal::Float(number) => (Constant::Float(number.into_inner()), Type::Float),
-            Literal::Boolean(is) => (Constant::Bool(is), Type::Bool),
-            Literal::Null => (Constant::Null, Type::Null),
-            Literal::Timestamp(text) => (self.time(&text, place), Type::Time),
-            Literal::Regex(_) => {
-                self.fault(place.clone(), "a regular expression stands only in `match`, as in `match(.name, r'^a')`");
-                (Constant::Null, Type::Any)
-            }
-        };
-        Ok((Tree::Constant(constant), holds))
-    }
-
-    fn time(&mut self, text: &str, place: &Range<usize>) -> Constant {
-        let at = text.parse::<chrono::DateTime<chrono::Utc>>();
-        if let Some(nanos) = at.ok().and_then(|t| t.timestamp_nanos_opt()).and_then(|n| u64::try_from(n).ok()) {
-            return Constant::Time(nanos);
-        }
-        self.fault(
-            place.clone(),
-            format!("`{text}` is no time; write one as in {}", operand::time(1_767_225_600_000_000_000).format("t'%+'")),
-        );
-        Constant::Null
-    }
-
     /// Leaves this piece to VRL.
     fn vrl(&mut self, range: Range<usize>, bang: Option<usize>) -> Typed {
         if self.levels > LEVELS_MAX {
@@ -304,52 +225,8 @@ impl Lower<'_> {
     }
 }
 
-const TRUE: Tree = Tree::Constant(Constant::Bool(true));
-const FALSE: Tree = Tree::Constant(Constant::Bool(false));
-
 impl Typed {
     fn parts(self) -> (Tree, Type) {
         (self.tree, self.holds)
-    }
-}
-
-fn negated(tree: Tree) -> Tree {
-    match tree {
-        Tree::Constant(constant) => Tree::Constant(Constant::Bool(constant != Constant::Bool(true))),
-        tree => Tree::Not(Box::new(tree)),
-    }
-}
-
-fn all(left: Tree, right: Tree) -> Tree {
-    match (left, right) {
-        (Tree::Constant(known), other) | (other, Tree::Constant(known)) => {
-            if known == Constant::Bool(true) {
-                other
-            } else {
-                FALSE
-            }
-        }
-        (Tree::All(mut trees), other) => {
-            trees.push(other);
-            Tree::All(trees)
-        }
-        (left, right) => Tree::All(vec![left, right]),
-    }
-}
-
-fn any(left: Tree, right: Tree) -> Tree {
-    match (left, right) {
-        (Tree::Constant(known), other) | (other, Tree::Constant(known)) => {
-            if known == Constant::Bool(true) {
-                TRUE
-            } else {
-                other
-            }
-        }
-        (Tree::Any(mut trees), other) => {
-            trees.push(other);
-            Tree::Any(trees)
-        }
-        (left, right) => Tree::Any(vec![left, right]),
     }
 }

@@ -29,10 +29,17 @@ pub(super) fn enriched(mut trace: Trace) -> Trace {
         return trace;
     }
     let spans = told_by_spans(&trace);
-    let counts = counted_by_span(&trace);
+    // Asked once: what text says takes a while to read.
+    let found: Vec<Option<ids::Found>> = trace.logs.records().map(|record| found(&record)).collect();
+    let counts = counted_by_span(&trace, &found);
     tell_spans(&mut trace, &counts);
-    tell_logs(&mut trace, &spans);
+    tell_logs(&mut trace, &spans, &found);
     trace
+}
+
+fn found(record: &Record<'_>) -> Option<ids::Found> {
+    let Item::Log(log) = &record.item else { return None };
+    ids::find(log)
 }
 
 fn told_by_spans(trace: &Trace) -> HashMap<SpanId, Told> {
@@ -52,11 +59,11 @@ fn told_by_spans(trace: &Trace) -> HashMap<SpanId, Told> {
     trace.spans.records().filter_map(of_span).collect()
 }
 
-fn counted_by_span(trace: &Trace) -> HashMap<Option<SpanId>, Count> {
+fn counted_by_span(trace: &Trace, found: &[Option<ids::Found>]) -> HashMap<Option<SpanId>, Count> {
     let mut counts: HashMap<Option<SpanId>, Count> = HashMap::new();
-    for record in trace.logs.records() {
+    for (record, found) in trace.logs.records().zip(found) {
         let Item::Log(log) = record.item else { continue };
-        let count = counts.entry(ids::find(&log).and_then(|found| found.span)).or_default();
+        let count = counts.entry(found.and_then(|found| found.span)).or_default();
         count.logs += 1;
         if log.is_error() {
             count.errors += 1;
@@ -83,12 +90,14 @@ fn tell_spans(trace: &mut Trace, counts: &HashMap<Option<SpanId>, Count>) {
     });
 }
 
-fn tell_logs(trace: &mut Trace, spans: &HashMap<SpanId, Told>) {
+fn tell_logs(trace: &mut Trace, spans: &HashMap<SpanId, Told>, found: &[Option<ids::Found>]) {
     let facts = std::sync::Arc::clone(&trace.facts);
     let (id, part, spanless) = (trace.id, trace.part, trace.spans.is_empty());
+    // In the order of the records.
+    let mut found = found.iter();
     trace.logs.edit(|record, edit| {
+        let found = found.next().copied().flatten();
         let Item::Log(log) = record.item else { return };
-        let found = ids::find(&log);
         let span = found.and_then(|f| f.span).and_then(|s| spans.get(&s));
         promote_ids(&log, id, found, edit);
         let mut set = |key: &str, value: Value| set_absent(&record, edit, key, value);

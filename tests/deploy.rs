@@ -148,7 +148,9 @@ fn a_service_leads_to_ports_that_the_container_has() {
 #[test]
 fn the_image_is_built_as_the_manifests_expect() {
     let text = std::fs::read_to_string(repository("deploy/Containerfile")).unwrap();
-    for line in ["cargo build --locked --profile dist --bin kansoku", "USER 65532:65532", "ENTRYPOINT [\"/kansoku\"]"] {
+    for line in
+        ["ARG PROFILE=dist", "cargo build --locked --profile ${PROFILE} --bin kansoku", "USER 65532:65532", "ENTRYPOINT [\"/kansoku\"]"]
+    {
         assert!(text.contains(line), "{line}");
     }
     let toolchain = std::fs::read_to_string(repository("rust-toolchain.toml")).unwrap();

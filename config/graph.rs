@@ -14,7 +14,7 @@ pub struct Input {
     pub place: Place,
 }
 
-/// What a full edge does (FLOW 4).
+/// What a full edge does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFull {
     /// Goes on to disk.

@@ -1,4 +1,4 @@
-//! The table of FIELDS.md: every field, which kinds have it, what it holds, and where it may be written. A field's parts (`.scope.name`) stand in it with their dotted name.
+//! The table behind config/reference/fields.md: every field, which kinds have it, what it holds, and where it may be written. A field's parts (`.scope.name`) stand in it with their dotted name.
 
 use signal::Kinds;
 

@@ -1,4 +1,4 @@
-//! WHAT IS ASKED: conditions as matchers over the bytes, VRL over a lazy view. One language everywhere (FIELDS.md). Does no I/O.
+//! WHAT IS ASKED: conditions as matchers over the bytes, VRL over a lazy view. One language everywhere (config/reference/fields.md). Does no I/O.
 
 mod advice;
 pub mod condition;

@@ -1,6 +1,6 @@
 //! The cursor file: two slots written in turn and in place, so that moving on needs no space on a full disk (FORMAT.md). Pure.
 
-use crate::record::{eight, four};
+use crate::record::{SEQUENCE_MAX, eight, four};
 use std::collections::BTreeMap;
 
 /// Bytes of one slot.
@@ -83,10 +83,15 @@ fn slot_content(id: u32, slot: &[u8]) -> Saved {
         let name_bytes = usize::from(*name_bytes);
         let (Some(name), Some(_)) = (after.get(..name_bytes), after.get(name_bytes..name_bytes + 8)) else { return Saved::Damaged };
         let Ok(name) = std::str::from_utf8(name) else { return Saved::Damaged };
-        marks.insert(name.to_owned(), eight(after, name_bytes));
+        let through = eight(after, name_bytes);
+        if through > SEQUENCE_MAX {
+            return Saved::Damaged;
+        }
+        marks.insert(name.to_owned(), through);
         rest = &after[name_bytes + 8..];
     }
-    Saved::Marks { generation: eight(content, 16), marks }
+    let generation = eight(content, 16);
+    if generation > SEQUENCE_MAX { Saved::Damaged } else { Saved::Marks { generation, marks } }
 }
 
 #[cfg(test)]
@@ -106,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_torn_slot_leaves_the_one_before(old in prop::collection::btree_map("[a-z_/0-9]{0,40}", any::<u64>(), 0..20), new in prop::collection::btree_map("[a-z]{0,40}", any::<u64>(), 1..20), damaged in any::<prop::sample::Index>()) {
+        fn a_torn_slot_leaves_the_one_before(old in prop::collection::btree_map("[a-z_/0-9]{0,40}", 0..=SEQUENCE_MAX, 0..20), new in prop::collection::btree_map("[a-z]{0,40}", 0..=SEQUENCE_MAX, 1..20), damaged in any::<prop::sample::Index>()) {
             let mut bytes = file([(4, &old), (5, &new)]);
             prop_assert_eq!(decode(9, &bytes), Saved::Marks { generation: 5, marks: new.clone() });
             let content = encode(9, 5, &new).unwrap();

@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 40;
+/// No log lives so long: a higher number, of a record, a segment or a cursor, was not written by a journal, and is not believed, so that counting on cannot overflow.
+pub(crate) const SEQUENCE_MAX: u64 = 1 << 62;
 /// What this version writes; a reader takes it and the one before.
 pub(crate) const RECORD_VERSION: u8 = 1;
 
@@ -13,7 +15,7 @@ pub(crate) const RECORD_VERSION: u8 = 1;
 pub enum Kind {
     /// Telemetry.
     Data = 1,
-    /// What was decided of a trace (FLOW 5).
+    /// What was decided of a trace.
     Decision = 2,
     /// A point in the log, such as a reload.
     Mark = 3,
@@ -117,8 +119,9 @@ pub(crate) fn decode(id: u32, bytes: &[u8]) -> Option<Head> {
     if crc32c::crc32c_append(id, &bytes[4..]) != four(bytes, 0) {
         return None;
     }
-    Some(Head {
-        sequence: eight(bytes, 32),
+    let sequence = eight(bytes, 32);
+    (sequence <= SEQUENCE_MAX).then(|| Head {
+        sequence,
         payload_bytes: four(bytes, 4),
         payload_sum: four(bytes, 8),
         version,
@@ -149,7 +152,7 @@ mod tests {
         #[test]
         fn a_header_reads_back_and_no_flipped_bit_goes_unseen(
             kind in prop_oneof![Just(Kind::Data), Just(Kind::Decision), Just(Kind::Mark)],
-            source in any::<u16>(), signal in any::<u8>(), items in any::<u32>(), arrived in any::<u64>(), sequence in any::<u64>(),
+            source in any::<u16>(), signal in any::<u8>(), items in any::<u32>(), arrived in any::<u64>(), sequence in 0..=SEQUENCE_MAX,
             bit in 0..HEADER_BYTES * 8,
         ) {
             let header = Header { kind, source, signal, items, arrived };

@@ -1,6 +1,6 @@
 //! The first 32 bytes of `meta` and of every segment: what it is, of which version, of which log. The layout is the same in all versions (FORMAT.md).
 
-use crate::record::four;
+use crate::record::{SEQUENCE_MAX, four};
 
 /// Bytes of a stamp.
 pub(crate) const STAMP_BYTES: usize = 32;
@@ -64,5 +64,6 @@ pub(crate) fn segment_name(base: u64) -> String {
 /// The number in the name of a segment; `None` for any other file.
 pub(crate) fn segment_base(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;
-    (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+    let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|base| plain && *base <= SEQUENCE_MAX)
 }

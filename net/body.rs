@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use std::{error::Error, pin::Pin, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// What a body may cost (research/reliability-security.md 5).
+/// What a body may cost.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes as they come over the wire.

@@ -38,7 +38,7 @@ pub trait Component: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     }
 }
 
-/// How instances share the work over the cores (FLOW 3).
+/// How instances share the work over the cores.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Keyed {
     /// Any record to any lane.

@@ -1,5 +1,5 @@
 //! From a queue to a sink and to an answer: merges, retries, honours the server's time, halves what is too large, searches for the culprit in what is
-//! refused for good, and settles. Nobody else does any of it (FLOW 4).
+//! refused for good, and settles. Nobody else does any of it.
 
 use crate::{
     Clock, Reason, Refusal, Sink, Why,

@@ -1,4 +1,4 @@
-//! Admission, check, journal, answer: what stands between a source and the lanes (FLOW 1).
+//! Admission, check, journal, answer: what stands between a source and the lanes.
 
 use crate::{
     Clock, Reason,

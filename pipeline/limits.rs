@@ -1,4 +1,4 @@
-//! The memory budget and its shares (FLOW 1). A reservation never waits: growth that fails refuses the request.
+//! The memory budget and its shares. A reservation never waits: growth that fails refuses the request.
 
 use config::Environment;
 use std::sync::{

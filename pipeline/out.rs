@@ -123,7 +123,7 @@ impl<'a> Out<'a> {
         Out { now, posting, outputs, to: To::Collected { sent, decisions, flows_max } }
     }
 
-    /// The stream's time (FLOW 5).
+    /// The stream's time.
     #[must_use]
     pub fn now(&self) -> Time {
         self.now

@@ -23,11 +23,11 @@ pub trait Processor: Send {
     fn held(&self) -> Held {
         Held::NONE
     }
-    /// Learns at start of a decision that was made before a restart (FLOW 5): a replayed slice at or below its `through` follows it as if it were on time, one above is late.
+    /// Learns at start of a decision that was made before a restart: a replayed slice at or below its `through` follows it as if it were on time, one above is late.
     fn recall(&mut self, decision: &Decision) {
         let _ = decision;
     }
-    /// Gives what it holds and remembers to its successor at a reload (FLOW 7), and holds nothing from then on. None where nobody else could go on with it:
+    /// Gives what it holds and remembers to its successor at a reload, and holds nothing from then on. None where nobody else could go on with it:
     /// it is then flushed as at the end.
     fn release(&mut self) -> Option<State> {
         None

@@ -1,4 +1,4 @@
-//! Requests that came before (FLOW 1): a client that did not hear its yes sends the same bytes again, and that is not new data.
+//! Requests that came before: a client that did not hear its yes sends the same bytes again, and that is not new data.
 
 use signal::{Signal, Time};
 use std::{

@@ -1,4 +1,4 @@
-//! What a start learns from the journal before it reads it: the decisions made (FLOW 5), and the downtimes, which do not count.
+//! What a start learns from the journal before it reads it: the decisions made, and the downtimes, which do not count.
 
 use crate::{
     World,
@@ -11,7 +11,7 @@ use signal::{Decision, Signal, Time};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
-/// How long a decision lives at least (FLOW 5).
+/// How long a decision lives at least.
 const LATE: Duration = Duration::from_secs(60);
 
 /// What earlier processes left.

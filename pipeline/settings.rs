@@ -51,7 +51,7 @@ impl Default for Settings {
     }
 }
 
-/// What a source's yes means (FLOW 1).
+/// What a source's yes means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Acknowledge {

@@ -1,4 +1,4 @@
-//! From promises kept to the journal's cursor: what was settled in any order moves it in order (FLOW 2).
+//! From promises kept to the journal's cursor: what was settled in any order moves it in order.
 
 use crate::tail::Waiter;
 use journal::{Log, Watermark};

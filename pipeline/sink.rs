@@ -53,7 +53,7 @@ pub struct Parcel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why(pub String);
 
-/// Why a parcel was not delivered (FLOW 4).
+/// Why a parcel was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Try again, after the time that the server named.

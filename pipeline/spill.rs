@@ -1,4 +1,4 @@
-//! The log of one sink, in which lies what it did not take in time (FLOW 4), and what has become of it. Who writes and reads it is in `keeper.rs`.
+//! The log of one sink, in which lies what it did not take in time, and what has become of it. Who writes and reads it is in `keeper.rs`.
 
 use crate::{
     Clock,

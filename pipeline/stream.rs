@@ -39,7 +39,7 @@ pub(crate) struct Reading {
     shifts: Shifts,
 }
 
-/// Downtime does not count (FLOW 5): by how many nanoseconds the stamps of records before a start are moved. Back, where the clock was set back meanwhile.
+/// Downtime does not count: by how many nanoseconds the stamps of records before a start are moved. Back, where the clock was set back meanwhile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shifts(pub(crate) Vec<(u64, i64)>);
 

@@ -1,5 +1,5 @@
 //! The end of the journal, where intake and lane meet: what was appended waits here in memory while the intake share lasts, and is read back from disk
-//! beyond that, always in journal order (FLOW 2).
+//! beyond that, always in journal order.
 
 use crate::{
     Clock, Reason,

@@ -15,7 +15,7 @@ pub struct LogQuery {
     pub times: Times,
     /// Of this service.
     pub service: Option<String>,
-    /// Of this level or above; a word of FIELDS.md, in either case.
+    /// Of this level or above; a word of config/reference/fields.md, in either case.
     pub level_min: Option<String>,
     /// Whose body contains this.
     pub text: Option<String>,

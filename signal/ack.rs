@@ -1,4 +1,4 @@
-//! The promise that rides inside a flow. Processors never settle it: the last copy to be dropped does (FLOW 4).
+//! The promise that rides inside a flow. Processors never settle it: the last copy to be dropped does.
 
 use smallvec::SmallVec;
 use std::{

@@ -4,7 +4,7 @@ use crate::{Ack, Checked, Kinds, Record, Signal, Time, Trace, view::Walk};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// Where a record was first written: a journal, or a Kafka partition, and the position in it. With the ordinal it is a record's identity (FLOW 4).
+/// Where a record was first written: a journal, or a Kafka partition, and the position in it. With the ordinal it is a record's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Origin {
     /// Which log.

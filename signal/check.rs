@@ -1,4 +1,4 @@
-//! The one gate: bytes from outside become `Checked` here or are refused with the place of the fault (FLOW 1).
+//! The one gate: bytes from outside become `Checked` here or are refused with the place of the fault.
 
 #[cfg(test)]
 mod bytes_test;
@@ -31,7 +31,7 @@ impl Checked {
     }
 }
 
-/// What a request may contain at the most; what one record breaks costs that record, `records_max` the request (research/reliability-security.md 5).
+/// What a request may contain at the most; what one record breaks costs that record, `records_max` the request.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Records (spans, log records, data points) a request.

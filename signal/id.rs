@@ -24,7 +24,7 @@ impl TraceId {
         TraceId::of_bytes(&unhex::<16>(hex)?)
     }
 
-    /// The low 64 bits: the key of the trace window, in which 64-bit and 128-bit ids of one trace meet (DESIGN 5).
+    /// The low 64 bits: the key of the trace window, in which 64-bit and 128-bit ids of one trace meet.
     #[must_use]
     pub fn low(&self) -> u64 {
         let [.., a, b, c, d, e, f, g, h] = self.0;

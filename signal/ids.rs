@@ -1,4 +1,4 @@
-//! Which trace a log belongs to, from OTLP's fields or from what the application wrote (DESIGN 5; research/alerting-sampling-correlation.md 1.4).
+//! Which trace a log belongs to, from OTLP's fields or from what the application wrote.
 //! A new key is a line in `ids/key.rs`, a new form of a value a function in `ids/shape.rs`, a new form in text a line in `ids/text.rs`.
 
 mod key;

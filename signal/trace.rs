@@ -56,7 +56,7 @@ pub struct Root {
     pub service: String,
     /// Its name.
     pub name: String,
-    /// Its kind, in the words of FIELDS.md.
+    /// Its kind, in the words of config/reference/fields.md.
     pub kind: String,
     /// `unset`, `ok` or `error`.
     pub status: String,
@@ -120,7 +120,7 @@ impl Facts {
     }
 }
 
-/// What was decided about a trace, once (FLOW 5).
+/// What was decided about a trace, once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// Whose decision it is.
@@ -165,7 +165,7 @@ pub struct Trace {
     pub facts: Arc<Facts>,
     /// What `sample` decided; none before it.
     pub decision: Option<Arc<Decision>>,
-    /// Whether an alert asked that it be kept (FLOW 8).
+    /// Whether an alert asked that it be kept.
     pub pinned: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Which records are here already: by origin and ordinal (FLOW 4). Kept for positions above each origin's watermark, and for the latest `POSITIONS_MAX` at the most:
+//! Which records are here already: by origin and ordinal. Kept for positions above each origin's watermark, and for the latest `POSITIONS_MAX` at the most:
 //! below, a record is taken as new, since refusing what was never here would lose it.
 
 use serde::{Deserialize, Serialize};

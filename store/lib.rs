@@ -1,4 +1,4 @@
-//! WHERE IT RESTS: what was accepted, in its own log, then in memory, then in Parquet files under a Delta-compatible commit log (DESIGN 6).
+//! WHERE IT RESTS: what was accepted, in its own log, then in memory, then in Parquet files under a Delta-compatible commit log.
 //! Knows no query language: everything is read through one `Scan`. The layout on disk is described in FORMAT.md. Start reading at `store.rs`.
 
 pub mod column;

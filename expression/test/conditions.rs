@@ -1,4 +1,4 @@
-//! What conditions answer, for every kind; missing, null and other types as FIELDS.md has them.
+//! What conditions answer, for every kind; missing, null and other types as config/reference/fields.md has them.
 
 use super::{logs, points, rootless, spans, trace};
 use crate::Condition;

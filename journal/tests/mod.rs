@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod full;
 mod group;
+mod hostile;
 mod model;
 mod oracle;
 mod reading;

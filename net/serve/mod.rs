@@ -27,7 +27,7 @@ use tokio::{
 };
 use tower::Service;
 
-/// What clients of a port may do (research/reliability-security.md 5).
+/// What clients of a port may do.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Open connections; further ones wait in the system's queue.

@@ -1,4 +1,4 @@
-//! The places for connections: so many in all, so many for one address, and so many as their windows fit into the bytes set aside for them (FLOW 1).
+//! The places for connections: so many in all, so many for one address, and so many as their windows fit into the bytes set aside for them.
 
 use super::Limits;
 use parking_lot::Mutex;

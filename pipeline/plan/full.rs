@@ -1,4 +1,4 @@
-//! What a full queue does: what was said, else what the graph can keep (FLOW 4), and whom a sink without a disk would hold up.
+//! What a full queue does: what was said, else what the graph can keep, and whom a sink without a disk would hold up.
 
 use super::Plan;
 use crate::Kind;

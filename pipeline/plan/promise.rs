@@ -1,4 +1,4 @@
-//! What a source's yes means: what was said, else what the graph can keep (FLOW 1).
+//! What a source's yes means: what was said, else what the graph can keep.
 
 use super::Plan;
 use crate::{Kind, settings::Acknowledge, tail::source_id};

@@ -1,5 +1,4 @@
 //! What a closed trace tells its logs and spans. Only absent keys are set: nothing that the application wrote is overwritten.
-//! The keys are those of research/alerting-sampling-correlation.md 1.4.
 
 use signal::{Edit, Item, Part, Record, SpanId, Trace, Value, ids, text, view::LogRecord};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Gathers the spans and logs of each trace, from whatever requests they came in, and sends every trace on once, closed (DESIGN 5).
+//! Gathers the spans and logs of each trace, from whatever requests they came in, and sends every trace on once, closed.
 //! All deadlines count from arrival, on the stream's clock.
 
 mod closed;

@@ -1,4 +1,4 @@
-//! Decides once per closed trace, for its spans and its logs; a late part follows the decision that was made (FLOW 5).
+//! Decides once per closed trace, for its spans and its logs; a late part follows the decision that was made.
 //! Rules only choose a threshold: whether a trace is kept follows from its id, so that counts stay right after every rule.
 
 mod decided;
@@ -64,7 +64,7 @@ impl Of {
     }
 }
 
-/// How long a decision is remembered at the least (FLOW 5).
+/// How long a decision is remembered at the least.
 const REMEMBER: Duration = Duration::from_secs(60);
 
 /// Allocated for a decision that is remembered; an eighth of the window's share of memory, for each of two generations, goes into them.

@@ -101,7 +101,7 @@ impl<'a> LogRecord<'a> {
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes { bytes: self.bytes, field: 6 }
     }
-    /// The level of FIELDS.md: TRACE, DEBUG, INFO, WARN, ERROR, FATAL, by number, else by text; empty when neither says.
+    /// The level of config/reference/fields.md: TRACE, DEBUG, INFO, WARN, ERROR, FATAL, by number, else by text; empty when neither says.
     #[must_use]
     pub fn severity(&self) -> &'static str {
         match self.severity {
@@ -119,7 +119,7 @@ impl<'a> LogRecord<'a> {
     pub fn is_error(&self) -> bool {
         matches!(self.severity(), "ERROR" | "FATAL")
     }
-    /// The message of FIELDS.md: the body's text, or its `message` or `msg`.
+    /// The message of config/reference/fields.md: the body's text, or its `message` or `msg`.
     #[must_use]
     pub fn message(&self) -> Option<&'a str> {
         match self.body()? {

@@ -42,7 +42,7 @@ impl MetricType {
         }
     }
 
-    /// The word of FIELDS.md.
+    /// The word of config/reference/fields.md.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -36,7 +36,7 @@ impl SpanKind {
         }
     }
 
-    /// The word of FIELDS.md.
+    /// The word of config/reference/fields.md.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Status {
         }
     }
 
-    /// The word of FIELDS.md.
+    /// The word of config/reference/fields.md.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What a server's answer means for the parcel (OTLP specification, "Failures", "OTLP/gRPC Throttling"; FLOW 4).
+//! What a server's answer means for the parcel (OTLP specification, "Failures", "OTLP/gRPC Throttling").
 
 use net::{Answer, Code, Status, client::Unanswered};
 use pipeline::{Refusal, Why};

@@ -52,7 +52,7 @@ async fn answered(request: Request<Incoming>, says: Result<Bytes, Status>, tell:
             tell.send(Got { path, headers, request }).await.unwrap();
             says
         };
-        let refuse = |(): &(), error: body::ReadError| Status::new(error.code(), error.to_string());
+        let refuse = |_: &(), error: body::ReadError| Status::new(error.code(), error.to_string());
         let answer = grpc::unary(Request::from_parts(head, body), Arc::new(limits), (), |(), _| Ok(()), refuse, serve).await;
         return answer.map(|body| BodyExt::boxed_unsync(body.map_err(|status| unreachable!("{status}"))));
     }

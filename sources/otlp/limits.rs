@@ -1,4 +1,4 @@
-//! What clients may ask for: the settings, and what they mean for a body and for a port (research/reliability-security.md 5).
+//! What clients may ask for: the settings, and what they mean for a body and for a port.
 
 use config::{Bytes, Period};
 use net::{body, serve};

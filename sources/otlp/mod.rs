@@ -1,4 +1,4 @@
-//! OTLP over gRPC and HTTP. Both doors do the same with a request: admit its bytes, read, inflate, make protobuf of JSON, hand it to the intake (FLOW 1).
+//! OTLP over gRPC and HTTP. Both doors do the same with a request: admit its bytes, read, inflate, make protobuf of JSON, hand it to the intake.
 
 mod grpc;
 mod http;

@@ -34,7 +34,7 @@ async fn echo(held: Arc<()>, request: Request<Incoming>) -> Result<Answer, Infal
     let limits = body::Limits { grace: Duration::from_millis(300), rate_min: u32::MAX, ..body::Limits::default() };
     Ok(match head.uri.path() {
         "/grpc" => {
-            let refuse = |_: &Held, error: body::ReadError| Status::new(error.code(), error.to_string());
+            let refuse = |_: &Arc<()>, error: body::ReadError| Status::new(error.code(), error.to_string());
             let serve = async |message: Bytes, _held| match &*message {
                 b"busy" => Err(busy()),
                 b"wait" => std::future::pending().await,

@@ -7,14 +7,15 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use pipeline::Pool;
 use store::Store;
 
-const GAUGES: [(&str, &str); 7] = [
-    ("kansoku_store_rows", "Rows of a table, in memory and in files."),
-    ("kansoku_store_files", "Parquet files of a table."),
-    ("kansoku_store_file_bytes", "Bytes of a table's files."),
-    ("kansoku_store_memory_bytes", "Bytes of rows that are in memory and in the store's log."),
-    ("kansoku_store_log_bytes", "Bytes of the store's log."),
-    ("kansoku_store_unreadable_entries", "Entries of the store's log that could not be read back; their rows are lost."),
-    ("kansoku_alerts", "Alerts that are pending or firing."),
+/// Each metric with its labels and what it counts, for `# HELP` and for the reference.
+pub const METRICS: [(&str, &str, &str); 7] = [
+    ("kansoku_store_rows", "store, table", "Rows in files."),
+    ("kansoku_store_files", "store, table", "Files."),
+    ("kansoku_store_file_bytes", "store, table", "Their bytes."),
+    ("kansoku_store_memory_bytes", "store", "Rows that are in no file yet."),
+    ("kansoku_store_log_bytes", "store", "The store's own log."),
+    ("kansoku_store_unreadable_entries", "store", "Entries of the log that could not be read at start."),
+    ("kansoku_alerts", "phase", "Alerts that are `pending` or `firing`."),
 ];
 
 /// The text of it.
@@ -26,7 +27,7 @@ pub(crate) fn of(pool: &Pool) -> String {
 }
 
 fn record(pool: &Pool) {
-    GAUGES.into_iter().for_each(|(name, help)| describe_gauge!(name, help));
+    METRICS.into_iter().for_each(|(name, _, help)| describe_gauge!(name, help));
     for (key, store) in pool.all::<Store>() {
         let stats = store.stats();
         for table in &stats.tables {

@@ -19,6 +19,7 @@ mod view;
 
 pub use admin::Admin;
 pub use alerts::Alerts;
+pub use figures::METRICS;
 pub use settings::Settings;
 pub use status::{AlertLine, Report, StoreReport, TableReport};
 pub use view::View;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Refused};
 use crate::opening::{self, Opened};
 use crate::reader::Reader;
-use crate::record::{self, HEADER_BYTES, Header, Kind};
+use crate::record::{self, HEADER_BYTES, Header, Kind, SEQUENCE_MAX};
 use crate::state::{Shared, State};
 use crate::{Disk, cursors};
 use bytes::Bytes;
@@ -96,7 +96,8 @@ impl Log {
 
     fn admit(&self, state: &State, kind: Kind, bytes: u64) -> Result<(), Refused> {
         let limit = self.shared.options.limit;
-        if state.bytes + bytes > self.shared.options.allowance(kind) {
+        // Beyond the last number there is only a folder that no journal wrote.
+        if state.next > SEQUENCE_MAX || state.bytes + bytes > self.shared.options.allowance(kind) {
             return Err(Refused::Full { limit });
         }
         if state.queue.bytes() + bytes > QUEUE_BYTES_MAX.max(bytes) {

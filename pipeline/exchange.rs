@@ -1,4 +1,4 @@
-//! Between lanes in front and lanes that have all of a key (FLOW 3): each lane in front sends every turn to each lane behind it, with what is for it and the
+//! Between lanes in front and lanes that have all of a key: each lane in front sends every turn to each lane behind it, with what is for it and the
 //! time, and a lane behind takes them by their number. So it sees the stream in order, as if it were the only one, and no timer fires before what came earlier.
 
 use crate::{

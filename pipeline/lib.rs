@@ -20,7 +20,7 @@ pub mod letter;
 mod limits;
 mod line;
 mod lives;
-mod meter;
+pub mod meter;
 mod opening;
 mod order;
 mod out;

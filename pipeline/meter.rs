@@ -1,35 +1,37 @@
 //! `/metrics`: what `status` says, as Prometheus reads it. Made anew for each scrape from the ledger, which is the only place that counts.
 
 use crate::{ledger::Counts, running::Inner};
-use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
+use metrics::{counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
-const COUNTERS: [(&str, &str); 8] = [
-    ("kansoku_in_total", "Records that came in at a node."),
-    ("kansoku_made_total", "Records that a node made."),
-    ("kansoku_out_total", "Records that went on; at a sink: were delivered."),
-    ("kansoku_discarded_total", "Records taken out on purpose, by reason."),
-    ("kansoku_rejected_total", "Records refused for good, by reason."),
-    ("kansoku_lost_total", "Records that are gone and should not be, by reason. Alert on any increase."),
-    ("kansoku_refused_requests_total", "Requests that a source said no to, by reason; their client still has them."),
-    ("kansoku_refused_bytes_total", "Bytes of those requests, as far as they were known when the answer was given."),
-];
-
-const GAUGES: [(&str, &str); 13] = [
-    ("kansoku_held", "Records that are at a node now. In + made = out + discarded + rejected + lost + held."),
-    ("kansoku_queue_bytes", "Bytes that wait for a sink."),
-    ("kansoku_queue_limit_bytes", "Bytes at which a sink's queue is full."),
-    ("kansoku_queue_oldest_seconds", "Age of what waits longest for a sink."),
-    ("kansoku_sink_failing", "1 while a sink does not take what it is given."),
-    ("kansoku_journal_bytes", "Bytes of the journal on disk."),
-    ("kansoku_journal_limit_bytes", "Bytes at which the journal is full and requests are refused."),
-    ("kansoku_journal_unsettled", "Requests that were read from the journal and are not settled yet."),
-    ("kansoku_journal_unread", "Records in the journal that no lane has read yet."),
-    ("kansoku_journal_lag_seconds", "How far what is being read is behind now."),
-    ("kansoku_memory_limit_bytes", "The memory budget."),
-    ("kansoku_memory_bytes", "What is used of the memory budget, by share."),
-    ("kansoku_uptime_seconds", "Seconds since the pipeline began."),
+/// Each metric with its labels and what it counts, for `# HELP` and for the reference.
+pub const METRICS: [(&str, &str, &str); 21] = [
+    ("kansoku_in_total", "node, kind, signal", "Records that came in."),
+    ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
+    ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
+    ("kansoku_held", "node, kind, signal", "Records that are held now: in a window, a queue, a request at work."),
+    ("kansoku_discarded_total", "node, kind, signal, reason", "Records taken out on purpose."),
+    ("kansoku_rejected_total", "node, kind, signal, reason", "Records refused for good."),
+    ("kansoku_lost_total", "node, kind, signal, reason", "Records gone though nobody wanted that. Alert on it."),
+    (
+        "kansoku_refused_requests_total",
+        "node, kind, signal, reason",
+        "Requests that a source said no to; their client still has them, so they came in nowhere.",
+    ),
+    ("kansoku_refused_bytes_total", "node, kind, signal, reason", "Their bytes, as far as they were known when the answer was given."),
+    ("kansoku_queue_bytes", "node", "What waits for a sink."),
+    ("kansoku_queue_limit_bytes", "node", "What may wait for it."),
+    ("kansoku_queue_oldest_seconds", "node", "How long the oldest of it has waited."),
+    ("kansoku_sink_failing", "node", "1 while a sink's last delivery failed."),
+    ("kansoku_journal_bytes", "", "The journal on disk."),
+    ("kansoku_journal_limit_bytes", "", "What it may take; there new data is refused with a time to retry."),
+    ("kansoku_journal_unsettled", "", "Requests that were read and are not settled yet."),
+    ("kansoku_journal_unread", "", "Requests that no lane has read yet."),
+    ("kansoku_journal_lag_seconds", "", "How far the lanes are behind the clock."),
+    ("kansoku_memory_bytes", "share", "Bytes charged to `intake`, `window` and `queues`."),
+    ("kansoku_memory_limit_bytes", "", "The budget of the process."),
+    ("kansoku_uptime_seconds", "", "Since the start."),
 ];
 
 impl Inner {
@@ -42,8 +44,10 @@ impl Inner {
     }
 
     fn record(&self) {
-        COUNTERS.into_iter().for_each(|(name, help)| describe_counter!(name, help));
-        GAUGES.into_iter().for_each(|(name, help)| describe_gauge!(name, help));
+        for (name, _, help) in METRICS {
+            // The exporter asks for no more than the words.
+            describe_gauge!(name, help);
+        }
         let status = self.status();
         for node in &status.ledger.nodes {
             for (signal, counts) in &node.signals {

@@ -23,7 +23,7 @@ impl Reason {
     pub const REFUSED: Reason = Reason("refused");
     /// A request that could not be read at all; counted as one record.
     pub const MALFORMED: Reason = Reason("malformed");
-    /// Alone too large for a sink.
+    /// Alone too large for a sink; of a request, larger than the source takes.
     pub const TOO_LARGE: Reason = Reason("too_large");
     /// It was on its way through a spill log, and the disk lost it.
     pub const DAMAGED: Reason = Reason("damaged");

@@ -1,4 +1,4 @@
-//! Takes flows apart by key, for lanes that each have all of a key (FLOW 3). Spans and logs go by their trace, a metric and a log without a trace by their
+//! Takes flows apart by key, for lanes that each have all of a key. Spans and logs go by their trace, a metric and a log without a trace by their
 //! resource. Records are copied as they are encoded, with what stands around them once per lane, so that nobody's request is kept for a few records of it.
 
 use crate::{

@@ -1,4 +1,4 @@
-//! How a graph is spread over the cores (FLOW 3): lanes in front, where any record may be in any lane, and behind an exchange lanes that have all of a key.
+//! How a graph is spread over the cores: lanes in front, where any record may be in any lane, and behind an exchange lanes that have all of a key.
 
 use super::{Plan, PlannedNode};
 use crate::{Keyed, Kind};

@@ -4,7 +4,7 @@ use super::{
     gather::{Made, request},
     parts::{Told, Trial, world},
 };
-use crate::{From, World};
+use crate::{Caller, World};
 use proptest::prelude::*;
 use signal::{Signal, Time};
 use std::{
@@ -39,7 +39,7 @@ fn on(cores: usize, folder: &Path) -> World {
 impl Trial {
     async fn give(&self, resource: u8, logs: &[(Option<u64>, String)]) {
         let (answer, _unheard) = oneshot::channel();
-        self.feed("in").send((Signal::Logs, request(resource, logs), From::Here, answer)).await.unwrap();
+        self.feed("in").send((Signal::Logs, request(resource, logs), Caller::Here, answer)).await.unwrap();
     }
 }
 

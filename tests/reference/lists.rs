@@ -31,36 +31,6 @@ pub(crate) fn fields() -> String {
     page
 }
 
-/// Name, labels, what it counts.
-const METRICS: [(&str, &str, &str); 26] = [
-    ("kansoku_in_total", "node, kind, signal", "Records that came in."),
-    ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
-    ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
-    ("kansoku_held", "node, kind, signal", "Records that are held now: in a window, a queue, a request at work."),
-    ("kansoku_discarded_total", "node, kind, signal, reason", "Records taken out on purpose."),
-    ("kansoku_rejected_total", "node, kind, signal, reason", "Records refused for good."),
-    ("kansoku_lost_total", "node, kind, signal, reason", "Records gone though nobody wanted that. Alert on it."),
-    ("kansoku_queue_bytes", "node", "What waits for a sink."),
-    ("kansoku_queue_limit_bytes", "node", "What may wait for it."),
-    ("kansoku_queue_oldest_seconds", "node", "How long the oldest of it has waited."),
-    ("kansoku_sink_failing", "node", "1 while a sink's last delivery failed."),
-    ("kansoku_journal_bytes", "", "The journal on disk."),
-    ("kansoku_journal_limit_bytes", "", "What it may take; there new data is refused with a time to retry."),
-    ("kansoku_journal_unsettled", "", "Requests that were read and are not settled yet."),
-    ("kansoku_journal_unread", "", "Requests that no lane has read yet."),
-    ("kansoku_journal_lag_seconds", "", "How far the lanes are behind the clock."),
-    ("kansoku_memory_bytes", "share", "Bytes charged to `intake`, `window` and `queues`."),
-    ("kansoku_memory_limit_bytes", "", "The budget of the process."),
-    ("kansoku_uptime_seconds", "", "Since the start."),
-    ("kansoku_store_rows", "store, table", "Rows in files."),
-    ("kansoku_store_files", "store, table", "Files."),
-    ("kansoku_store_file_bytes", "store, table", "Their bytes."),
-    ("kansoku_store_memory_bytes", "store", "Rows that are in no file yet."),
-    ("kansoku_store_log_bytes", "store", "The store's own log."),
-    ("kansoku_store_unreadable_entries", "store", "Entries of the log that could not be read at start."),
-    ("kansoku_alerts", "phase", "Alerts that are `pending` or `firing`."),
-];
-
 /// Reasons are read from the text of pipeline/reason.rs: a name and its doc comment.
 pub(crate) fn ledger() -> String {
     let mut page = "# The ledger\n\nFor every node and signal, at every moment: in + made = out + discarded + rejected + lost + held. `kansoku status` says it in a \
@@ -78,7 +48,7 @@ pub(crate) fn ledger() -> String {
         }
     }
     page.push_str("\n## Metrics\n\n| metric | labels | |\n|---|---|---|\n");
-    for (name, labels, says) in METRICS.iter() {
+    for (name, labels, says) in pipeline::meter::METRICS.into_iter().chain(api::METRICS) {
         page.push_str(&format!("| `{name}` | {labels} | {says} |\n"));
     }
     page
@@ -91,7 +61,8 @@ fn text(path: &str) -> String {
 #[test]
 fn every_metric_is_listed() {
     let sources = text("pipeline/meter.rs") + &text("api/figures.rs");
-    let names: BTreeSet<&str> = sources.split('"').filter(|word| word.starts_with("kansoku_")).collect();
-    let listed: BTreeSet<&str> = METRICS.iter().map(|(name, ..)| *name).collect();
+    let recorded = sources.split("!(\"").chain(sources.split("ended(\"")).skip(1).filter_map(|rest| rest.split('"').next());
+    let names: BTreeSet<&str> = recorded.filter(|word| word.starts_with("kansoku_")).collect();
+    let listed: BTreeSet<&str> = pipeline::meter::METRICS.iter().chain(&api::METRICS).map(|(name, ..)| *name).collect();
     assert_eq!(names, listed);
 }

@@ -46,3 +46,28 @@ pub(super) fn are_integers(packed: &[u8]) -> Result<bool, String> {
     let kind = file.peek_number_type_or_termination(rest).map_err(|e| e.to_string())?;
     Ok(kind == Some(pco::data_types::NumberType::I64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_come_back_and_damage_is_an_error(numbers in prop::collection::vec(prop_oneof![any::<i64>(), 0..9_i64], 1..600), at in any::<prop::sample::Index>(), bits in 1..255_u8) {
+            for packed in [pack(&numbers).unwrap(), pack_times(&numbers).unwrap()] {
+                prop_assert!(are_integers(&packed).unwrap());
+                prop_assert_eq!(&unpack::<i64>(&packed, numbers.len()).unwrap(), &numbers);
+                prop_assert_eq!(&unpack_all::<i64>(&packed).unwrap(), &numbers);
+                prop_assert!(unpack::<i64>(&packed, numbers.len() + 1).is_err());
+                let mut damaged = packed.clone();
+                damaged[at.index(packed.len())] ^= bits;
+                for damaged in [&damaged[..], &packed[..at.index(packed.len())]] {
+                    // Other numbers or an error, and no panic.
+                    let read = unpack::<i64>(damaged, numbers.len());
+                    prop_assert!(read.is_err() || read.is_ok_and(|read| read.len() == numbers.len()));
+                }
+            }
+        }
+    }
+}

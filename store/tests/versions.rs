@@ -5,7 +5,7 @@ use super::{
     fidelity::rows,
     sample::{SECOND, START, attribute, batch, closed_trace, inline, log, logs_flow, open, options, resource, span, spans_flow, text},
 };
-use crate::{Store, Table};
+use crate::{Options, Store, Table};
 use journal::{Disk, RealDisk, simulated::SimulatedDisk};
 use opentelemetry_proto::tonic::{
     common::v1::any_value::Value,
@@ -15,10 +15,11 @@ use opentelemetry_proto::tonic::{
     },
 };
 use prost::Message;
-use signal::{Flow, Origin, Signal};
+use signal::{Flow, Origin, Signal, Time};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 fn at(position: u64) -> Option<Origin> {
@@ -116,9 +117,21 @@ async fn reads(version: &str) {
             old = open(&disk, Path::new("/data/old"));
         }
     }
+    drop(old);
+    let options = Options { retain: Duration::from_secs(24 * 3_600), ..options(Path::new("/data/old")) };
+    let old = Store::open(options, disk, inline()).unwrap();
+    assert!(old.maintain(Time(START + 5_000 * SECOND)).unwrap().files_merged >= 12, "{version}");
+    for table in Table::ALL {
+        assert_eq!(rows(&old, table, ""), rows(&fresh, table, ""), "{version} merged: {}", table.word());
+    }
 }
 
 #[tokio::test]
 async fn a_store_of_format_1_is_read() {
     reads("version_1").await;
+}
+
+#[tokio::test]
+async fn a_store_of_format_2_is_read() {
+    reads("version_2").await;
 }

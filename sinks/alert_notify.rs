@@ -71,3 +71,43 @@ impl Receivers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::AUTHORIZATION;
+    use kit::tls::{Authority, read};
+    use net::{Transport, serve, tls::ServerFiles};
+    use std::convert::Infallible;
+    use tokio::{sync::mpsc, task::JoinSet};
+
+    #[tokio::test]
+    async fn a_webhook_is_told_over_mutual_tls_with_its_credential() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new(folder.path(), "authority");
+        let (server, _client) = (authority.issue("server"), authority.issue("client"));
+        let files = ServerFiles { cert: server.cert, key: server.key, client_ca: Some(authority.ca.clone()) };
+        let (listener, transport) = (net::listen("127.0.0.1:0").await.unwrap(), Transport::tls(files, read).unwrap());
+        let address = listener.address();
+        let (tell, mut told) = mpsc::channel(1);
+        let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let tell = tell.clone();
+            async move {
+                tell.send(request.headers()[AUTHORIZATION].clone()).await.unwrap();
+                Ok::<_, Infallible>(http::Response::new(http_body_util::Empty::new()))
+            }
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { net::serve(&listener, transport, service, serve::Limits::default(), std::future::pending()).await });
+
+        let words = format!(
+            "webhook: https://{address}/hook\nauth: {{ bearer: token }}\ntls: {{ ca: authority.pem, cert: client.pem, key: client.key }}\n"
+        );
+        let document = config::Document::parse("notify.yaml", &words, &config::document::Real).unwrap();
+        let notify: Notify = document.read().unwrap();
+        let receivers = Receivers::new("alerts", &notify, folder.path()).unwrap();
+        assert_eq!(receivers.said(), format!("https://{address}"));
+        receivers.tell(&Notice { alertname: "error_trace".to_owned(), alerts: Vec::new() }).await;
+        assert_eq!(told.recv().await.unwrap(), "Bearer token");
+    }
+}

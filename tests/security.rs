@@ -5,7 +5,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use kit::{
     Kansoku, http as plain,
     otlp::{self, End},
-    process::command,
+    process::{command, written},
     tls::{Authority, Identity, read},
     until,
 };
@@ -43,9 +43,7 @@ struct Subject {
 }
 
 fn start(folder: &Path, client_ca: &str) -> Subject {
-    let file = folder.join("pipeline.yaml");
-    std::fs::write(&file, pipeline(client_ca)).unwrap();
-    let mut command = command(&["run", file.to_str().unwrap()]);
+    let mut command = command(&["run", &written(folder, &pipeline(client_ca))]);
     command.envs([("ADMIN", "hidden-admin"), ("TOKEN", "hidden-token"), ("PASSWORD", "hidden-password")]);
     let kansoku = Kansoku::start(&mut command);
     let url = |before: &str, path: &str| -> Url {

@@ -28,7 +28,7 @@ const LINES_MAX: usize = 500;
 const ARCHITECTURE_LINES_MAX: usize = 200;
 /// The room where a mistake costs most; may only shrink.
 const PIPELINE_LINES_MAX: usize = 6_900;
-const PACKAGES_MAX: usize = 520;
+const PACKAGES_MAX: usize = 535;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

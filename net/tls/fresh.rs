@@ -8,11 +8,13 @@ use tokio::time::Instant;
 /// How often the files are looked at, at the most.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+type Make<T> = dyn Fn(&[Text]) -> Result<T, TlsError> + Send + Sync;
+
 /// A value made of files.
 pub(crate) struct Fresh<T> {
     paths: Vec<PathBuf>,
     read: ReadText,
-    make: Box<dyn Fn(&[Text]) -> Result<T, TlsError> + Send + Sync>,
+    make: Box<Make<T>>,
     now: Mutex<Now<T>>,
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use kit::tls::{Authority, Identity, read};
+use kit::tls::{Authority, Identity, read, write};
 use std::{convert::Infallible, time::Duration};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -79,7 +79,6 @@ async fn new_certificates_are_taken_over_on_both_sides_and_broken_ones_are_not()
     let asked = async || client.post(&url, HeaderMap::new(), vec![], Duration::from_secs(5)).await.is_ok();
     assert!(asked().await);
 
-    let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap();
     let good = read(&server.cert).unwrap();
     write(&server.cert, "half a certificate");
     tokio::time::sleep(Duration::from_millis(2_100)).await;
@@ -110,7 +109,7 @@ fn files_that_cannot_be_used_are_named_and_no_key_is_quoted() {
     let authority = Authority::new(folder.path(), "ours");
     let (one, two) = (authority.issue("one"), authority.issue("two"));
     let empty = folder.path().join("empty.pem");
-    std::fs::write(&empty, "-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----\n").unwrap();
+    write(&empty, "-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----\n");
     let tls = |cert: &Path, key: &Path| {
         let files = ServerFiles { cert: cert.to_owned(), key: key.to_owned(), client_ca: None };
         Transport::tls(files, read).unwrap_err().to_string()

@@ -30,7 +30,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
         let ca = folder.join(format!("{name}.pem"));
-        std::fs::write(&ca, issuer.pem()).expect("the folder can be written to");
+        write(&ca, &issuer.pem());
         Authority { issuer, folder: folder.to_owned(), ca }
     }
 
@@ -42,8 +42,8 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
         let at = Identity { cert: self.folder.join(format!("{name}.pem")), key: self.folder.join(format!("{name}.key")) };
-        std::fs::write(&at.key, key.serialize_pem()).expect("the folder can be written to");
-        std::fs::write(&at.cert, cert.pem()).expect("the folder can be written to");
+        write(&at.key, &key.serialize_pem());
+        write(&at.cert, &cert.pem());
         at
     }
 }
@@ -54,4 +54,9 @@ impl Authority {
 /// The system's words.
 pub fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// Writes a file anew, as somebody does who renews certificates.
+pub fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("the folder can be written to");
 }

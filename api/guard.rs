@@ -48,10 +48,20 @@ impl Guard {
                 "without a token only this machine is answered: ask 127.0.0.1 or localhost, or set admin.token",
             ));
         }
-        let Some(credential) = &self.credential else { return Ok(()) };
+        let Some(credential) = &self.credential else { return from_no_page(request) };
         let hint = "kansoku's commands send KANSOKU_TOKEN";
         credential.admits(request.headers()).map_err(|stranger| Refused::new(StatusCode::UNAUTHORIZED, format!("{stranger}; {hint}")))
     }
+}
+
+/// A browser says of every POST from which page it comes; only the port's own may.
+fn from_no_page(request: &Request) -> Result<(), Refused> {
+    let origin = request.headers().get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("?"));
+    let own = |origin: &str| origin.split_once("://").is_some_and(|(_, of)| Some(of) == host(request));
+    if request.method().is_safe() || origin.is_none_or(own) {
+        return Ok(());
+    }
+    Err(Refused::new(StatusCode::FORBIDDEN, "a web page may not ask for this; set admin.token for a program that says an `Origin`"))
 }
 
 /// HTTP/2 has the name in the URI. Who names no host is no browser.

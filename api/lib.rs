@@ -1,10 +1,11 @@
 //! THE ADMIN PORT: health, metrics, status and the query API, on one listener beside the telemetry; probes on one of their own where a kubelet asks.
-//! It only reads. Start at `routes.rs`; who may ask is in `guard.rs`.
+//! It only reads, but for what is asked with POST. Start at `routes.rs`; who may ask is in `guard.rs`.
 
 mod admin;
 mod alerts;
 mod answer;
 mod ask;
+mod dead_letters;
 mod figures;
 mod follow;
 mod guard;

@@ -19,6 +19,7 @@ pub(crate) const OF_TRACES: &[&str] =
     &["service", "status", "text", "min_duration", "max_duration", "since", "attribute", "limit", "follow", "store"];
 pub(crate) const OF_LOGS: &[&str] = &["service", "status", "text", "since", "attribute", "limit", "follow", "store"];
 pub(crate) const OF_ONE: &[&str] = &["store"];
+pub(crate) const OF_RETRY: &[&str] = &["node"];
 
 /// The parameters of a question, each of the known ones.
 #[derive(Debug)]
@@ -53,6 +54,10 @@ impl Parameters {
 
     pub(crate) fn store(&self) -> Option<&str> {
         self.value("store")
+    }
+
+    pub(crate) fn node(&self) -> Option<String> {
+        self.owned("node")
     }
 
     pub(crate) fn going(&self) -> Result<Going, Refused> {

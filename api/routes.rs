@@ -3,7 +3,7 @@
 use crate::{
     View, alerts,
     answer::{Refused, text},
-    ask, figures,
+    ask, dead_letters, figures,
     guard::{self, Guard},
     status,
 };
@@ -12,7 +12,7 @@ use axum::{
     extract::State,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::{Method, StatusCode, Uri, header};
 use pipeline::{Clock, Stop};
@@ -23,6 +23,8 @@ use tokio::sync::Semaphore;
 const QUERIES_MAX: usize = 4;
 /// Answers that follow what comes in, at a time; more are refused.
 const FOLLOWERS_MAX: usize = 32;
+
+const RETRY: &str = "/api/v1/dead-letters/retry";
 
 const INDEX: &str = "kansoku
 
@@ -35,6 +37,7 @@ const INDEX: &str = "kansoku
   /api/v1/trace/ID              a trace, by its id or the first digits, or `last`
   /api/v1/why/ID                the failing path, its logs, why it was kept, and what is missing; `last` is the latest that failed
   /api/v1/alerts                what is pending and firing, and what changed lately
+  POST /api/v1/dead-letters/retry   has sinks try again what they refused for good; node=NAME
 
 With `follow=true` an answer goes on as NDJSON. Where there are several stores, say `store=KEY`.
 ";
@@ -65,7 +68,8 @@ pub(crate) fn admin(shared: Shared, guard: Guard) -> Router {
         .route("/api/v1/logs", get(ask::logs))
         .route("/api/v1/trace/{id}", get(ask::trace))
         .route("/api/v1/why/{id}", get(ask::why))
-        .route("/api/v1/alerts", get(alerts::answer));
+        .route("/api/v1/alerts", get(alerts::answer))
+        .route(RETRY, post(dead_letters::retry));
     finish(router, shared, guard)
 }
 
@@ -109,5 +113,9 @@ async fn unknown(uri: Uri) -> Refused {
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Refused {
-    Refused::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} is only read; ask with GET, not {method}", uri.path()))
+    let words = match uri.path() {
+        RETRY => format!("{RETRY} is asked with POST, not {method}"),
+        path => format!("{path} is only read; ask with GET, not {method}"),
+    };
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, words)
 }

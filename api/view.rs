@@ -1,6 +1,7 @@
 //! What the API asks of a running pipeline.
 
-use pipeline::{Pool, Status};
+use futures::future::BoxFuture;
+use pipeline::{Pool, Retried, Status};
 
 /// A running pipeline as the API sees it; a test hands in another.
 pub trait View: Send + Sync {
@@ -15,6 +16,8 @@ pub trait View: Send + Sync {
     fn metrics(&self) -> String;
     /// Where stores and alerts are found.
     fn pool(&self) -> &Pool;
+    /// Sends dead letters again, of one node or all.
+    fn retry(&self, node: Option<String>) -> BoxFuture<'_, Result<Retried, String>>;
 }
 
 impl View for pipeline::View {
@@ -32,5 +35,9 @@ impl View for pipeline::View {
 
     fn pool(&self) -> &Pool {
         pipeline::View::pool(self)
+    }
+
+    fn retry(&self, node: Option<String>) -> BoxFuture<'_, Result<Retried, String>> {
+        Box::pin(pipeline::View::retry(self, node))
     }
 }

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Health(AskWords),
     /// Look into a journal on disk, whether kansoku runs or not: what waits, is it whole, what is in it.
     Journal(JournalWords),
+    /// What sinks refused for good: list it, or have it sent again.
+    DeadLetters(DeadLettersWords),
     /// Print the JSON schema of pipeline files, for editors.
     Schema(SchemaWords),
 }
@@ -226,6 +228,41 @@ pub(crate) struct DumpWords {
     /// JSON is all it prints; for those who always say so.
     #[arg(long, hide = true)]
     pub(crate) json: bool,
+}
+
+/// Words of `dead-letters`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  kansoku dead-letters ls pipeline.yaml            what was refused, by whom, and why\n  kansoku dead-letters retry --node vendor         once its cause is gone"
+)]
+pub(crate) struct DeadLettersWords {
+    /// What is asked.
+    #[command(subcommand)]
+    pub(crate) what: DeadLettersWhat,
+}
+
+/// What is done with dead letters.
+#[derive(Subcommand, Debug)]
+pub(crate) enum DeadLettersWhat {
+    /// One line each, the oldest first. Reads the disk, so it works beside a running kansoku (a second late) and after its end.
+    Ls {
+        #[command(flatten)]
+        which: Which,
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have the running kansoku send them to their sinks again. What is refused again is a dead letter again.
+    Retry {
+        /// Only those of this node.
+        #[arg(long, value_name = "NODE")]
+        node: Option<String>,
+        #[command(flatten)]
+        at: At,
+        /// JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Words of `query`.

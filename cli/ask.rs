@@ -1,6 +1,7 @@
 //! How the asking commands reach a running kansoku: its admin port.
 
 use crate::args::At;
+use http::Method;
 use std::time::Duration;
 
 /// Why there is no answer; `Display` is what the user reads.
@@ -9,7 +10,15 @@ pub(crate) struct NoAnswer(pub(crate) String);
 
 /// GETs a path with its query and returns status code and body.
 pub(crate) async fn get(at: &At, path: &str, query: &[(&str, String)]) -> Result<(u16, String), NoAnswer> {
-    let response = open(at, path, query, Some(Duration::from_secs(30))).await?;
+    whole(at, send(at, Method::GET, path, query, Some(Duration::from_secs(30))).await?).await
+}
+
+/// The same with POST.
+pub(crate) async fn post(at: &At, path: &str, query: &[(&str, String)]) -> Result<(u16, String), NoAnswer> {
+    whole(at, send(at, Method::POST, path, query, Some(Duration::from_secs(30))).await?).await
+}
+
+async fn whole(at: &At, response: reqwest::Response) -> Result<(u16, String), NoAnswer> {
     let status = response.status().as_u16();
     let body = response.text().await.map_err(|e| NoAnswer(format!("{} went away: {e}", at.at)))?;
     Ok((status, body))
@@ -17,11 +26,21 @@ pub(crate) async fn get(at: &At, path: &str, query: &[(&str, String)]) -> Result
 
 /// Opens a GET whose body is read as it comes.
 pub(crate) async fn open(at: &At, path: &str, query: &[(&str, String)], timeout: Option<Duration>) -> Result<reqwest::Response, NoAnswer> {
+    send(at, Method::GET, path, query, timeout).await
+}
+
+async fn send(
+    at: &At,
+    method: Method,
+    path: &str,
+    query: &[(&str, String)],
+    timeout: Option<Duration>,
+) -> Result<reqwest::Response, NoAnswer> {
     let client = client()?;
     let mut url = reqwest::Url::parse(at.at.trim_end_matches('/')).map_err(|e| NoAnswer(format!("`{}` is no URL: {e}", at.at)))?;
     url.set_path(path);
     url.query_pairs_mut().extend_pairs(query);
-    let mut request = client.get(url);
+    let mut request = client.request(method, url);
     if let Some(token) = &at.token {
         request = request.bearer_auth(token);
     }

@@ -28,14 +28,19 @@ pub(crate) fn run(words: &JournalWords) -> ExitCode {
         JournalWhat::Verify(words) => verify(words),
         JournalWhat::Dump(words) => dump(words),
     };
-    done.unwrap_or_else(|Mistake(what)| {
-        what.iter().for_each(|what| print::error(what));
-        ExitCode::from(2)
-    })
+    done.unwrap_or_else(Mistake::end)
 }
 
 /// Why there is nothing to look at; empty where that was said already.
-struct Mistake(Option<String>);
+pub(crate) struct Mistake(Option<String>);
+
+impl Mistake {
+    /// Says it, and how to end.
+    pub(crate) fn end(self) -> ExitCode {
+        self.0.iter().for_each(|what| print::error(what));
+        ExitCode::from(2)
+    }
+}
 
 impl From<String> for Mistake {
     fn from(what: String) -> Mistake {
@@ -44,7 +49,7 @@ impl From<String> for Mistake {
 }
 
 /// The folder that is meant.
-fn folder(which: &Which) -> Result<PathBuf, Mistake> {
+pub(crate) fn folder(which: &Which) -> Result<PathBuf, Mistake> {
     if let Some(path) = which.path.as_ref().filter(|path| !path.is_file()) {
         return Ok(path.clone());
     }

@@ -5,6 +5,7 @@ mod ask;
 mod catalog;
 mod check;
 mod command;
+mod dead_letters;
 mod demo;
 mod follow;
 mod forest;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
             Command::Check(words) => check::run(&words),
             Command::Graph(words) => graph::run(&words),
             Command::Journal(words) => self::journal::run(&words),
+            Command::DeadLetters(words) => dead_letters::run(words).await,
             Command::Schema(words) => schema::run(&words),
             Command::Why(words) => why::run(words).await,
             Command::Status(words) => status::run(words).await,

@@ -33,6 +33,7 @@ pub(crate) fn show(report: &Report, page: Page) -> String {
     facts.extend(refused(report));
     facts.extend(sinks(report));
     facts.extend(journal(report));
+    facts.extend(dead_letters(report));
     facts.extend(stores(report));
     facts.extend(alerts(report));
     facts.push(memory(report));
@@ -140,6 +141,15 @@ fn sinks(report: &Report) -> Vec<Fact> {
                 text::duration(queue.oldest_seconds * 1e3)
             ),
         };
+        let on_disk = match &sink.spill {
+            Some(spill) if spill.spilling => format!(
+                "; {} of {} on disk, the oldest for {}",
+                text::bytes(spill.bytes),
+                text::bytes(spill.bytes_max),
+                text::duration(spill.oldest_seconds * 1e3)
+            ),
+            _ => String::new(),
+        };
         let (tone, health) = match &sink.health.failing_since {
             None => (Tone::Plain, String::new()),
             Some(since) => {
@@ -147,7 +157,7 @@ fn sinks(report: &Report) -> Vec<Fact> {
                 (Tone::Warn, format!("; failing since {} UTC: {why}", text::day_and_time(query::When(since.0))))
             }
         };
-        (tone, if at == 0 { "queues" } else { "" }, format!("{}: {waiting}{health}", sink.name))
+        (tone, if at == 0 { "queues" } else { "" }, format!("{}: {waiting}{on_disk}{health}", sink.name))
     };
     report.pipeline.sinks.iter().enumerate().map(fact).collect()
 }
@@ -166,6 +176,13 @@ fn journal(report: &Report) -> Option<Fact> {
         ));
     }
     Some((Tone::Plain, "journal", told))
+}
+
+fn dead_letters(report: &Report) -> Option<Fact> {
+    let letters = report.pipeline.dead_letters.as_ref().filter(|letters| letters.letters > 0)?;
+    let kept = format!("{} with {}", text::count(letters.letters, "letter"), text::count(letters.records, "record"));
+    let bytes = format!("{} of {}", text::bytes(letters.bytes), text::bytes(letters.bytes_max));
+    Some((Tone::Warn, "dead", format!("{kept}, {bytes}; see `kansoku dead-letters ls`")))
 }
 
 fn stores(report: &Report) -> Vec<Fact> {

@@ -24,9 +24,11 @@ fn report(lost: Value) -> Report {
         "sinks": [
             { "name": "store", "queue": { "bytes": 0, "bytes_max": 1 << 20, "oldest_seconds": 0.0 }, "health": { "failures": 0, "failing_since": null, "last_error": null, "last_error_at": null } },
             { "name": "hop", "queue": { "bytes": 2048, "bytes_max": 1 << 20, "oldest_seconds": 4.0 },
-              "health": { "failures": 3, "failing_since": 1_795_255_200_000_000_000_u64, "last_error": "connection refused", "last_error_at": null } },
+              "health": { "failures": 3, "failing_since": 1_795_255_200_000_000_000_u64, "last_error": "connection refused", "last_error_at": null },
+              "spill": { "spilling": true, "bytes": 3 << 20, "bytes_max": 1_u64 << 30, "oldest_seconds": 90.0 } },
         ],
         "journal": { "bytes": 12 << 20, "bytes_max": 4_u64 << 30, "unsettled": 3, "unread": 0, "lag_seconds": 0.0 },
+        "dead_letters": { "letters": 2, "records": 31, "bytes": 5000, "bytes_max": 256 << 20 },
         "memory": { "bytes_max": 256 << 20, "intake": 0, "window": 4096, "queues": 2048 },
         "stores": [{
             "key": "data/store", "tables": { "spans": { "rows": 11_002, "files": 3, "bytes": 1 << 20 }, "metrics": { "rows": 0, "files": 0, "bytes": 0 } },
@@ -49,9 +51,12 @@ hop   traces  11,002     0  11,002          0         0     0     0
 
 discarded 1,000 spans at `kept` (sampled)
 queues    store: nothing waits
-          hop: 2.0 KiB of 1.0 MiB wait, the oldest for 4.00 s; failing since
-          2026-11-21 10:00:00 UTC: connection refused
+          hop: 2.0 KiB of 1.0 MiB wait, the oldest for 4.00 s; 3.0 MiB of 1.0
+          GiB on disk, the oldest for 1 min 30 s; failing since 2026-11-21
+          10:00:00 UTC: connection refused
 journal   12.0 MiB of 4.0 GiB, 3 requests under way
+dead      2 letters with 31 records, 4.9 KiB of 256 MiB; see `kansoku
+          dead-letters ls`
 store     data/store: 11,002 spans; 1.0 MiB in 3 files, 4.9 KiB in memory; the
           oldest of 2026-11-21 10:00:00 UTC
 alerts    1 firing

@@ -36,8 +36,8 @@ pub struct NamedNode {
     pub type_word: Placed<String>,
     /// Whom it reads; always empty for a source.
     pub inputs: Vec<Input>,
-    /// What a full edge to this sink does, if said.
-    pub on_full: Option<OnFull>,
+    /// What a full edge to this sink does, and where that is said.
+    pub on_full: Option<(OnFull, Place)>,
     /// The rest of its keys: what the component's config struct is read from.
     pub body: Node,
 }

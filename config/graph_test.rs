@@ -44,7 +44,7 @@ processors:
         [("otlp", "otlp"), ("app", "otlp"), ("generate", "generate"), ("kept", "sample"), ("store", "store"), ("hop", "kafka")]
     );
     let hop = &graph.sinks[1];
-    assert_eq!(hop.on_full, Some(OnFull::Block));
+    assert_eq!(hop.on_full.map(|(said, _)| said), Some(OnFull::Block));
     let inputs: Vec<_> = hop.inputs.iter().map(|input| (input.node.as_str(), input.port.as_deref())).collect();
     assert_eq!(inputs, [("kept", None), ("otlp", Some("traces"))]);
     assert_eq!(show::line_column(yaml, hop.inputs[1].place.start), (4, 41));

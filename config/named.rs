@@ -135,16 +135,17 @@ fn content(text: &Text, place: Place) -> Place {
     }
 }
 
-fn on_full(section: &str, key: &Key, node: &Node, faults: &mut Vec<Fault>) -> Option<OnFull> {
+fn on_full(section: &str, key: &Key, node: &Node, faults: &mut Vec<Fault>) -> Option<(OnFull, Place)> {
     if section != "sinks" {
         faults.push(Fault::at(key.1, "`on_full` belongs to a sink").help("a source waits when what reads it is full"));
         return None;
     }
     let word = text(node, "on_full", key.1, faults)?;
+    let said = |what: OnFull| Some((what, word.place()));
     match word.as_str() {
-        "spill" => Some(OnFull::Spill),
-        "block" => Some(OnFull::Block),
-        "drop" => Some(OnFull::Drop),
+        "spill" => said(OnFull::Spill),
+        "block" => said(OnFull::Block),
+        "drop" => said(OnFull::Drop),
         other => {
             let help = crate::words::advice(other, &["spill", "block", "drop"]);
             faults.push(Fault { help, ..word.fault(format!("unknown word `{other}`")) });

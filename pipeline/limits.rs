@@ -10,6 +10,8 @@ use std::sync::{
 const MEMORY_UNKNOWN: u64 = 1 << 30;
 /// Share of the cgroup's limit that the budget takes; the rest is for code, stacks and what is not counted.
 const OF_CGROUP_PERCENT: u64 = 60;
+/// Groups within groups that are looked at.
+const CGROUPS_MAX: usize = 32;
 /// Share of the machine's memory, which others need too.
 const OF_MACHINE_PERCENT: u64 = 25;
 
@@ -89,13 +91,36 @@ impl Budget {
 
 /// The default budget: a share of the cgroup's limit (v2, then v1), else of the machine's memory.
 pub(crate) fn default_bytes(environment: &dyn Environment) -> u64 {
-    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let limit = limits.iter().filter_map(|path| environment.file(path).ok()?.trim().parse::<u64>().ok()).next();
     let machine = environment.file("/proc/meminfo").ok().and_then(|text| total(&text)).unwrap_or(MEMORY_UNKNOWN);
-    match limit.filter(|limit| *limit < machine) {
+    match cgroup_bytes(environment).filter(|limit| *limit < machine) {
         Some(limit) => limit / 100 * OF_CGROUP_PERCENT,
         None => machine / 100 * OF_MACHINE_PERCENT,
     }
+}
+
+/// The smallest limit of the process's own group and of those around it. In a container the own group usually is the root of what it sees;
+/// a service of systemd sees the machine's root and finds its own below.
+fn cgroup_bytes(environment: &dyn Environment) -> Option<u64> {
+    let own = environment.file("/proc/self/cgroup").unwrap_or_default();
+    let group = |of: &dyn Fn(&str) -> bool| {
+        let line = own.lines().map(|line| line.splitn(3, ':').collect::<Vec<_>>()).find(|line| line.get(1).is_some_and(|word| of(word)));
+        line.and_then(|line| line.get(2).map(|path| path.trim_matches('/').to_owned())).unwrap_or_default()
+    };
+    let v2 = limit_above(environment, "/sys/fs/cgroup", &group(&|word| word.is_empty()), &["memory.max", "memory.high"]);
+    v2.or_else(|| {
+        let memory = group(&|word| word.split(',').any(|controller| controller == "memory"));
+        limit_above(environment, "/sys/fs/cgroup/memory", &memory, &["memory.limit_in_bytes"])
+    })
+}
+
+/// The least of what these files say in a folder below `root` and in each one around it.
+fn limit_above(environment: &dyn Environment, root: &str, below: &str, files: &[&str]) -> Option<u64> {
+    let mut folders = vec![root.to_owned()];
+    for name in below.split('/').filter(|name| !name.is_empty() && *name != "..").take(CGROUPS_MAX) {
+        folders.push(format!("{}/{name}", folders.last().map_or(root, String::as_str)));
+    }
+    let paths = folders.iter().flat_map(|folder| files.iter().map(move |file| format!("{folder}/{file}")));
+    paths.filter_map(|path| environment.file(&path).ok()?.trim().parse::<u64>().ok()).min()
 }
 
 fn total(meminfo: &str) -> Option<u64> {
@@ -124,6 +149,37 @@ mod tests {
         assert_eq!(default_bytes(&Files(&[("/sys/fs/cgroup/memory.max", "max"), machine])), 256_000);
         assert_eq!(default_bytes(&Files(&[("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712"), machine])), 256_000);
         assert_eq!(default_bytes(&Files(&[])), MEMORY_UNKNOWN / 100 * 25);
+    }
+
+    #[test]
+    fn the_smallest_limit_of_the_groups_around_the_process_counts() {
+        let machine = ("/proc/meminfo", "MemTotal:       1000 kB");
+        let service = [
+            machine,
+            ("/proc/self/cgroup", "0::/system.slice/kansoku.service\n"),
+            ("/sys/fs/cgroup/system.slice/memory.max", "200000\n"),
+            ("/sys/fs/cgroup/system.slice/kansoku.service/memory.max", "max\n"),
+            ("/sys/fs/cgroup/system.slice/kansoku.service/memory.high", "100000\n"),
+        ];
+        assert_eq!(default_bytes(&Files(&service)), 60_000);
+        assert_eq!(default_bytes(&Files(&service[..4])), 120_000);
+        let older = [
+            machine,
+            ("/proc/self/cgroup", "5:cpu,cpuacct:/a\n4:memory:/docker/abc\n"),
+            ("/sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "100000\n"),
+            ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+        ];
+        assert_eq!(default_bytes(&Files(&older)), 60_000);
+    }
+
+    #[test]
+    fn the_shares_are_those_that_were_decided() {
+        let budget = Budget::of(1_000_000);
+        assert_eq!((budget.intake.bytes_max, budget.window.bytes_max, budget.queues.bytes_max), (200_000, 400_000, 200_000));
+        assert_eq!(budget.store_bytes_max, 200_000);
+        assert!(budget.window.take(400_000) && budget.pressed().is_none());
+        budget.window.force(100_001);
+        assert!(budget.pressed().is_some(), "a quarter over its share");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What waits for a sink: bounded in bytes, what is being delivered included. Taken out in batches of one kind. Once something waits too long it is on its
 //! way to disk, and so is everything that comes behind it, until the disk has nothing left (`keeper.rs`).
 
+mod disk;
+mod waiting;
+
 use crate::{
     Reason,
     ledger::{Account, Fate, PerSignal, Posting, count},
@@ -13,7 +16,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::{Ack, Flow, Kinds, Signal};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,6 +26,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, timeout_at},
 };
+use waiting::Waiting;
 
 /// The smallest limit that a sink's `TooLarge` can bring about.
 const PARCEL_BYTES_MIN: usize = 4 << 10;
@@ -68,13 +72,6 @@ struct State {
     bytes: usize,
     flying: BTreeMap<u64, Flying>,
     loads: u64,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    flows: VecDeque<Owed>,
-    bytes: usize,
-    records: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -340,98 +337,6 @@ impl Queue {
     }
 }
 
-/// For whoever writes to disk.
-impl Queue {
-    /// Since when the oldest waits that only its sender has.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        let state = self.state.lock();
-        let flying = state.flying.values().filter(|flying| flying.keeper == Keeper::Sender).map(|flying| flying.since);
-        state.heads().chain(flying).min()
-    }
-
-    /// From now on everything goes to disk, what waits here first.
-    pub(crate) fn begin_spilling(&self) {
-        self.spill(&mut self.state.lock());
-    }
-
-    fn spill(&self, state: &mut State) {
-        let mut waiting: Vec<Owed> = state.kinds.iter_mut().flat_map(|waiting| std::mem::take(waiting).flows).collect();
-        waiting.sort_by_key(|owed| owed.since);
-        waiting.into_iter().for_each(|owed| state.to_disk.push(owed));
-        self.phase.send_modify(|phase| phase.spilling = true);
-        self.stirred.notify_one();
-    }
-
-    /// The disk has nothing left, or cannot take more: what was on its way there is delivered from here.
-    pub(crate) fn end_spilling(&self) {
-        let mut state = self.state.lock();
-        std::mem::take(&mut state.to_disk).flows.into_iter().for_each(|owed| state.ready(owed));
-        self.phase.send_modify(|phase| phase.spilling = false);
-        drop(state);
-        self.work.notify_waiters();
-        self.work.notify_one();
-        self.room.notify_waiters();
-    }
-
-    /// What is to be written next, the oldest first, up to so many bytes; nothing before what was in flight when spilling began is on disk.
-    pub(crate) fn to_write(&self, bytes_max: usize) -> Vec<Owed> {
-        let mut state = self.state.lock();
-        if state.flying.values().any(|flying| flying.keeper == Keeper::Sender) {
-            return Vec::new();
-        }
-        state.to_disk.take(bytes_max, usize::MAX)
-    }
-
-    /// Bytes that are to be written, and since when the oldest of them waits.
-    pub(crate) fn unwritten(&self) -> (usize, Option<Instant>) {
-        let state = self.state.lock();
-        (state.to_disk.bytes, state.to_disk.flows.front().map(|owed| owed.since))
-    }
-
-    /// The disk did not take it: it is the next to be written.
-    pub(crate) fn put_back(&self, unwritten: Vec<Owed>) {
-        let mut state = self.state.lock();
-        unwritten.into_iter().rev().for_each(|owed| state.to_disk.push_first(owed));
-    }
-
-    /// In other pieces than before, it is charged anew.
-    pub(crate) fn recharge(&self, before: usize, now: usize) {
-        self.state.lock().bytes += now;
-        self.share.force(now);
-        self.free(before);
-    }
-
-    /// The disk has it now.
-    pub(crate) fn written(&self, bytes: usize) {
-        self.free(bytes);
-    }
-
-    /// Ready to be delivered, whatever is on its way to disk; `charged` where it is in this queue already.
-    pub(crate) fn feed(&self, owed: Owed, charged: bool) {
-        let mut state = self.state.lock();
-        if !charged {
-            state.bytes += owed.bytes;
-            self.share.force(owed.bytes);
-        }
-        state.ready(owed);
-        drop(state);
-        self.work.notify_one();
-    }
-
-    /// Bytes that are ready to be delivered.
-    pub(crate) fn ready_bytes(&self) -> usize {
-        self.state.lock().kinds.iter().map(|waiting| waiting.bytes).sum()
-    }
-
-    /// Whether everything that is still here is on disk, too.
-    pub(crate) fn is_kept(&self) -> bool {
-        let state = self.state.lock();
-        let flying = state.flying.values().all(|flying| flying.keeper == Keeper::Spill);
-        let waiting = state.kinds.iter().flat_map(|waiting| &waiting.flows).all(|owed| owed.keeper == Keeper::Spill);
-        flying && waiting && state.to_disk.flows.is_empty()
-    }
-}
-
 impl State {
     fn heads(&self) -> impl Iterator<Item = Instant> {
         self.kinds.iter().filter_map(|waiting| waiting.flows.front()).map(|owed| owed.since)
@@ -443,35 +348,6 @@ impl State {
 
     fn ready(&mut self, owed: Owed) {
         self.kinds[owed.kind()].push(owed);
-    }
-}
-
-impl Waiting {
-    fn push(&mut self, owed: Owed) {
-        self.bytes += owed.bytes;
-        self.records += owed.records();
-        self.flows.push_back(owed);
-    }
-
-    fn push_first(&mut self, owed: Owed) {
-        self.bytes += owed.bytes;
-        self.records += owed.records();
-        self.flows.push_front(owed);
-    }
-
-    fn take(&mut self, bytes_max: usize, records_max: usize) -> Vec<Owed> {
-        let (mut members, mut bytes, mut records) = (Vec::new(), 0, 0);
-        while let Some(owed) = self.flows.front() {
-            if !members.is_empty() && (bytes + owed.bytes > bytes_max || records + owed.records() > records_max) {
-                break;
-            }
-            bytes += owed.bytes;
-            records += owed.records();
-            members.extend(self.flows.pop_front());
-        }
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.records = self.records.saturating_sub(records);
-        members
     }
 }
 

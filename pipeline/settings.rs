@@ -190,7 +190,10 @@ pub(crate) fn take_acknowledge(body: &Node, faults: &mut Vec<Fault>) -> (Node, O
 /// The same with `delivery:`, a key of every sink.
 pub(crate) fn take_delivery(body: &Node, faults: &mut Vec<Fault>) -> (Node, Delivering) {
     let (body, said) = take(body, "delivery");
-    let read = said.and_then(|node| keep(config::read::<Delivery>(&node), faults));
+    let Some(said) = said else { return (body, Delivering::default()) };
+    // What can be read is looked at, too.
+    let (read, found) = config::read_around::<Delivery>(&said);
+    faults.extend(found);
     (body, read.unwrap_or_default().checked(faults))
 }
 

@@ -157,3 +157,25 @@ fn the_image_is_built_as_the_manifests_expect() {
     let channel = toolchain.lines().find_map(|l| l.strip_prefix("channel = ")).unwrap().trim_matches('"');
     assert!(text.contains(&format!("RUSTUP_TOOLCHAIN={channel}")), "the image's toolchain is the repository's");
 }
+
+/// What Prometheus reads of a rule, and that every metric in it is one that kansoku has.
+#[test]
+fn the_alert_rules_are_ones_that_prometheus_loads_about_metrics_that_exist() {
+    let file = &documents("alerts.yaml")[0];
+    let sources = ["pipeline/meter.rs", "api/figures.rs"].map(|file| std::fs::read_to_string(repository(file)).unwrap()).concat();
+    let known: Vec<&str> = sources.split('"').filter(|word| word.starts_with("kansoku_")).collect();
+    let mut names = Vec::new();
+    for rule in file["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap()) {
+        let keys: Vec<&str> = rule.as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(keys.iter().all(|key| ["alert", "expr", "for", "labels", "annotations"].contains(key)), "{keys:?}");
+        let expr = rule["expr"].as_str().unwrap();
+        let words = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| word.starts_with("kansoku_"));
+        let words: Vec<&str> = words.collect();
+        assert!(!words.is_empty() && words.iter().all(|word| known.contains(word)), "{expr}");
+        assert!(rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string(), "{rule}");
+        names.push(rule["alert"].as_str().unwrap());
+    }
+    for what in ["KansokuLost", "KansokuHeldTooLong", "KansokuJournalFilling"] {
+        assert!(names.contains(&what), "{names:?}");
+    }
+}

@@ -9,6 +9,8 @@ mod drain;
 mod journal;
 #[path = "process/killed.rs"]
 mod killed;
+#[path = "process/refused.rs"]
+mod refused;
 #[path = "process/state.rs"]
 mod state;
 

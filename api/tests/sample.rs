@@ -11,10 +11,11 @@ use axum::{
     body::{Body, to_bytes},
     extract::Request,
 };
+use futures::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 use journal::{Disk, simulated::SimulatedDisk};
 use parking_lot::Mutex;
-use pipeline::{Clock, Pool, Status, Stop};
+use pipeline::{Clock, Pool, Retried, Status, Stop};
 use serde_json::{Value, json};
 use signal::{Ack, Batch, Chunk, Flow, Limits, Ordinals, Signal, Time, check, codec};
 use std::sync::Arc;
@@ -44,6 +45,9 @@ impl View for World {
     }
     fn pool(&self) -> &Pool {
         &self.pool
+    }
+    fn retry(&self, node: Option<String>) -> BoxFuture<'_, Result<Retried, String>> {
+        Box::pin(async move { node.map(|_| Retried { letters: 1, records: 2, kept: 3 }).ok_or_else(|| "going down".to_owned()) })
     }
 }
 

@@ -72,3 +72,21 @@ async fn alerts_of_all_nodes_come_in_their_order() {
     let (_, body) = site.json("/api/v1/status").await;
     assert_eq!(body["alerts"][0]["phase"], "firing");
 }
+
+#[tokio::test]
+async fn dead_letters_are_sent_again_for_who_posts_and_never_for_a_web_page() {
+    let site = Site::bare(Guard::none());
+    let ask = |method: &str, path: &str, origin: Option<&str>| {
+        let mut request = axum::extract::Request::builder().method(method).uri(path).header("host", "localhost:4319");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        site.send(request.body(axum::body::Body::empty()).unwrap())
+    };
+    let (status, _, body) = ask("POST", "/api/v1/dead-letters/retry?node=vendor", None).await;
+    assert_eq!((status.as_u16(), &*body), (200, r#"{"letters":1,"records":2,"kept":3}"#));
+    assert_eq!(ask("POST", "/api/v1/dead-letters/retry", None).await.0.as_u16(), 503);
+    assert_eq!(ask("POST", "/api/v1/dead-letters/retry?nod=vendor", None).await.0.as_u16(), 400);
+    assert_eq!(ask("POST", "/api/v1/dead-letters/retry?node=vendor", Some("https://evil.example")).await.0.as_u16(), 403);
+    assert_eq!(ask("GET", "/api/v1/dead-letters/retry", None).await.0.as_u16(), 405);
+}

@@ -13,13 +13,14 @@ pub(super) fn settle(plan: &mut Plan, journal: bool, faults: &mut Vec<Fault>) {
             continue;
         }
         let default = if journal && !node.shape.durable { OnFull::Spill } else { OnFull::Block };
-        node.on_full = node.on_full_said.unwrap_or(default);
+        let (on_full, place) = node.on_full_said.unwrap_or((default, node.place));
+        node.on_full = on_full;
         if node.on_full == OnFull::Spill && node.shape.durable {
             let what = format!("`{}` keeps what it takes in a log of its own: there is nothing to spill", node.name);
-            faults.push(Fault::at(node.place, what).help("leave `on_full` out"));
+            faults.push(Fault::at(place, what).help("leave `on_full` out"));
         } else if node.on_full == OnFull::Spill && !journal {
             let what = format!("`{}` cannot spill: what waits for a sink goes to disk beside the journal, and there is none", node.name);
-            faults.push(Fault::at(node.place, what).help("journal: { path: data/journal }"));
+            faults.push(Fault::at(place, what).help("journal: { path: data/journal }"));
         }
     }
     if !journal {
@@ -31,7 +32,8 @@ pub(super) fn settle(plan: &mut Plan, journal: bool, faults: &mut Vec<Fault>) {
 fn warn(plan: &Plan, faults: &mut Vec<Fault>) {
     let upstream: Vec<BTreeSet<usize>> = (0..plan.nodes.len()).map(|at| sources(plan, at)).collect();
     for (at, node) in plan.nodes.iter().enumerate() {
-        if node.kind != Kind::Sink || !node.shape.remote || node.on_full_said.is_some() {
+        let unsure = node.doubtful || upstream[at].iter().any(|source| plan.nodes[*source].doubtful);
+        if node.kind != Kind::Sink || !node.shape.remote || node.on_full_said.is_some() || unsure {
             continue;
         }
         let held_up = plan

@@ -63,7 +63,7 @@ pub struct PlannedNode {
     #[serde(skip)]
     pub(crate) on_full: OnFull,
     #[serde(skip)]
-    on_full_said: Option<OnFull>,
+    on_full_said: Option<(OnFull, Place)>,
     #[serde(skip)]
     pub(crate) delivering: Delivering,
     /// Something it rests on could not be read, so nothing can be said of what it carries.

@@ -1,5 +1,6 @@
 //! Whole pipelines of tiny parts, on tokio's virtual time.
 
+mod admission;
 mod changes;
 mod falls;
 mod flow;

@@ -84,8 +84,8 @@ async fn play(steps: Vec<Step>, on_full: &str, journal: bool) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
-    fn every_record_is_accounted_for(steps in prop::collection::vec(step(), 1..40), drops in any::<bool>(), journal in any::<bool>()) {
+    fn every_record_is_accounted_for(steps in prop::collection::vec(step(), 1..40), on_full in prop::sample::select(&["drop", "block", "spill"]), journal in any::<bool>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(play(steps, if drops { "drop" } else { "block" }, journal));
+        runtime.block_on(play(steps, on_full, journal || on_full == "spill"));
     }
 }

@@ -13,7 +13,9 @@ use std::{
 
 /// A pipeline whose sink never answers, so that the journal keeps what came.
 fn kept(url: &str) -> String {
-    format!("drain: 1s\njournal: {{ path: journal }}{LISTENERS}sinks:\n  next: {{ type: otlp, inputs: [otlp], endpoint: '{url}' }}\n")
+    format!(
+        "drain: 1s\njournal: {{ path: journal }}{LISTENERS}sinks:\n  next: {{ type: otlp, inputs: [otlp], on_full: block, endpoint: '{url}' }}\n"
+    )
 }
 
 fn look(words: &[&str], folder: &Path) -> Said {

@@ -122,12 +122,14 @@ pub(crate) fn settings(whole: &Value) -> String {
     keys.extend(schema::keys(&definitions["sink_debug"], whole, ""));
     let (mut common, mut seen) = (Vec::new(), Vec::new());
     for mut key in keys {
-        if ["type", "inputs", "on_full", "acknowledge"].contains(&key.path.as_str()) && !seen.contains(&key.path) {
+        let is_common = ["type", "inputs", "on_full", "acknowledge"].contains(&key.path.as_str()) || key.path.starts_with("delivery");
+        if is_common && !seen.contains(&key.path) {
             seen.push(key.path.clone());
             key.holds = match key.path.as_str() {
                 "type" => "the name of a component".to_owned(),
                 "inputs" => "list of nodes; not for sources".to_owned(),
-                "on_full" => "`block`, `drop`; only for sinks".to_owned(),
+                "on_full" => "`spill`, `block`, `drop`; only for sinks".to_owned(),
+                path if path.starts_with("delivery") => format!("{}; only for sinks", key.holds),
                 _ => format!("{}; only for sources", key.holds),
             };
             common.push(key);

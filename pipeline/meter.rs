@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 21] = [
+pub const METRICS: [(&str, &str, &str); 29] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -24,11 +24,19 @@ pub const METRICS: [(&str, &str, &str); 21] = [
     ("kansoku_queue_limit_bytes", "node", "What may wait for it."),
     ("kansoku_queue_oldest_seconds", "node", "How long the oldest of it has waited."),
     ("kansoku_sink_failing", "node", "1 while a sink's last delivery failed."),
+    ("kansoku_spilling", "node", "1 while what comes for a sink goes to disk."),
+    ("kansoku_spill_bytes", "node", "What lies on disk for a sink that was slow."),
+    ("kansoku_spill_limit_bytes", "node", "What may lie there; beyond it others wait."),
+    ("kansoku_spill_oldest_seconds", "node", "How long the oldest of it has waited."),
     ("kansoku_journal_bytes", "", "The journal on disk."),
     ("kansoku_journal_limit_bytes", "", "What it may take; there new data is refused with a time to retry."),
     ("kansoku_journal_unsettled", "", "Requests that were read and are not settled yet."),
     ("kansoku_journal_unread", "", "Requests that no lane has read yet."),
     ("kansoku_journal_lag_seconds", "", "How far the lanes are behind the clock."),
+    ("kansoku_dead_letters", "", "Dead letters: records that a sink refused for good, together."),
+    ("kansoku_dead_letters_records", "", "Records in them."),
+    ("kansoku_dead_letters_bytes", "", "Their bytes on disk."),
+    ("kansoku_dead_letters_limit_bytes", "", "What they may take; beyond it the oldest are lost."),
     ("kansoku_memory_bytes", "share", "Bytes charged to `intake`, `window` and `queues`."),
     ("kansoku_memory_limit_bytes", "", "The budget of the process."),
     ("kansoku_uptime_seconds", "", "Since the start."),
@@ -60,6 +68,12 @@ impl Inner {
             gauge!("kansoku_queue_limit_bytes", &labels).set(number(sink.queue.bytes_max as u64));
             gauge!("kansoku_queue_oldest_seconds", &labels).set(sink.queue.oldest_seconds);
             gauge!("kansoku_sink_failing", &labels).set(f64::from(u8::from(sink.health.failing_since.is_some())));
+            if let Some(spill) = sink.spill {
+                gauge!("kansoku_spilling", &labels).set(f64::from(u8::from(spill.spilling)));
+                gauge!("kansoku_spill_bytes", &labels).set(number(spill.bytes));
+                gauge!("kansoku_spill_limit_bytes", &labels).set(number(spill.bytes_max));
+                gauge!("kansoku_spill_oldest_seconds", &labels).set(spill.oldest_seconds);
+            }
         }
         if let Some(journal) = status.journal {
             gauge!("kansoku_journal_bytes").set(number(journal.bytes));
@@ -67,6 +81,12 @@ impl Inner {
             gauge!("kansoku_journal_unsettled").set(number(journal.unsettled as u64));
             gauge!("kansoku_journal_unread").set(number(journal.unread));
             gauge!("kansoku_journal_lag_seconds").set(journal.lag_seconds);
+        }
+        if let Some(letters) = status.dead_letters {
+            gauge!("kansoku_dead_letters").set(number(letters.letters));
+            gauge!("kansoku_dead_letters_records").set(number(letters.records));
+            gauge!("kansoku_dead_letters_bytes").set(number(letters.bytes));
+            gauge!("kansoku_dead_letters_limit_bytes").set(number(letters.bytes_max));
         }
         gauge!("kansoku_memory_limit_bytes").set(number(status.memory.bytes_max));
         for (share, used) in [("intake", status.memory.intake), ("window", status.memory.window), ("queues", status.memory.queues)] {

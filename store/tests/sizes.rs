@@ -8,8 +8,12 @@ use opentelemetry_proto::tonic::metrics::v1::{
     metric::Data, number_data_point::Value,
 };
 use prost::Message;
-use signal::{Flow, Signal};
-use std::{path::Path, sync::Arc, time::Instant};
+use signal::{Flow, Signal, Time};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const SERIES: usize = 200;
 
@@ -104,10 +108,15 @@ fn seconds(work: impl FnOnce()) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-/// An hour of one kind, flushed so often; bytes and nanoseconds a point to flush and to scan.
-async fn hour_of(kind: &str, flush_seconds: u64) -> [f64; 3] {
+/// An hour of one kind, flushed so often; bytes of a point as flushed and when merged, and nanoseconds a point to flush and to scan.
+async fn hour_of(kind: &str, flush_seconds: u64) -> [f64; 4] {
     let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new());
-    let options = Options { flush_bytes_max: usize::MAX / 4, log_limit: 1 << 40, ..options(Path::new("/data/store")) };
+    let options = Options {
+        flush_bytes_max: usize::MAX / 4,
+        log_limit: 1 << 40,
+        retain: Duration::from_secs(24 * 3_600),
+        ..options(Path::new("/data/store"))
+    };
     let store = Store::open(options, disk, inline()).unwrap();
     let (mut fleet, mut flushing) = (Fleet::new(), 0.0);
     for second in (0..3_600).step_by(STEP as usize) {
@@ -126,8 +135,10 @@ async fn hour_of(kind: &str, flush_seconds: u64) -> [f64; 3] {
         let found: usize = store.scan(&scan).unwrap().map(|batch| batch.unwrap().num_rows()).sum();
         assert_eq!(found as u64, table.rows);
     });
+    store.maintain(Time(START + 5_000 * SECOND)).unwrap();
+    let merged = store.stats().tables[Table::Metrics as usize].bytes;
     let each = |what: f64| what / table.rows as f64;
-    [each(table.bytes as f64), each(flushing * 1e9), each(scanning * 1e9)]
+    [each(table.bytes as f64), each(merged as f64), each(flushing * 1e9), each(scanning * 1e9)]
 }
 
 #[tokio::test]
@@ -135,8 +146,10 @@ async fn hour_of(kind: &str, flush_seconds: u64) -> [f64; 3] {
 async fn bytes_of_a_point() {
     for kind in ["gauge", "counter", "histogram"] {
         for seconds in [300, 3_600] {
-            let [bytes, flush, scan] = hour_of(kind, seconds).await;
-            println!("{kind}, a flush every {seconds} s: {bytes:.2} bytes, flush {flush:.0} ns, scan {scan:.0} ns a point");
+            let [bytes, merged, flush, scan] = hour_of(kind, seconds).await;
+            println!(
+                "{kind}, a flush every {seconds} s: {bytes:.2} bytes, {merged:.2} when merged, flush {flush:.0} ns, scan {scan:.0} ns a point"
+            );
         }
     }
 }

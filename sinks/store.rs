@@ -55,7 +55,7 @@ impl Component for Store {
         // A disk in memory is small: files take half of it at the most, the log a quarter.
         let path = context.folder.join(&self.path);
         let claim = context.pool.claim(&path.display().to_string(), &format!("sinks.{}", context.name)).map_err(|other| {
-            context.fault(format!("{} is the folder of {other} already; write another `path`, or let {other} read both", path.display()))
+            context.fault(format!("`{}` is the folder of {other} already; write another `path`, or let {other} read both", self.path))
         })?;
         let disk = context.disk.bytes_max().unwrap_or(u64::MAX);
         let options = store::Options {

@@ -36,7 +36,11 @@ impl Program {
         let (endpoint, protocol) = match (of(Speaks::OtlpHttp), of(Speaks::OtlpGrpc)) {
             (Some(http), _) => (http, "http/protobuf"),
             (None, Some(grpc)) => (grpc, "grpc"),
-            (None, None) => return Err(NotStarted("this pipeline has no otlp source for the program to send to".to_owned())),
+            (None, None) => {
+                return Err(NotStarted(
+                    "this pipeline has no otlp source for the program to send to, which is one without `tls` and `auth`".to_owned(),
+                ));
+            }
         };
         let service = service_name(words);
         let mut command = Command::new(name);
@@ -44,7 +48,7 @@ impl Program {
         if of(Speaks::OtlpHttp).is_some() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
         } else {
-            print::note("the program's output is not taken in: that needs OTLP/HTTP, which sources.otlp.http.listen switches off");
+            print::note("the program's output is not taken in: that needs OTLP/HTTP without `tls` and `auth`");
         }
         for (key, value) in environment(endpoint, protocol, &service, |key| std::env::var_os(key)) {
             command.env(key, value);

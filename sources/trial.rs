@@ -69,8 +69,9 @@ fn name_of(sources: &str) -> &str {
 impl Trial {
     /// Where the source listens.
     pub(crate) fn address(&self, speaks: Speaks) -> SocketAddr {
-        let found = self.running.opened().iter().filter_map(|(_, opened)| opened.address).find(|(of, _)| *of == speaks);
-        found.expect("it listens").1
+        let protocol = if speaks == Speaks::OtlpGrpc { "OTLP/gRPC on " } else { "OTLP/HTTP on " };
+        let found = self.running.opened().iter().find_map(|(_, opened)| opened.what.strip_prefix(protocol)?.parse().ok());
+        found.expect("it listens")
     }
 
     /// Records of a signal that the sink has, waiting for so many for up to three seconds.

@@ -18,7 +18,7 @@ use pipeline::{BuildContext, Claim, Component, Opened, Pool, Shape, Source, Sour
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 const GRPC: &str = "127.0.0.1:4317";
 const HTTP: &str = "127.0.0.1:4318";
@@ -171,16 +171,27 @@ impl Door {
         self.listener = Some(Arc::clone(&listener));
         Ok(listener)
     }
+
+    /// Nobody is pointed to a door that wants more than an address.
+    fn said(&self, speaks: Speaks, address: SocketAddr, credential: Option<&Credential>) -> Opened {
+        let opened = Opened::listener(speaks, address);
+        match (&self.transport, credential) {
+            (Transport::Plain, None) => opened,
+            (Transport::Plain, Some(_)) => Opened { address: None, ..opened },
+            (Transport::Tls(_), _) => Opened { address: None, what: format!("{} over TLS", opened.what), ..opened },
+        }
+    }
 }
 
 impl Source for Server {
     fn open(&mut self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
         Box::pin(async {
             let (mut opened, mut faults) = (Vec::new(), Vec::new());
-            for (speaks, door) in [(Speaks::OtlpGrpc, &mut self.grpc), (Speaks::OtlpHttp, &mut self.http)] {
+            let doors = [(Speaks::OtlpGrpc, &mut self.grpc), (Speaks::OtlpHttp, &mut self.http)];
+            for ((speaks, door), credential) in doors.into_iter().zip(&self.credentials) {
                 let Some(door) = door else { continue };
                 match door.open().await {
-                    Ok(listener) => opened.push(Opened::listener(speaks, listener.address())),
+                    Ok(listener) => opened.push(door.said(speaks, listener.address(), credential.as_ref())),
                     Err(fault) => faults.push(fault),
                 }
             }

@@ -68,6 +68,11 @@ impl Error {
         matches!(self, Error::Disk { error, .. } if error.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether the place cannot be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Error::Disk { error, .. } if unreadable(error))
+    }
+
     /// Whether the disk (or the quota) is full: it goes away by itself when space returns.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
@@ -78,6 +83,21 @@ impl Error {
 /// Whether the system says that there is no space.
 pub(crate) fn full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether the place itself cannot be read, and not the process, for a reason that goes away by itself or with a right.
+pub(crate) fn unreadable(error: &io::Error) -> bool {
+    /// Too many open files, in the process and in the system.
+    const TOO_MANY_FILES: [i32; 2] = [24, 23];
+    let kind = matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::OutOfMemory
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::WouldBlock
+            | io::ErrorKind::NotFound
+    );
+    !kind && !error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
 }
 
 fn advice(error: &io::Error) -> &'static str {

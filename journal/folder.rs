@@ -2,9 +2,10 @@
 
 use crate::cursors::{self, Saved};
 use crate::disk::Disk;
-use crate::error::{Damaged, Error};
+use crate::error::{self, Damaged, Error};
+use crate::naming::{self, NAMES, NAMES_BYTES_MAX, Names, Read};
 use crate::reserve::RESERVE;
-use crate::scan::{Expected, Scan};
+use crate::scan::{Expected, Scan, UNREADABLE};
 use crate::stamp::{self, FORMAT_VERSION, Of, STAMP_BYTES, Stamp};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub(crate) struct Folder {
     pub(crate) meta: bool,
     /// Ascending.
     pub(crate) segments: Vec<Listed>,
+    /// Of sources; none where they are not there or damaged.
+    pub(crate) names: Names,
     /// `None` when there is no cursor file.
     pub(crate) cursors: Option<Saved>,
     /// Whether space is kept.
@@ -46,6 +49,7 @@ impl Folder {
             id: None,
             meta: false,
             segments: Vec::new(),
+            names: Names::new(),
             cursors: None,
             reserve: false,
             half_made: Vec::new(),
@@ -62,14 +66,17 @@ impl Folder {
         }
         folder.read_id(disk, dir)?;
         folder.read_cursors(disk, dir)?;
+        folder.read_names(disk, dir)?;
         Ok(folder)
     }
 
     fn read_id(&mut self, disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
         let path = dir.join(META);
+        let mut failed = None;
         match disk.read_range(&path, 0, STAMP_BYTES) {
             Ok(bytes) => self.id = self.known(stamp::decode(Of::Meta, &bytes), &path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error::unreadable(&error) => failed = Some(error),
             Err(error) => return Err(Error::disk("read", &path, error)),
         }
         self.meta = self.id.is_some();
@@ -79,7 +86,15 @@ impl Folder {
             let id = self.known(stamp::decode(Of::Segment, &bytes), &segment.path)?;
             self.id = self.id.or(id);
         }
-        Ok(())
+        match failed {
+            // Nothing else says it: to make a new one would be to give up all that is there.
+            Some(error) if self.id.is_none() => Err(Error::disk("read", &path, error)),
+            Some(_) => {
+                self.damaged.push(Damaged { file: path, offset: 0, bytes: STAMP_BYTES as u64, why: UNREADABLE });
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn known(&mut self, stamp: Stamp, path: &Path) -> Result<Option<u32>, Error> {
@@ -99,6 +114,7 @@ impl Folder {
         let bytes = match disk.read_range(&path, 0, cursors::FILE_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error::unreadable(&error) => bytes::Bytes::new(),
             Err(error) => return Err(Error::disk("read", &path, error)),
         };
         let saved = self.id.map_or(Saved::Damaged, |id| cursors::decode(id, &bytes));
@@ -110,6 +126,25 @@ impl Folder {
             self.damaged.push(Damaged { file: path, offset: 0, bytes: bytes.len() as u64, why });
         }
         self.cursors = Some(saved);
+        Ok(())
+    }
+
+    fn read_names(&mut self, disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+        let path = dir.join(NAMES);
+        let bytes = match disk.read_range(&path, 0, NAMES_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error::unreadable(&error) => bytes::Bytes::new(),
+            Err(error) => return Err(Error::disk("read", &path, error)),
+        };
+        match self.id.map_or(Read::Damaged, |id| naming::decode(id, &bytes)) {
+            Read::Names(names) => self.names = names,
+            Read::Newer { version } => return Err(Error::Version { path, version, known: FORMAT_VERSION }),
+            Read::Damaged => {
+                let why = "it is not whole; the names of sources that are gone are lost";
+                self.damaged.push(Damaged { file: path, offset: 0, bytes: bytes.len() as u64, why });
+            }
+        }
         Ok(())
     }
 

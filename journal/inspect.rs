@@ -5,6 +5,7 @@ use crate::cursors::Saved;
 use crate::disk::Disk;
 use crate::error::{Damaged, Error};
 use crate::folder::Folder;
+use crate::naming::Names;
 use crate::record::{Entry, Kind};
 use crate::scan::{self, Step};
 use std::ops::ControlFlow;
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub struct Inspected {
     /// `None` when neither `meta` nor a segment says it; then no record can be read.
     pub id: Option<u32>,
+    /// What the numbers of sources mean.
+    pub names: Names,
     /// How far each consumer is, by name.
     pub cursors: Vec<CursorInfo>,
     /// Ascending.
@@ -107,7 +110,7 @@ pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<Inspected, Error> {
         segments.extend(inspect_segment(disk, &folder, n, &mut cursors)?);
     }
     let torn = segments.last_mut().and_then(take_torn);
-    Ok(Inspected { id: folder.id, cursors, segments, damaged: folder.damaged, torn })
+    Ok(Inspected { id: folder.id, names: folder.names, cursors, segments, damaged: folder.damaged, torn })
 }
 
 fn inspect_segment(disk: &dyn Disk, folder: &Folder, n: usize, cursors: &mut [CursorInfo]) -> Result<Option<SegmentInfo>, Error> {
@@ -139,6 +142,14 @@ fn inspect_segment(disk: &dyn Disk, folder: &Folder, n: usize, cursors: &mut [Cu
 fn take_torn(last: &mut SegmentInfo) -> Option<Damaged> {
     let torn = last.damaged.pop_if(|damaged| damaged.offset + damaged.bytes >= last.bytes && damaged.why != scan::PAYLOAD)?;
     Some(torn)
+}
+
+/// What the numbers of sources mean in the records of a log.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn names(disk: &dyn Disk, dir: &Path) -> Result<Names, Error> {
+    Ok(Folder::survey(disk, dir)?.names)
 }
 
 /// Hands out the whole records from a number on, until `each` breaks; returns what could not be read on the way.
@@ -180,17 +191,17 @@ fn walk(
         Err(error) if error.is_not_found() => return Ok(Walked::Gone),
         Err(error) => return Err(error),
     };
+    scan.pass_over_holes();
     loop {
-        match scan.step(|_, _| true) {
-            Ok(None) => return Ok(Walked::Whole),
-            Ok(Some(Step::Other)) => {}
-            Ok(Some(Step::Unknown(found) | Step::Damaged(found))) => damaged.push(found),
-            Ok(Some(Step::Entry(entry))) => {
+        match scan.step(|_, _| true)? {
+            None => return Ok(Walked::Whole),
+            Some(Step::Other) => {}
+            Some(Step::Unknown(found) | Step::Damaged(found)) => damaged.push(found),
+            Some(Step::Entry(entry)) => {
                 if each(entry).is_break() {
                     return Ok(Walked::Enough);
                 }
             }
-            Err(_) => damaged.push(scan.give_up("the disk cannot read it")),
         }
     }
 }

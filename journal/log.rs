@@ -55,7 +55,7 @@ impl Options {
 
 /// An append-only log in one directory. Ends of ranges are exclusive throughout.
 pub struct Log {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Log {
@@ -91,7 +91,11 @@ impl Log {
             Ok(sequence)
         };
         // A log that refuses may be waiting for cursors whose saving failed before, or for space.
-        self.shared.change(take, |state| state.queue.bytes() >= WRITE_BEHIND_BYTES || state.unsaved() || state.restorable())
+        let due = |state: &State| {
+            let relievable = state.relievable(options.segment_bytes_max);
+            state.queue.bytes() >= WRITE_BEHIND_BYTES || state.unsaved() || state.restorable() || relievable
+        };
+        self.shared.change(take, due)
     }
 
     fn admit(&self, state: &State, kind: Kind, bytes: u64) -> Result<(), Refused> {

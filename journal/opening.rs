@@ -3,10 +3,11 @@
 use crate::cursors::{Marks, Saved};
 use crate::error::{Damaged, Error};
 use crate::folder::{CURSORS, Folder, LOCK, Listed, META};
+use crate::keeping;
 use crate::queue::Queue;
 use crate::recovery::{self, Recovered};
 use crate::reserve::Reserve;
-use crate::saving::{passed, replace};
+use crate::saving::replace;
 use crate::stamp::{self, Of};
 use crate::state::{Failures, Segment, Shared, State};
 use crate::turn::{Current, Writer};
@@ -48,16 +49,22 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         Some(Saved::Marks { generation, marks }) => (*generation, marks.clone()),
         _ => (0, Marks::new()),
     };
-    let Recovered { next, current, cut } = recovery::recover(&*disk, dir, &mut folder, marks.values().copied().max().unwrap_or(1));
+    let Recovered { next, end, current, cut } = recovery::recover(&*disk, dir, &mut folder, marks.values().copied().max().unwrap_or(1));
     let mut writer = Writer { generation, current, ..Writer::default() };
     let saved = writer.take_cursor_file(&*disk, dir, id, &folder, &marks);
     let found = folder.segments.len();
-    let segments = folder.segments.into_iter().map(|Listed { base, path, bytes }| Segment { base, path, bytes });
+    let listed = std::mem::take(&mut folder.segments);
+    // Of those before the last one nobody has read more than the name.
+    let ends: Vec<u64> = listed.iter().skip(1).map(|following| following.base).chain([end]).collect();
+    let segment = |(Listed { base, path, bytes }, end)| Segment { base, path, bytes, end, decided: Some(Instant::now()) };
+    let segments = listed.into_iter().zip(ends).map(segment);
     let mut state = State {
         next,
         queue: Queue::new(options.segment_bytes_max),
         bytes: 0,
         segments: segments.chain(writer.current.as_ref().map(Current::segment)).collect(),
+        stripped: 0,
+        strip_after: None,
         marks,
         marked: 1,
         saved: u64::from(saved.is_ok()),
@@ -72,7 +79,10 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
     };
     // Only cursors that are on disk free anything.
     if let Some(slowest) = state.slowest().filter(|_| saved.is_ok()) {
-        writer.orphans.extend(passed(&mut state, slowest));
+        while let Some(segment) = state.next_to_strip(slowest).cloned() {
+            let stripped = keeping::strip(&*disk, dir, id, &segment);
+            writer.orphans.extend(state.strip(segment.base, stripped));
+        }
         writer.orphans.retain(|(path, _)| disk.remove(path).is_err());
     }
     state.bytes = state.segments.iter().map(|segment| segment.bytes).sum();
@@ -81,7 +91,18 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
     let opened = Opened { segments: found - freed, entries, bytes: state.bytes, cut, damaged: folder.damaged };
     state.writer = Some(Box::new(writer));
     let (synced, flushed) = (watch::Sender::new(next), watch::Sender::new(0));
-    let shared = Shared { disk, dir: dir.to_path_buf(), options, id, blocking, state: Mutex::new(state), synced, flushed, _lock: lock };
+    let shared = Shared {
+        disk,
+        dir: dir.to_path_buf(),
+        options,
+        id,
+        blocking,
+        state: Mutex::new(state),
+        names: Mutex::new(folder.names),
+        synced,
+        flushed,
+        _lock: lock,
+    };
     Ok((Arc::new(shared), opened))
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Group {
     pub(crate) bytes: u64,
     /// It holds decisions or marks, without which what waits cannot leave.
     pub(crate) urgent: bool,
+    /// It holds decisions.
+    pub(crate) decides: bool,
     copied: BytesMut,
 }
 
@@ -79,6 +81,7 @@ impl Queue {
                 parts: Vec::new(),
                 bytes: 0,
                 urgent: false,
+                decides: false,
                 copied: BytesMut::new(),
             });
         }
@@ -89,6 +92,7 @@ impl Queue {
             payload.iter().for_each(|part| group.push(part));
             group.end = sequence + 1;
             group.urgent |= kind != Kind::Data;
+            group.decides |= kind == Kind::Decision;
             group.bytes += bytes;
         }
     }

@@ -8,6 +8,8 @@ use crate::state::{Segment, Shared};
 use std::io;
 use std::sync::Arc;
 
+/// How often a place is tried that the disk cannot read, before it is passed over like damage.
+const READ_TRIES: u32 = 3;
 /// Damages kept apart until they are taken; more are added to the last.
 const DAMAGED_MAX: usize = 1024;
 
@@ -18,21 +20,28 @@ pub struct Reader {
     from: u64,
     only: Option<Kind>,
     scan: Option<(u64, Scan)>,
-    /// Offset at which the last read failed.
-    failed_at: Option<u64>,
+    /// Where reading failed (segment and offset), and how often in a row.
+    failed: Option<((u64, u64), u32)>,
+    tries: u32,
     damaged: Vec<Damaged>,
     damaged_count: u64,
 }
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, from: u64) -> Reader {
-        Reader { shared, from, only: None, scan: None, failed_at: None, damaged: Vec::new(), damaged_count: 0 }
+        Reader { shared, from, only: None, scan: None, failed: None, tries: READ_TRIES, damaged: Vec::new(), damaged_count: 0 }
     }
 
     /// Passes over every other kind, mostly without reading its payload.
     #[must_use]
     pub fn only(self, kind: Kind) -> Reader {
         Reader { only: Some(kind), ..self }
+    }
+
+    /// Does not ask to be tried again: a place that the disk cannot read is passed over at once. For whoever cannot wait, such as a start.
+    #[must_use]
+    pub fn at_once(self) -> Reader {
+        Reader { tries: 1, ..self }
     }
 
     /// Every record below was given out, or passed over.
@@ -55,7 +64,8 @@ impl Reader {
     /// The next record; `None` at the end of what is durable: ask again after [`crate::Log::changed`]. Damage is passed over. Blocks on the disk.
     ///
     /// # Errors
-    /// The disk could not be read. Asked again at the same place, and failing again, it gives the rest of that segment up as damaged and goes on.
+    /// The disk could not be read. Ask the same reader again after a while: at its third failure in one place it passes the place over as damaged, with what
+    /// records lie there, and goes on. (Not while the process has too many files open or no right to read: that is said for as long as it lasts.)
     #[expect(clippy::should_implement_trait, reason = "its None is not an end for ever")]
     pub fn next(&mut self) -> Result<Option<Entry>, Error> {
         loop {
@@ -63,10 +73,10 @@ impl Reader {
                 return Ok(None);
             }
             let Some((base, scan)) = &mut self.scan else { return Ok(None) };
-            let (from, only, at) = (self.from, self.only, scan.at());
+            let (base, from, only, at) = (*base, self.from, self.only, scan.at());
             match scan.step(|sequence, header| sequence >= from && only.is_none_or(|kind| kind == header.kind)) {
                 Ok(Some(Step::Entry(entry))) => {
-                    self.failed_at = None;
+                    self.failed = None;
                     self.from = entry.sequence.saturating_add(1);
                     return Ok(Some(entry));
                 }
@@ -76,21 +86,28 @@ impl Reader {
                     self.passed_over(damaged);
                 }
                 Ok(None) => {
-                    let base = *base;
                     if !self.go_on(base) {
                         return Ok(None);
                     }
                 }
-                Err(_) if self.failed_at == Some(at) => {
-                    let damaged = scan.give_up("the disk cannot read it");
-                    self.passed_over(damaged);
-                }
                 Err(error) => {
-                    self.failed_at = Some(at);
-                    return Err(error);
+                    self.tried((base, at), error)?;
+                    if let Some((_, scan)) = &mut self.scan {
+                        scan.pass_over_holes();
+                    }
                 }
             }
         }
+    }
+
+    /// Counts a failure; well when it was one too many, and the place is to be passed over.
+    fn tried(&mut self, place: (u64, u64), error: Error) -> Result<(), Error> {
+        if !error.is_unreadable() {
+            return Err(error);
+        }
+        let times = self.failed.filter(|(failed, _)| *failed == place).map_or(1, |(_, times)| times + 1);
+        self.failed = (times < self.tries).then_some((place, times));
+        if self.failed.is_some() { Err(error) } else { Ok(()) }
     }
 
     fn passed_over(&mut self, damaged: Damaged) {
@@ -121,7 +138,15 @@ impl Reader {
                         self.from = self.from.max(below);
                     }
                 }
-                Err(error) => return Err(Error::disk("open", &segment.path, error)),
+                Err(error) => {
+                    let error = Error::disk("open", &segment.path, error);
+                    if below == u64::MAX {
+                        return Err(error);
+                    }
+                    self.tried((segment.base, 0), error)?;
+                    self.passed_over(Damaged { file: segment.path, offset: 0, bytes: segment.bytes, why: "the disk cannot open it" });
+                    self.from = self.from.max(below);
+                }
             }
         }
         Ok(false)
@@ -129,7 +154,9 @@ impl Reader {
 
     fn scan_segment(&mut self, file: Arc<dyn File>, segment: &Segment, below: u64) {
         let expected = Expected { id: self.shared.id, from: segment.base, below };
-        self.scan = Some((segment.base, Scan::new(file, &segment.path, expected, segment.bytes)));
+        // What is left of a segment that was passed may have taken its name since the look.
+        let bytes = file.bytes().map_or(segment.bytes, |bytes| bytes.min(segment.bytes));
+        self.scan = Some((segment.base, Scan::new(file, &segment.path, expected, bytes)));
     }
 
     /// At the end of what was known of a segment: there is more of it, or another one follows.

@@ -13,6 +13,8 @@ use std::path::Path;
 pub(crate) struct Recovered {
     /// The next number.
     pub(crate) next: u64,
+    /// Behind the last number that the last segment can hold.
+    pub(crate) end: u64,
     /// A new segment for it, empty and durable; `None` where it could not be made, and then the first record tries again.
     pub(crate) current: Option<Current>,
     /// The end that was cut off.
@@ -41,9 +43,9 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path, folder: &mut Folder, settled:
         end_at(disk, dir, folder, &last, end.min(last.bytes), current.is_some());
         let cut = (lost > 0).then_some(Damaged { file: last.path, offset: end, bytes: lost, why: "no whole record follows" });
         drop_empty(disk, folder, current.is_some());
-        return Recovered { next, current, cut };
+        return Recovered { next, end: given, current, cut };
     }
-    Recovered { next, current, cut: None }
+    Recovered { next, end: given, current, cut: None }
 }
 
 /// Cuts the last segment (the evidence stays while no new segment tells the numbers) and makes what is left durable.
@@ -68,6 +70,7 @@ fn walk_last(disk: &dyn Disk, folder: &mut Folder) -> Result<(u64, u64), Error> 
     let mut end = STAMP_BYTES as u64;
     let mut damaged = Vec::new();
     let Some(mut scan) = folder.scan(disk, folder.segments.len().saturating_sub(1))? else { return Ok((end, 0)) };
+    scan.pass_over_holes();
     let mut pending = Vec::new();
     while let Some(step) = scan.step(|_, _| true)? {
         match step {

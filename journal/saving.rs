@@ -4,7 +4,9 @@ use crate::cursors::{self, Marks};
 use crate::disk::{Disk, File};
 use crate::error::Error;
 use crate::folder::{CURSORS, HALF_MADE};
-use crate::state::State;
+use crate::keeping::{self, DECISION_LIFE};
+use crate::stamp::STAMP_BYTES;
+use crate::state::Segment;
 use crate::turn::{Turn, Writer};
 use bytes::Bytes;
 use std::io;
@@ -44,10 +46,43 @@ impl Turn {
             state.next
         };
         self.sync();
-        // Without space for a new segment the old one stays, and the next record tries again.
-        self.writer.current = self.new_segment(next).ok();
+        let mut sealed = self.new_segment(next);
+        if let Err(error) = &sealed
+            && error.is_disk_full()
+            && self.make_room(error)
+        {
+            sealed = self.new_segment(next);
+        }
+        // Otherwise the old one stays, and the next record tries again.
+        self.writer.current = sealed.ok();
         self.sync();
         self.tell(next);
+    }
+
+    /// Where not even a new segment has space: the reserve goes, else what is settled is cut out of the old one, once the cursors that allow it are on disk.
+    fn make_room(&mut self, error: &Error) -> bool {
+        let young = |segment: &Segment| segment.decided.is_some_and(|decided| decided.elapsed() < DECISION_LIFE);
+        let (marks, marked, path) = {
+            let state = self.shared.state.lock();
+            let settled = |last: &&Segment| state.slowest().is_some_and(|slowest| slowest >= last.end);
+            let Some(last) = state.segments.back().filter(settled) else { return false };
+            (state.marks.clone(), state.marked, if young(last) { None } else { Some(last.path.clone()) })
+        };
+        let Some(path) = path else { return self.spend(error) };
+        if self.writer.save(&*self.shared.disk, &self.shared.dir, self.shared.id, &marks).is_err() {
+            return false;
+        }
+        let cut = self.shared.disk.modify(&path).and_then(|file| file.cut(STAMP_BYTES as u64));
+        let mut state = self.shared.state.lock();
+        (state.saved, state.saved_at) = (marked, Instant::now());
+        if cut.is_ok()
+            && let Some(last) = state.segments.back_mut().filter(|last| last.path == path)
+        {
+            let freed = last.bytes.saturating_sub(STAMP_BYTES as u64);
+            last.bytes = STAMP_BYTES as u64;
+            state.bytes = state.bytes.saturating_sub(freed);
+        }
+        cut.is_ok()
     }
 
     fn free(&mut self, marks: &Marks, marked: u64) {
@@ -56,7 +91,14 @@ impl Turn {
         if state.saved == marked
             && let Some(slowest) = marks.values().min()
         {
-            self.writer.orphans.extend(passed(&mut state, *slowest));
+            self.writer.orphans.extend(state.take_passed(*slowest));
+            while let Some(segment) = state.next_to_strip(*slowest).cloned() {
+                // Not under the lock: it may be read and written anew.
+                drop(state);
+                let stripped = keeping::strip(&*self.shared.disk, &self.shared.dir, self.shared.id, &segment);
+                state = self.shared.state.lock();
+                self.writer.orphans.extend(state.strip(segment.base, stripped));
+            }
         }
         drop(state);
         let mut freed = 0;
@@ -75,15 +117,6 @@ impl Turn {
             state.bytes = state.bytes.saturating_sub(freed);
         }
     }
-}
-
-/// Takes the segments out that are wholly below `slowest`; the last one stays, for its name says which numbers were given.
-pub(crate) fn passed(state: &mut State, slowest: u64) -> Vec<(std::path::PathBuf, u64)> {
-    let mut passed = Vec::new();
-    while state.segments.get(1).is_some_and(|second| second.base <= slowest) {
-        passed.extend(state.segments.pop_front().map(|segment| (segment.path, segment.bytes)));
-    }
-    passed
 }
 
 impl Writer {

@@ -1,17 +1,25 @@
 //! Walks the records of one segment and passes over what is damaged: never stops at it, never believes it, never allocates by it.
 
 use crate::disk::File;
-use crate::error::{Damaged, Error};
+use crate::error::{self, Damaged, Error};
 use crate::record::{self, Entry, HEADER_BYTES, Head, Header};
 use crate::stamp::STAMP_BYTES;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a record was passed over whose bytes are all there.
 pub(crate) const PAYLOAD: &str = "the payload's checksum is wrong";
+/// Why bytes were passed over that the disk does not give back.
+pub(crate) const UNREADABLE: &str = "the disk cannot read it";
 /// Read at once, when the segment has so much.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Read at once where most is passed over.
+const SPARSE_CHUNK_BYTES: usize = 16 << 10;
+/// Read at once around a place that cannot be read.
+const PAGE_BYTES: u64 = 4 << 10;
+/// Pages of a segment that are tried and cannot be read; then the rest of it is given up, since each may take a disk seconds.
+const HOLES_MAX: usize = 256;
 
 /// Whose records count as real: those of this log, with numbers that can be in this segment.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +40,16 @@ pub(crate) struct Scan {
     end: u64,
     chunk: Bytes,
     chunk_at: u64,
+    chunk_bytes: usize,
+    holes: Holes,
+}
+
+/// What a scan does at a place that cannot be read.
+enum Holes {
+    /// Says so.
+    Told,
+    /// Goes around it; here they begin, a page each.
+    PassedOver(Vec<u64>),
 }
 
 /// What lay there.
@@ -51,7 +69,18 @@ impl Scan {
     /// At the first record of a segment of which `end` bytes may be read.
     pub(crate) fn new(file: Arc<dyn File>, path: &Path, expected: Expected, end: u64) -> Scan {
         let at = STAMP_BYTES as u64;
-        Scan { file, path: path.to_path_buf(), expected, at, end, chunk: Bytes::new(), chunk_at: 0 }
+        let path = path.to_path_buf();
+        Scan { file, path, expected, at, end, chunk: Bytes::new(), chunk_at: 0, chunk_bytes: CHUNK_BYTES, holes: Holes::Told }
+    }
+
+    /// Reads little at once: for whoever wants few of the records.
+    pub(crate) fn sparse(self) -> Scan {
+        Scan { chunk_bytes: SPARSE_CHUNK_BYTES, ..self }
+    }
+
+    /// From now on, places that cannot be read are damage like any other: what lies behind them is found again.
+    pub(crate) fn pass_over_holes(&mut self) {
+        self.holes = Holes::PassedOver(Vec::new());
     }
 
     /// The offset of what comes next.
@@ -69,15 +98,13 @@ impl Scan {
         self.end = self.end.max(end);
     }
 
-    /// Gives the rest of the segment up.
-    pub(crate) fn give_up(&mut self, why: &'static str) -> Damaged {
-        self.damaged(self.end, why)
-    }
-
     /// What comes next; `None` at the end. The payload is read, and its checksum asked, only for a record that is `wanted`.
     pub(crate) fn step(&mut self, wanted: impl FnOnce(u64, &Header) -> bool) -> Result<Option<Step>, Error> {
         if self.at >= self.end {
             return Ok(None);
+        }
+        if matches!(&self.holes, Holes::PassedOver(holes) if holes.len() >= HOLES_MAX) {
+            return Ok(Some(Step::Damaged(self.damaged(self.end, UNREADABLE))));
         }
         let Some(head) = self.head(self.at)? else {
             let next = self.search()?;
@@ -106,6 +133,10 @@ impl Scan {
     }
 
     fn damaged(&mut self, after: u64, why: &'static str) -> Damaged {
+        let here = self.at..after;
+        let hole =
+            matches!(&self.holes, Holes::PassedOver(holes) if holes.iter().any(|hole| *hole < after && hole + PAGE_BYTES > here.start));
+        let why = if hole { UNREADABLE } else { why };
         let damaged = Damaged { file: self.path.clone(), offset: self.at, bytes: after - self.at, why };
         self.at = after;
         damaged
@@ -146,9 +177,38 @@ impl Scan {
         {
             return Ok(self.chunk.slice(offset..offset + bytes));
         }
-        let ahead = bytes.max(CHUNK_BYTES).min(usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX));
-        self.chunk = self.file.read_at(at, ahead).map_err(|error| Error::disk("read", &self.path, error))?;
+        let ahead = bytes.max(self.chunk_bytes).min(usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX));
+        self.chunk = match (self.file.read_at(at, ahead), &mut self.holes) {
+            (Ok(chunk), _) => chunk,
+            (Err(error), Holes::PassedOver(holes)) if error::unreadable(&error) => read_around(&*self.file, at, ahead, holes),
+            (Err(error), _) => return Err(Error::disk("read", &self.path, error)),
+        };
         self.chunk_at = at;
         Ok(self.chunk.slice(..bytes.min(self.chunk.len())))
     }
+}
+
+/// Page by page; those that cannot be read are zeros, which are no record and no payload's checksum.
+fn read_around(file: &dyn File, at: u64, bytes: usize, holes: &mut Vec<u64>) -> Bytes {
+    let mut out = BytesMut::with_capacity(bytes);
+    while out.len() < bytes {
+        let at = at + out.len() as u64;
+        let whole = usize::try_from(PAGE_BYTES - at % PAGE_BYTES).unwrap_or(1).min(bytes - out.len());
+        let page = at - at % PAGE_BYTES;
+        let known = holes.contains(&page) || holes.len() >= HOLES_MAX;
+        match if known { None } else { file.read_at(at, whole).ok() } {
+            Some(read) if read.len() < whole => {
+                out.extend_from_slice(&read);
+                break;
+            }
+            Some(read) => out.extend_from_slice(&read),
+            None => {
+                if !known {
+                    holes.push(page);
+                }
+                out.resize(out.len() + whole, 0);
+            }
+        }
+    }
+    out.freeze()
 }

@@ -7,6 +7,7 @@ use content::{Chance, Content};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,6 +66,9 @@ struct Inner {
     off: bool,
     /// What fails, how often it does not yet, and how often it does then.
     failing: Vec<(Call, io::ErrorKind, usize, usize)>,
+    /// Numbers of calls that fail.
+    failing_at: Option<(Range<u64>, io::ErrorKind)>,
+    unreadable: Vec<(u64, Range<u64>)>,
     capacity: Option<u64>,
 }
 
@@ -130,10 +134,24 @@ impl SimulatedDisk {
         self.0.lock().failing.push((call, error, others, 1));
     }
 
+    /// The changing calls with these numbers (the first is 0) fail with this error.
+    pub fn fail_at(&self, calls: Range<u64>, error: io::ErrorKind) {
+        self.0.lock().failing_at = Some((calls, error));
+    }
+
+    /// Reads that touch these bytes of a file fail from now on.
+    pub fn make_unreadable(&self, path: &Path, bytes: Range<u64>) {
+        let mut inner = self.0.lock();
+        let file = inner.names.get(path).copied();
+        inner.unreadable.extend(file.map(|file| (file, bytes)));
+    }
+
     /// No call fails any more, and there is space.
     pub fn heal(&self) {
         let mut inner = self.0.lock();
         inner.failing.clear();
+        inner.failing_at = None;
+        inner.unreadable.clear();
         inner.capacity = None;
     }
 
@@ -178,7 +196,11 @@ impl Inner {
         if self.off_at == Some(self.calls) {
             self.off = true;
         }
+        let number = self.calls;
         self.calls += 1;
+        if let Some((_, error)) = self.failing_at.as_ref().filter(|(calls, _)| calls.contains(&number)) {
+            return Err((*error).into());
+        }
         self.failure(call)
     }
 

@@ -2,8 +2,10 @@
 
 use crate::cursors::Marks;
 use crate::error::Error;
+use crate::naming::Names;
 use crate::queue::Queue;
 use crate::reserve::Reserve;
+use crate::stamp::STAMP_BYTES;
 use crate::turn::{Turn, Writer};
 use crate::{Blocking, Disk, Lock, Options};
 use parking_lot::Mutex;
@@ -26,6 +28,10 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     /// Durable bytes.
     pub(crate) bytes: u64,
+    /// Behind the last number in it. A name alone does not say it: numbers whose write failed lie between, and nobody will ever settle them.
+    pub(crate) end: u64,
+    /// When the last decision was written to it; for one of an earlier process, which may hold some, when the log was opened.
+    pub(crate) decided: Option<Instant>,
 }
 
 /// Behind the lock.
@@ -35,6 +41,10 @@ pub(crate) struct State {
     /// On disk and queued.
     pub(crate) bytes: u64,
     pub(crate) segments: VecDeque<Segment>,
+    /// So many of the first segments are passed and hold decisions only.
+    pub(crate) stripped: usize,
+    /// Stripping failed: not again before.
+    pub(crate) strip_after: Option<Instant>,
     pub(crate) marks: Marks,
     /// Counts changes of `marks`.
     pub(crate) marked: u64,
@@ -61,16 +71,17 @@ impl State {
         self.marks.values().min().copied()
     }
 
-    /// The oldest segment can go.
-    pub(crate) fn freeable(&self) -> bool {
-        self.slowest().zip(self.segments.get(1)).is_some_and(|(slowest, second)| second.base <= slowest)
+    /// All is settled and the last segment is worth giving back: a large one, or any where the disk has no space.
+    pub(crate) fn sealable(&self, segment_bytes_max: u64) -> bool {
+        let full = self.refusing.as_ref().is_some_and(|(error, _)| error.is_disk_full());
+        let worth = if full { STAMP_BYTES as u64 } else { segment_bytes_max / 2 };
+        self.queue.is_empty()
+            && self.slowest().zip(self.segments.back()).is_some_and(|(slowest, last)| slowest >= last.end && last.bytes > worth)
     }
 
-    /// All is settled and the last segment is worth giving back.
-    pub(crate) fn sealable(&self, segment_bytes_max: u64) -> bool {
-        self.queue.is_empty()
-            && self.slowest().is_some_and(|slowest| slowest >= self.next)
-            && self.segments.back().is_some_and(|last| last.bytes > segment_bytes_max / 2)
+    /// Data is refused, and there is something to give back that may change it.
+    pub(crate) fn relievable(&self, segment_bytes_max: u64) -> bool {
+        self.refusing.is_some() && (self.freeable() || self.sealable(segment_bytes_max))
     }
 
     /// The cursors should be written now.
@@ -123,6 +134,7 @@ pub(crate) struct Shared {
     pub(crate) id: u32,
     pub(crate) blocking: Blocking,
     pub(crate) state: Mutex<State>,
+    pub(crate) names: Mutex<Names>,
     /// Everything below has had its write and sync, well or not.
     pub(crate) synced: watch::Sender<u64>,
     /// Flushes answered.

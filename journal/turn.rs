@@ -3,6 +3,7 @@
 
 use crate::disk::{Disk, File};
 use crate::error::Error;
+use crate::pace::Pace;
 use crate::queue::{Begin, Group};
 use crate::reserve::Reserve;
 use crate::stamp::{self, Of, STAMP_BYTES};
@@ -19,7 +20,7 @@ pub(crate) struct Writer {
     pub(crate) cursor_file: Option<Arc<dyn File>>,
     /// Of the newest cursor slot.
     pub(crate) generation: u64,
-    pub(crate) last_sync: Option<Instant>,
+    pub(crate) pace: Option<Pace>,
     /// Files to remove that were never shown or are shown no more, with the bytes that are counted for them.
     pub(crate) orphans: Vec<(PathBuf, u64)>,
 }
@@ -37,6 +38,8 @@ pub(crate) struct Current {
     unsynced: u64,
     /// Behind the last number written.
     end: u64,
+    /// When the last decision was written.
+    decided: Option<Instant>,
 }
 
 impl Current {
@@ -48,7 +51,7 @@ impl Current {
             drop(disk.remove(&path));
             return Err(Error::disk("write", &path, error));
         }
-        Ok(Current { file, path, base, written: STAMP_BYTES as u64, durable: 0, unsynced: base, end: base })
+        Ok(Current { file, path, base, written: STAMP_BYTES as u64, durable: 0, unsynced: base, end: base, decided: None })
     }
 
     /// A new segment whose name is on disk.
@@ -62,7 +65,7 @@ impl Current {
 
     /// What readers may see of it.
     pub(crate) fn segment(&self) -> Segment {
-        Segment { base: self.base, path: self.path.clone(), bytes: self.durable }
+        Segment { base: self.base, path: self.path.clone(), bytes: self.durable, end: self.end, decided: self.decided }
     }
 }
 
@@ -97,13 +100,13 @@ impl Turn {
     /// Rounds until nobody waits.
     pub(crate) fn run(mut self) {
         loop {
-            self.keep_gap();
+            std::thread::sleep(self.pace().wait(Instant::now()));
             let (groups, through, tickets) = {
                 let mut state = self.shared.state.lock();
                 (state.queue.take(), state.next, state.tickets)
             };
             if !groups.is_empty() {
-                self.writer.last_sync = Some(Instant::now());
+                self.pace().start(Instant::now());
                 groups.iter().for_each(|group| self.write(group));
                 self.sync();
                 self.tell(through);
@@ -124,11 +127,9 @@ impl Turn {
         }
     }
 
-    fn keep_gap(&self) {
+    fn pace(&mut self) -> &mut Pace {
         let gap = self.shared.options.sync_gap;
-        if let Some(left) = self.writer.last_sync.and_then(|last| gap.checked_sub(last.elapsed())) {
-            std::thread::sleep(left);
-        }
+        self.writer.pace.get_or_insert_with(|| Pace::new(gap))
     }
 
     fn give_back(&mut self, through: u64, tickets: u64) -> bool {
@@ -171,6 +172,7 @@ impl Turn {
         let Err(error) = current.file.append(&group.parts) else {
             current.written += group.bytes;
             current.end = group.end;
+            current.decided = if group.decides { Some(Instant::now()) } else { current.decided };
             return Ok(());
         };
         // Any part of the group may lie there. On a full disk the file is otherwise well; after any other error it is left as it is.
@@ -233,7 +235,7 @@ impl Turn {
         failed.into_iter().for_each(|(first, end, error)| state.failures.add(first, end, error));
         for segment in round.durable {
             match state.segments.back_mut().filter(|last| last.base == segment.base) {
-                Some(last) => last.bytes = segment.bytes,
+                Some(last) => *last = segment,
                 None => state.segments.push_back(segment),
             }
         }

@@ -28,7 +28,7 @@ pub(crate) struct Remembered {
 /// Reads what is kept of the journal once, and marks this start in it.
 pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered, journal::Error> {
     let next = log.next();
-    let reader = log.reader(log.first());
+    let reader = log.reader(log.first()).at_once();
     let cursor = log.cursor(CURSOR);
     let (tell, heard) = oneshot::channel();
     (world.blocking)(Box::new(move || {
@@ -94,7 +94,50 @@ fn read(mut reader: Reader, next: u64, cursor: u64) -> Result<Left, journal::Err
         left.last = Some(stamp);
     }
     // A decision matters for records that are read again, and for those that may still come late.
-    let recent = left.last.unwrap_or_default().minus(LATE);
-    left.decisions.retain(|(_, decision)| decision.at >= recent || decision.through.is_none_or(|through| through.position >= cursor));
+    let (recent, shifts) = (left.last.unwrap_or_default().minus(LATE), Shifts(left.gaps.clone()));
+    let late = |sequence: u64, decision: &Decision| shifts.shifted(sequence, decision.at) >= recent;
+    let needed = |decision: &Decision| decision.through.is_none_or(|through| through.position >= cursor);
+    left.decisions.retain(|(sequence, decision)| late(*sequence, decision) || needed(decision));
     Ok(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use journal::{Blocking, Options, simulated::SimulatedDisk};
+    use signal::{Origin, TraceId};
+    use std::path::Path;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[tokio::test]
+    async fn a_decision_lives_a_minute_in_which_downtime_does_not_count() {
+        let inline: Blocking = Arc::new(|work| work());
+        let (log, _) = Log::open(Arc::new(SimulatedDisk::new()), Path::new("/j"), Options::default(), inline).unwrap();
+        let append = |kind, at: u64, payload: String| {
+            let header = Header { kind, source: 0, signal: 0, items: 0, arrived: at * SECOND };
+            log.append(header, &[payload.into()]).unwrap()
+        };
+        let decided = |at: u64| {
+            let through = Some(Origin { log: log.id(), position: 1 });
+            let decision = Decision {
+                trace_id: TraceId::default(),
+                threshold: 0,
+                node: "kept".into(),
+                rule: "all".into(),
+                through,
+                pinned: false,
+                at: Time(at * SECOND),
+            };
+            serde_json::to_string(&[decision]).unwrap()
+        };
+        append(Kind::Decision, 100, decided(100));
+        append(Kind::Decision, 1_000, decided(1_000));
+        append(Kind::Mark, 90_000, String::new());
+        let last = append(Kind::Data, 90_050, String::new());
+        log.committed(last).await.unwrap();
+        let left = read(log.reader(0), log.next(), log.next()).unwrap();
+        let kept: Vec<Time> = left.decisions.iter().map(|(_, decision)| decision.at).collect();
+        assert_eq!(kept, [Time(1_000 * SECOND)]);
+    }
 }

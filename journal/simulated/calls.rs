@@ -195,6 +195,10 @@ impl disk::File for OpenFile {
             return Err(io::Error::other("the power went"));
         }
         inner.failure(Call::Read)?;
+        let end = offset.saturating_add(bytes as u64);
+        if inner.unreadable.iter().any(|(file, at)| *file == self.file && at.start < end && offset < at.end) {
+            return Err(io::Error::other("a sector cannot be read"));
+        }
         Ok(inner.files.get(&self.file).map(|content| content.read(offset, bytes)).unwrap_or_default())
     }
 

@@ -140,3 +140,26 @@ fn inspecting_counts_and_dumps_what_is_there() {
     assert_eq!(crate::dump(&disk, Path::new(DIR), 5, &mut each).unwrap(), []);
     assert_eq!(seen, [5, 6, 7, 8]);
 }
+
+#[test]
+fn the_names_of_sources_stay_known_while_records_of_theirs_may_be_there() {
+    let disk = SimulatedDisk::new();
+    let (log, _) = open(&disk, SMALL).unwrap();
+    let names = |all: &[(u16, &str)]| all.iter().map(|(number, name)| (*number, (*name).to_owned())).collect::<crate::Names>();
+    log.settle("sink", 0).unwrap();
+    log.name(&names(&[(3, "otlp")])).unwrap();
+    fill(&log, 1..4, 100);
+    drop(log);
+    disk.restart(crate::simulated::Survives::Synced);
+    let (log, _) = open(&disk, SMALL).unwrap();
+    log.name(&names(&[(4, "front")])).unwrap();
+    assert_eq!(log.names(), names(&[(3, "otlp"), (4, "front")]));
+    assert_eq!(inspect(&disk, Path::new(DIR)).unwrap().names, log.names());
+    log.settle("sink", log.next()).unwrap();
+    log.name(&names(&[(4, "front")])).unwrap();
+    assert_eq!(log.names(), names(&[(4, "front")]), "nothing of the other one is left");
+    drop(log);
+    disk.damage(&Path::new(DIR).join("names"), |bytes| bytes[13] ^= 1);
+    let (log, opened) = open(&disk, SMALL).unwrap();
+    assert!(log.names().is_empty() && opened.damaged[0].file.ends_with("names"), "{opened:?}");
+}

@@ -3,6 +3,7 @@
 use super::oracle::Oracle;
 use super::*;
 use crate::simulated::Survives;
+use std::io::ErrorKind;
 
 /// Does a bit of everything, over three lives of the process; stops where the disk stops.
 fn script(disk: &SimulatedDisk, oracle: &mut Oracle) {
@@ -12,6 +13,9 @@ fn script(disk: &SimulatedDisk, oracle: &mut Oracle) {
             let sequences: Vec<u64> = (0..=step % 3).filter_map(|n| oracle.append(&log, 300 + 400 * n as usize)).collect();
             for sequence in sequences {
                 oracle.commit(&log, sequence);
+            }
+            if step % 3 == 1 {
+                oracle.decide(&log);
             }
             if step % 4 == 3 {
                 oracle.settle(&log, log.next().saturating_sub(8));
@@ -58,6 +62,22 @@ fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
             recovered(&disk, &mut oracle, &format!("power off at call {call}, {survives:?} survives"));
             disk.restart(Survives::Synced);
             recovered(&disk, &mut oracle, &format!("once more after call {call}, {survives:?}"));
+        }
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whichever_call_fails() {
+    let whole = SimulatedDisk::new();
+    script(&whole, &mut Oracle::default());
+    for call in 0..whole.calls() {
+        for (error, times) in [(ErrorKind::StorageFull, 1), (ErrorKind::StorageFull, 5), (ErrorKind::Other, 1), (ErrorKind::Other, 5)] {
+            let (disk, mut oracle) = (SimulatedDisk::new(), Oracle::default());
+            disk.fail_at(call..call + times, error);
+            script(&disk, &mut oracle);
+            disk.heal();
+            disk.restart(Survives::Some(call));
+            recovered(&disk, &mut oracle, &format!("{error:?} at call {call} and {times} in all"));
         }
     }
 }

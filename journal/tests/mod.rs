@@ -6,9 +6,12 @@ mod damage;
 mod full;
 mod group;
 mod hostile;
+mod kept;
 mod model;
 mod oracle;
 mod reading;
+mod rot;
+mod sectors;
 mod versions;
 
 use crate::simulated::SimulatedDisk;

@@ -1,4 +1,4 @@
-//! Any sequence of calls, crashes, failures and damage, against a model (`oracle.rs`). `PROPTEST_CASES=10000` for the long run.
+//! Any sequence of calls, crashes, failures and damage, against a model (`oracle.rs`): ten thousand of them, or as many as `PROPTEST_CASES` says.
 
 use super::oracle::Oracle;
 use super::*;
@@ -11,6 +11,7 @@ enum Step {
     Append { bytes: usize },
     Commit,
     Mark,
+    Decide,
     Settle { behind: u64 },
     Flush,
     Read,
@@ -21,12 +22,22 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let call = prop::sample::select(vec![Call::Create, Call::Append, Call::WriteAt, Call::Cut, Call::Sync, Call::SyncDir, Call::Remove]);
+    let call = prop::sample::select(vec![
+        Call::Create,
+        Call::Append,
+        Call::WriteAt,
+        Call::Cut,
+        Call::Sync,
+        Call::SyncDir,
+        Call::Rename,
+        Call::Remove,
+    ]);
     let survives = prop_oneof![Just(Survives::All), Just(Survives::Synced), any::<u64>().prop_map(Survives::Some)];
     prop_oneof![
         12 => prop_oneof![8usize..200, 8usize..3000, 4000usize..9000].prop_map(|bytes| Step::Append { bytes }),
         6 => Just(Step::Commit),
         1 => Just(Step::Mark),
+        2 => Just(Step::Decide),
         3 => (0u64..20).prop_map(|behind| Step::Settle { behind }),
         1 => Just(Step::Flush),
         2 => Just(Step::Read),
@@ -57,6 +68,7 @@ fn run(steps: Vec<Step>) {
             Step::Append { bytes } => waiting.extend(oracle.append(&log, bytes)),
             Step::Commit => waiting.drain(..).for_each(|sequence| oracle.commit(&log, sequence)),
             Step::Mark => oracle.mark(&log),
+            Step::Decide => oracle.decide(&log),
             Step::Settle { behind } => oracle.settle(&log, log.synced().saturating_sub(behind)),
             Step::Flush => oracle.flush(&log),
             Step::Read => oracle.judge(&log, &format!("step {at}")),
@@ -79,7 +91,13 @@ fn run(steps: Vec<Step>) {
     oracle.judge(&log, "at the end");
 }
 
+fn cases() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() { default } else { ProptestConfig { cases: 10_000, ..default } }
+}
+
 proptest! {
+    #![proptest_config(cases())]
     #[test]
     fn nothing_acknowledged_is_lost_changed_or_invented_whatever_happens(steps in prop::collection::vec(step(), 1..120)) {
         run(steps);

@@ -11,6 +11,8 @@ pub(super) struct Oracle {
     seen: BTreeMap<u64, u64>,
     pub(super) acknowledged: BTreeSet<u64>,
     refused: BTreeSet<u64>,
+    /// Acknowledged decisions.
+    decided: BTreeMap<u64, u64>,
     /// Highest `settle` asked for.
     settled: u64,
     /// The cursor that a flush made durable.
@@ -38,6 +40,16 @@ impl Oracle {
             self.id = Some(log.id());
         } else {
             self.refused.insert(sequence);
+        }
+    }
+
+    /// A decision. None is older than a minute in a test, so each that was acknowledged stays.
+    pub(super) fn decide(&mut self, log: &Log) {
+        self.next_payload += 1;
+        if let Ok(sequence) = log.append(header(Kind::Decision), &payload(self.next_payload, 120))
+            && now(log.committed(sequence)).is_ok()
+        {
+            self.decided.insert(sequence, self.next_payload);
         }
     }
 
@@ -89,6 +101,12 @@ impl Oracle {
         self.losses_allowed -= lost.len();
         let lost: Vec<u64> = lost.into_iter().copied().collect();
         self.acknowledged.retain(|sequence| !lost.contains(sequence));
+        let decisions = read_all(&mut log.reader(0).only(Kind::Decision));
+        let there: BTreeMap<u64, u64> = decisions.iter().map(|entry| (entry.sequence, number(&entry.payload))).collect();
+        let lost: Vec<u64> = self.decided.iter().filter(|(at, number)| there.get(at) != Some(number)).map(|(at, _)| *at).collect();
+        assert!(lost.len() <= self.losses_allowed, "{context}: decisions {lost:?} are lost");
+        self.losses_allowed -= lost.len();
+        self.decided.retain(|sequence, _| !lost.contains(sequence));
         assert!(cursor >= self.flushed, "{context}: the cursor fell back to {cursor}");
         assert!(cursor <= self.settled.max(log.first()), "{context}: the cursor moved on by itself to {cursor}");
         assert!(self.seen.keys().next_back().is_none_or(|last| *last < log.next()), "{context}: {} will be given again", log.next());

@@ -1,8 +1,6 @@
 //! Readers beside the writer: following, choosing, overtaken by the cursor, on a disk that cannot read.
 
 use super::*;
-use crate::simulated::Call;
-use std::io::ErrorKind;
 
 #[test]
 fn a_reader_follows_the_log_over_segments_and_from_any_position() {
@@ -51,20 +49,4 @@ fn a_reader_that_segments_are_freed_under_goes_on_at_the_oldest() {
     let left: Vec<u64> = read_all(&mut reading).iter().map(|entry| entry.sequence).collect();
     assert_eq!(left, [3].into_iter().chain(log.first()..=30).collect::<Vec<_>>(), "the file that was open is read to its end");
     assert_eq!(reading.damaged_count(), 0);
-}
-
-#[test]
-fn a_read_that_fails_is_told_once_and_a_place_that_cannot_be_read_is_passed_over() {
-    let disk = SimulatedDisk::new();
-    let (log, _) = open(&disk, SMALL).unwrap();
-    fill(&log, 1..13, 1000);
-    let mut reader = log.reader(0);
-    disk.fail(Call::Read, ErrorKind::Other, 1);
-    assert!(reader.next().unwrap_err().to_string().starts_with("cannot read"));
-    assert_eq!(reader.next().unwrap().map(|entry| entry.sequence), Some(1), "it may have been a passing thing");
-    let mut reader = log.reader(0);
-    disk.fail(Call::Read, ErrorKind::Other, 2);
-    assert!(reader.next().is_err());
-    assert_eq!(read_all(&mut reader).len(), 9, "a segment holds three");
-    assert_eq!(reader.take_damaged()[0].why, "the disk cannot read it");
 }

@@ -76,7 +76,7 @@ impl Store {
         let from = self.log.cursor(CURSOR);
         // From now on the store holds the segments it needs.
         self.log.settle(CURSOR, from).map_err(|e| Error::Log(e.to_string()))?;
-        let mut reader = self.log.reader(from);
+        let mut reader = self.log.reader(from).at_once();
         self.state.lock().through = from;
         loop {
             let read = reader.next().map_err(|e| Error::Log(e.to_string()))?;

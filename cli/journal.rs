@@ -8,7 +8,7 @@ use crate::{
     table::{Cell, Column, Table, Wide},
     text,
 };
-use ::journal::{CursorInfo, Damaged, Entry, Inspected, Kind, RealDisk, SegmentInfo};
+use ::journal::{CursorInfo, Damaged, Entry, Inspected, Kind, Names, RealDisk, SegmentInfo};
 use pipeline::{Clock, Plan};
 use query::When;
 use serde_json::{Value, json};
@@ -156,7 +156,7 @@ fn listed_json(folder: &Path, found: &Inspected) -> Value {
         |cursor| json!({ "name": cursor.name, "settled_below": cursor.through, "behind": cursor.behind, "oldest": time(cursor.oldest) }),
     );
     json!({
-        "folder": folder, "id": found.id, "segments": segments.collect::<Vec<_>>(), "cursors": cursors.collect::<Vec<_>>(),
+        "folder": folder, "id": found.id, "sources": found.names, "segments": segments.collect::<Vec<_>>(), "cursors": cursors.collect::<Vec<_>>(),
         "damaged": places(&found.damaged), "torn": found.torn.as_ref().map(place),
     })
 }
@@ -197,13 +197,14 @@ fn verify(words: &LogWords) -> Result<ExitCode, Mistake> {
 
 fn dump(words: &DumpWords) -> Result<ExitCode, Mistake> {
     let folder = folder(&words.which)?;
+    let names = ::journal::names(&RealDisk, &folder).map_err(|error| error.to_string())?;
     let mut left = words.limit.unwrap_or(usize::MAX);
     let mut each = |entry: Entry| {
         if left == 0 || words.to.is_some_and(|to| entry.sequence > to) {
             return ControlFlow::Break(());
         }
         left -= 1;
-        let line = text::inert_json(&record(entry, words.headers).to_string()).into_owned();
+        let line = text::inert_json(&record(entry, &names, words.headers).to_string()).into_owned();
         // Whoever reads may have had enough.
         if print::reaches(&line) && left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
@@ -212,7 +213,7 @@ fn dump(words: &DumpWords) -> Result<ExitCode, Mistake> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn record(entry: Entry, headers_only: bool) -> Value {
+fn record(entry: Entry, names: &Names, headers_only: bool) -> Value {
     let header = entry.header;
     let signal = Signal::ALL.get(usize::from(header.signal)).copied();
     let kind = match header.kind {
@@ -220,8 +221,10 @@ fn record(entry: Entry, headers_only: bool) -> Value {
         Kind::Decision => "decision",
         Kind::Mark => "mark",
     };
+    let number = || json!(header.source);
+    let source = names.get(&header.source).filter(|_| header.kind == Kind::Data).map_or_else(number, |name| json!(name));
     let mut line = json!({
-        "sequence": entry.sequence, "kind": kind, "arrived": When(header.arrived).to_string(), "source": header.source,
+        "sequence": entry.sequence, "kind": kind, "arrived": When(header.arrived).to_string(), "source": source,
         "signal": signal.filter(|_| header.kind == Kind::Data).map(Signal::word), "items": header.items, "bytes": entry.payload.len(),
     });
     if !headers_only {

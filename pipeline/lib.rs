@@ -11,6 +11,7 @@ mod crew;
 pub mod dead_letters;
 pub mod delivery;
 mod exchange;
+mod heirs;
 mod inbox;
 pub mod intake;
 mod keeper;

@@ -6,12 +6,14 @@ use crate::{
     crew::{Crew, Lanes},
     dead_letters::DeadLetters,
     delivery::{Delivery, Health},
+    heirs::{self, Heirs},
     intake::{Gate, Way},
     keeper::Spiller,
     ledger::Account,
     letter, lives,
     opening::{self, OnDemand},
     outlet::Surroundings,
+    plan::PlannedNode,
     queue::Queue,
     reader::Reader,
     replay::{Remembered, remember},
@@ -168,7 +170,14 @@ async fn open_journal(blueprint: &Blueprint) -> Result<Option<Arc<Log>>, Vec<Fau
     }
     // From now on the lanes hold the segments they have not passed.
     log.settle(CURSOR, 0).map_err(|error| vec![settings.path.fault(error.to_string())])?;
+    heirs::name(&log, world, &numbered(blueprint)).await;
     Ok(Some(log))
+}
+
+/// The sources by their number in the journal, in the order of the plan.
+fn numbered(blueprint: &Blueprint) -> Vec<(u16, &PlannedNode)> {
+    let sources = blueprint.plan.nodes.iter().filter(|node| node.kind == Kind::Source);
+    sources.map(|node| (source_id(&node.name), node)).collect()
 }
 
 fn journal_path(blueprint: &Blueprint, settings: &Journal) -> PathBuf {
@@ -269,7 +278,8 @@ fn paths(blueprint: &Blueprint, journal: Option<&Arc<Log>>, remembered: &Remembe
     let sources: Vec<(u16, usize, Arc<Account>)> =
         nodes.map(|(at, node)| (source_id(&node.name), at, Arc::clone(&blueprint.ledger.0[at]))).collect();
     // Half of the intake share: the other half is for requests that are being read.
-    let tail = Arc::new(Tail::new(Arc::clone(log), clock.clone(), sources, blueprint.budget.intake.bytes_max / 2));
+    let heirs = Heirs::of(&log.names(), &numbered(blueprint));
+    let tail = Arc::new(Tail::new(Arc::clone(log), clock.clone(), sources, heirs, blueprint.budget.intake.bytes_max / 2));
     tail.put_first(Stretch { from: log.cursor(CURSOR), through: remembered.next.saturating_sub(1), whence: Whence::All(Standing::Before) });
     let reading = Reading::new(Arc::clone(&tail), blueprint.world.blocking.clone(), remembered.shifts.clone());
     Paths { tail: Some(tail), ways: Vec::new(), streams: vec![Stream::Journal(reading)] }

@@ -203,15 +203,14 @@ impl Reading {
             tracing::error!(%damaged, "the journal is damaged here");
         }
         self.ready.extend(entries);
+        // The same reader is asked again: it counts how often a place failed, and passes it over in the end.
+        self.reader = Some(reader);
         match error {
             Some(error) => {
                 tracing::error!(%error, "cannot read the journal back");
                 if self.ready.is_empty() { Read::Failed } else { Read::Done }
             }
-            None => {
-                self.reader = Some(reader);
-                Read::Done
-            }
+            None => Read::Done,
         }
     }
 
@@ -228,7 +227,7 @@ impl Reading {
         self.given = Some(entry.sequence);
         let signal = *Signal::ALL.get(usize::from(entry.header.signal))?;
         let sources = &self.tail.sources;
-        let known = sources.iter().find(|(id, _, _)| *id == entry.header.source);
+        let known = self.tail.source(entry.header.source);
         let (_, source, account) = known.or_else(|| sources.first())?;
         let checked = check(signal, entry.payload, &Limits::default());
         let records = checked.as_ref().map_or(u64::from(entry.header.items), |(_, counts)| counts.records as u64);

@@ -3,6 +3,7 @@
 
 use crate::{
     Clock, Reason,
+    heirs::Heirs,
     intake::Admission,
     ledger::{Account, Fate, PerSignal, Posting, slot},
     repeats::{Body, Known, Repeats},
@@ -162,6 +163,8 @@ pub(crate) struct Tail {
     clock: Clock,
     /// The ids of sources in the journal and their nodes: a node's number changes with the file, its name does not.
     pub(crate) sources: Vec<(u16, usize, Arc<Account>)>,
+    /// Of sources that are in the journal only.
+    heirs: Heirs,
     bytes_max: usize,
     state: Mutex<State>,
     news: Notify,
@@ -178,8 +181,14 @@ struct State {
 
 impl Tail {
     /// `bytes_max` of the intake share may wait here in memory.
-    pub(crate) fn new(journal: Arc<Log>, clock: Clock, sources: Vec<(u16, usize, Arc<Account>)>, bytes_max: usize) -> Tail {
-        Tail { journal, clock, sources, bytes_max, state: Mutex::default(), news: Notify::new() }
+    pub(crate) fn new(journal: Arc<Log>, clock: Clock, sources: Vec<(u16, usize, Arc<Account>)>, heirs: Heirs, bytes_max: usize) -> Tail {
+        Tail { journal, clock, sources, heirs, bytes_max, state: Mutex::default(), news: Notify::new() }
+    }
+
+    /// The source that a record of the journal is one of: its own, or the heir of one that is gone.
+    pub(crate) fn source(&self, number: u16) -> Option<&(u16, usize, Arc<Account>)> {
+        let own = self.sources.iter().find(|(id, _, _)| *id == number);
+        own.or_else(|| self.heirs.heir(number).and_then(|at| self.sources.get(at)))
     }
 
     /// Appends to the journal and hands on to the lane in one step, so that the lane's order is the journal's. Calls `post` once it is sure to be handed on.

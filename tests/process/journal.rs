@@ -45,7 +45,8 @@ fn a_journal_is_listed_verified_and_dumped_while_it_is_written_and_afterwards() 
     });
     assert!(listed.contains("with 6 items"), "{listed}");
     let listed = look(&["ls", "journal", "--json"], folder.path()).json();
-    assert_eq!(listed["cursors"][0]["behind"], 6, "{listed}");
+    // What the sink does not take goes on to its spill after a while.
+    assert!((1..=6).contains(&listed["cursors"][0]["behind"].as_u64().unwrap()), "{listed}");
     assert_eq!(look(&["verify", "journal"], folder.path()).code, 0);
 
     let _ended = kansoku.stop();
@@ -135,4 +136,23 @@ fn what_is_no_journal_is_said() {
     let _file = kit::process::written(folder.path(), &format!("{LISTENERS}sinks:\n  out: {{ type: debug, inputs: [otlp] }}\n"));
     let said = look(&["dump", "pipeline.yaml"], folder.path());
     assert!(said.code == 2 && said.err.contains("names no journal"), "{said:?}");
+}
+
+#[test]
+fn records_of_a_source_that_was_renamed_go_on_and_it_is_said() {
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let before = kept(&format!("http://{}", deaf.local_addr().unwrap()));
+    let kansoku = Kansoku::run(folder.path(), &before);
+    assert_eq!(post(&kansoku, "/v1/traces", &otlp::spans([1, 2, 3], End::Well)), 200);
+    drop(kansoku);
+    let dumped = look(&["dump", "journal", "--headers"], folder.path()).fine();
+    assert!(dumped.contains(r#""source":"otlp""#), "{dumped}");
+
+    let renamed = format!("journal: {{ path: journal }}{LISTENERS}sinks:\n  out: {{ type: debug, inputs: [front] }}\n");
+    let kansoku = Kansoku::run(folder.path(), &renamed.replace("  otlp: {", "  front: { type: otlp,"));
+    kit::until("they go on", || (kansoku.count("out", "traces", "out") == 3).then_some(()));
+    let said = kansoku.said();
+    assert!(said.contains("a source that is gone") && said.contains("was=\"otlp\"") && said.contains("heir=\"front\""), "{said}");
+    assert_eq!(kansoku.stop().code, 0);
 }

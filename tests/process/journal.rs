@@ -1,4 +1,5 @@
 //! `kansoku journal`: beside a running kansoku and after its end, on whole journals and damaged ones, and on one of a version that is not known.
+#![expect(clippy::disallowed_methods, reason = "a test looks at files and damages them from outside")]
 
 use crate::{LISTENERS, post};
 use kit::{

@@ -37,7 +37,14 @@ impl State {
 
     fn oldest_goes(&self, slowest: u64) -> bool {
         let old = |first: &Segment| first.decided.is_none_or(|decided| decided.elapsed() >= DECISION_LIFE);
-        self.segments.len() > 1 && self.segments.front().is_some_and(|first| first.end <= slowest && old(first))
+        let lingers = |first: &Segment| self.stripped == 0 && self.lingers(first);
+        self.segments.len() > 1 && self.segments.front().is_some_and(|first| first.end <= slowest && old(first) && !lingers(first))
+    }
+
+    /// Whether a segment that everybody has passed stays whole for a while, since there is room.
+    fn lingers(&self, segment: &Segment) -> bool {
+        let roomy = self.refusing.is_none() && self.bytes.saturating_sub(self.leaving) <= self.linger.1;
+        roomy && segment.written.elapsed() < self.linger.0
     }
 
     /// Takes the segments out that nobody needs, with the bytes that are counted for them; the last one stays, for its name says which numbers were given.
@@ -46,6 +53,7 @@ impl State {
         while self.oldest_goes(slowest) {
             self.stripped = self.stripped.saturating_sub(1);
             passed.extend(self.segments.pop_front().map(|segment| (segment.path, segment.bytes)));
+            self.leaving += passed.last().map_or(0, |(_, bytes)| *bytes);
         }
         passed
     }
@@ -53,7 +61,7 @@ impl State {
     /// The oldest segment that everybody has passed and that is whole.
     pub(crate) fn next_to_strip(&self, slowest: u64) -> Option<&Segment> {
         let due = self.stripped + 1 < self.segments.len() && self.strip_after.is_none_or(|after| after <= Instant::now());
-        self.segments.get(self.stripped).filter(|segment| due && segment.end <= slowest)
+        self.segments.get(self.stripped).filter(|segment| due && segment.end <= slowest && !self.lingers(segment))
     }
 
     /// That segment is done: kept, or out of the way. Returns what is to be removed, with the bytes that are counted for it.
@@ -61,7 +69,10 @@ impl State {
         let at = self.stripped;
         let segment = self.segments.get_mut(at).filter(|segment| segment.base == base)?;
         match stripped {
-            Ok(Stripped::Nothing) => self.segments.remove(at).map(|segment| (segment.path, segment.bytes)),
+            Ok(Stripped::Nothing) => {
+                self.leaving += segment.bytes;
+                self.segments.remove(at).map(|segment| (segment.path, segment.bytes))
+            }
             Ok(Stripped::Bytes(bytes)) => {
                 self.bytes = self.bytes.saturating_sub(segment.bytes.saturating_sub(bytes));
                 segment.bytes = bytes;

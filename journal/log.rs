@@ -28,11 +28,14 @@ pub struct Options {
     pub limit: u64,
     /// From the start of one sync to the start of the next, at least.
     pub sync_gap: Duration,
+    /// How long what everybody has settled stays readable after it was written, while the log has less than half of its limit and the disk has space: then a start knows what came
+    /// lately. Zero gives every segment back at once. Decisions live a minute in any case.
+    pub linger: Duration,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { segment_bytes_max: 64 << 20, limit: 4 << 30, sync_gap: Duration::from_millis(2) }
+        Options { segment_bytes_max: 64 << 20, limit: 4 << 30, sync_gap: Duration::from_millis(2), linger: Duration::ZERO }
     }
 }
 

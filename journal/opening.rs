@@ -56,7 +56,8 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
     let listed = std::mem::take(&mut folder.segments);
     // Of those before the last one nobody has read more than the name.
     let ends: Vec<u64> = listed.iter().skip(1).map(|following| following.base).chain([end]).collect();
-    let segment = |(Listed { base, path, bytes }, end)| Segment { base, path, bytes, end, decided: Some(Instant::now()) };
+    let now = Instant::now();
+    let segment = |(Listed { base, path, bytes }, end)| Segment { base, path, bytes, end, written: now, decided: Some(now) };
     let segments = listed.into_iter().zip(ends).map(segment);
     let mut state = State {
         next,
@@ -64,6 +65,8 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         bytes: 0,
         segments: segments.chain(writer.current.as_ref().map(Current::segment)).collect(),
         stripped: 0,
+        leaving: 0,
+        linger: (options.linger, options.limit / 2),
         strip_after: None,
         marks,
         marked: 1,
@@ -77,6 +80,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         reserve: if folder.reserve { Reserve::Held } else { Reserve::Unneeded },
         trouble: None,
     };
+    state.bytes = state.segments.iter().map(|segment| segment.bytes).sum();
     // Only cursors that are on disk free anything.
     if let Some(slowest) = state.slowest().filter(|_| saved.is_ok()) {
         while let Some(segment) = state.next_to_strip(slowest).cloned() {
@@ -86,6 +90,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         writer.orphans.retain(|(path, _)| disk.remove(path).is_err());
     }
     state.bytes = state.segments.iter().map(|segment| segment.bytes).sum();
+    state.leaving = 0;
     let freed = found + usize::from(writer.current.is_some()) - state.segments.len();
     let entries = state.segments.front().map_or(0, |first| next - first.base.min(next));
     let opened = Opened { segments: found - freed, entries, bytes: state.bytes, cut, damaged: folder.damaged };

@@ -115,6 +115,7 @@ impl Turn {
             drop(self.shared.disk.sync_dir(&self.shared.dir));
             let mut state = self.shared.state.lock();
             state.bytes = state.bytes.saturating_sub(freed);
+            state.leaving = state.leaving.saturating_sub(freed);
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
     /// Behind the last number in it. A name alone does not say it: numbers whose write failed lie between, and nobody will ever settle them.
     pub(crate) end: u64,
+    /// When it was last written to; for one of an earlier process, when the log was opened.
+    pub(crate) written: Instant,
     /// When the last decision was written to it; for one of an earlier process, which may hold some, when the log was opened.
     pub(crate) decided: Option<Instant>,
 }
@@ -43,6 +45,10 @@ pub(crate) struct State {
     pub(crate) segments: VecDeque<Segment>,
     /// So many of the first segments are passed and hold decisions only.
     pub(crate) stripped: usize,
+    /// Bytes of files that are about to be removed.
+    pub(crate) leaving: u64,
+    /// How long passed segments stay while the log has at most so many bytes.
+    pub(crate) linger: (Duration, u64),
     /// Stripping failed: not again before.
     pub(crate) strip_after: Option<Instant>,
     pub(crate) marks: Marks,

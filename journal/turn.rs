@@ -65,7 +65,8 @@ impl Current {
 
     /// What readers may see of it.
     pub(crate) fn segment(&self) -> Segment {
-        Segment { base: self.base, path: self.path.clone(), bytes: self.durable, end: self.end, decided: self.decided }
+        let (path, bytes, written) = (self.path.clone(), self.durable, Instant::now());
+        Segment { base: self.base, path, bytes, end: self.end, written, decided: self.decided }
     }
 }
 

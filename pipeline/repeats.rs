@@ -8,7 +8,7 @@ use std::{
 };
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-const REMEMBERED: Duration = Duration::from_secs(60);
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(60);
 pub(crate) const BODIES_MAX: usize = 1 << 16;
 
 /// A request's body as it is told from others: the peer and 128 bits of hash.

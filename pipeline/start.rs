@@ -16,6 +16,7 @@ use crate::{
     plan::PlannedNode,
     queue::Queue,
     reader::Reader,
+    repeats::REMEMBERED,
     replay::{Remembered, remember},
     retry,
     running::{Inner, Tasks},
@@ -160,7 +161,8 @@ impl Assembled {
 async fn open_journal(blueprint: &Blueprint) -> Result<Option<Arc<Log>>, Vec<Fault>> {
     let Some(settings) = &blueprint.plan.settings.journal else { return Ok(None) };
     let world = &blueprint.world;
-    let options = Options { limit: settings.limit.0, ..Options::default() };
+    // A start knows the requests of the last minute, and a client that sends one again (FLOW 1).
+    let options = Options { limit: settings.limit.0, linger: REMEMBERED, ..Options::default() };
     let (log, opened) = opening::open(world, journal_path(blueprint, settings), options).await.map_err(|error| {
         let help = "set journal.path to a folder that nobody else has and that may be written; `--ephemeral` keeps everything in memory";
         vec![settings.path.fault(error.to_string()).help(help)]

@@ -133,3 +133,27 @@ fn numbers_whose_write_failed_hold_no_segment() {
     append_committed(&log, 10, 1000).unwrap();
     assert!(log.first() > last);
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_room_what_is_settled_lingers_and_a_start_can_read_it() {
+    let disk = SimulatedDisk::new();
+    let lingering = Options { linger: Duration::from_secs(60), limit: 64 << 10, ..SMALL };
+    let (log, _) = open(&disk, lingering).unwrap();
+    log.settle("sink", 0).unwrap();
+    fill(&log, 1..20, 1000);
+    settle_all(&log);
+    disk.restart(Survives::Synced);
+    drop(log);
+    let (log, opened) = open(&disk, lingering).unwrap();
+    assert_eq!((numbers(&log, 0), opened.damaged), ((1..20).collect(), vec![]));
+    for n in 20..80 {
+        append_committed(&log, n, 1000).unwrap();
+        settle_all(&log);
+        assert!(log.bytes() < 40 << 10, "half of the limit, and a segment: {}", log.bytes());
+    }
+    assert!(numbers(&log, 0).len() > 25, "and hardly less");
+    advance(Duration::from_secs(60)).await;
+    fill(&log, 80..81, 1000);
+    settle_all(&log);
+    assert!(numbers(&log, 0).len() < 5);
+}

@@ -8,7 +8,6 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -45,7 +44,7 @@ impl Store {
             let files = commits.files().map(|add| Arc::new(DataFile::new(Arc::clone(&disk), commits.dir(), table, add.clone())));
             state.files[table as usize] = files.collect();
         }
-        let limits = journal::Options { segment_bytes_max: 16 << 20, limit: options.log_limit, sync_gap: Duration::from_millis(2) };
+        let limits = journal::Options { segment_bytes_max: 16 << 20, limit: options.log_limit, ..journal::Options::default() };
         let (log, opened) =
             Log::open(Arc::clone(&disk), &path.join("log"), limits, Arc::clone(&blocking)).map_err(|e| Error::Log(e.to_string()))?;
         if let Some(cut) = &opened.cut {

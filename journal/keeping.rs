@@ -1,4 +1,4 @@
-//! Decisions outlive the telemetry around them (FLOW 5): what is left of a segment that everybody has passed are its decisions and marks, under its name and
+//! Decisions outlive the telemetry around them: what is left of a segment that everybody has passed are its decisions and marks, under its name and
 //! with their numbers, until the last of those decisions is a minute old.
 
 use crate::disk::Disk;

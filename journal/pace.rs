@@ -1,4 +1,4 @@
-//! When a sync may start (FLOW 2): at once when the log is idle; under load a while after the start of the last one, so that those who come meanwhile share it. Pure.
+//! When a sync may start: at once when the log is idle; under load a while after the start of the last one, so that those who come meanwhile share it. Pure.
 
 use std::time::Duration;
 use tokio::time::Instant;

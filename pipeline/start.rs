@@ -161,7 +161,7 @@ impl Assembled {
 async fn open_journal(blueprint: &Blueprint) -> Result<Option<Arc<Log>>, Vec<Fault>> {
     let Some(settings) = &blueprint.plan.settings.journal else { return Ok(None) };
     let world = &blueprint.world;
-    // A start knows the requests of the last minute, and a client that sends one again (FLOW 1).
+    // A start knows the requests of the last minute, and a client that sends one again.
     let options = Options { limit: settings.limit.0, linger: REMEMBERED, ..Options::default() };
     let (log, opened) = opening::open(world, journal_path(blueprint, settings), options).await.map_err(|error| {
         let help = "set journal.path to a folder that nobody else has and that may be written; `--ephemeral` keeps everything in memory";

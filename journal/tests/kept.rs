@@ -1,4 +1,4 @@
-//! A decision lives a minute, also when what it was made of is settled and gone, and over a restart (FLOW 5).
+//! A decision lives a minute, also when what it was made of is settled and gone, and over a restart.
 
 use super::*;
 use crate::simulated::Survives;

@@ -43,8 +43,12 @@ struct State {
     unsaved: bool,
 }
 
-/// Whose it was, where that can be read, and how many records.
-type Gone = (Option<About>, PerSignal<u64>);
+/// A letter that makes room: whose it was, where that can be read, and its records.
+struct Gone {
+    sequence: u64,
+    node: Option<String>,
+    records: PerSignal<u64>,
+}
 
 /// How much lies there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +96,8 @@ impl DeadLetters {
         let parts = letter::encode(about, content);
         let _writes = self.writing.lock().await;
         let mut appended = log.append(header, &parts);
-        if matches!(appended, Err(Refused::Full { .. })) && self.make_room(log).await? {
+        if matches!(appended, Err(Refused::Full { .. })) {
+            self.make_room(log).await?;
             appended = log.append(header, &parts);
         }
         log.committed(appended?).await?;
@@ -126,26 +131,22 @@ impl DeadLetters {
         }
     }
 
-    /// Lets the oldest eighth go. Not while letters are being sent again: these make room by themselves.
-    async fn make_room(&self, log: &Arc<Log>) -> Result<bool, Error> {
-        if self.state.lock().watermark.open() > 0 {
-            return Ok(false);
-        }
-        let (reader, bytes_max) = (log.reader(log.cursor(CURSOR)), self.log.limit / 8);
-        let Some((gone, end)) = self.read(move || oldest(reader, bytes_max)).await else { return Ok(false) };
-        for (about, records) in &gone {
-            let account = about.as_ref().and_then(|about| self.ledger.0.iter().find(|account| account.name == about.node));
-            let Some(account) = account else { continue };
+    /// Lets the oldest eighth go. Letters that were sent again are not lost with it: their sinks have them, or will answer for them.
+    async fn make_room(&self, log: &Arc<Log>) -> Result<(), Error> {
+        let (reader, bytes_max, sent) = (log.reader(log.cursor(CURSOR)), self.log.limit / 8, self.sent(log));
+        let Some((gone, end)) = self.read(move || oldest(reader, bytes_max)).await else { return Ok(()) };
+        let lost: Vec<Gone> = gone.into_iter().filter(|gone| gone.sequence >= sent).collect();
+        for Gone { node, records, .. } in &lost {
+            let Some(account) = self.ledger.0.iter().find(|account| Some(&account.name) == node.as_ref()) else { continue };
             // They were rejected before, so they come up anew.
             let mut posting = Posting { made: *records, ..Posting::default() };
             posting.end_all(Fate::Lost, Reason::DEAD_LETTERS_FULL, *records);
             account.post(&posting);
         }
-        self.forget(gone.len() as u64, gone.iter().flat_map(|(_, records)| records).sum());
-        tracing::warn!(letters = gone.len(), "the oldest dead letters are gone: their log is full");
+        self.forget(lost.len() as u64, lost.iter().flat_map(|gone| gone.records).sum());
+        tracing::warn!(letters = lost.len(), "the oldest dead letters are gone: their log is full");
         log.settle(CURSOR, end)?;
-        log.flush().await?;
-        Ok(true)
+        log.flush().await
     }
 
     fn forget(&self, letters: u64, records: u64) {
@@ -239,12 +240,10 @@ fn oldest(mut reader: Reader, bytes_max: u64) -> (Vec<Gone>, u64) {
     let (mut gone, mut bytes) = (Vec::new(), 0);
     while bytes < bytes_max {
         // What cannot be read goes with the rest.
-        let Ok(Some(Entry { payload, .. })) = reader.next().inspect(|entry| gone.extend(entry.as_ref().map(about))) else { break };
-        bytes += payload.len() as u64;
+        let Ok(Some(entry)) = reader.next() else { break };
+        bytes += entry.payload.len() as u64;
+        let node = letter::decode(&entry.payload).map(|(about, _)| about.node);
+        gone.push(Gone { sequence: entry.sequence, node, records: letter::records(&entry) });
     }
     (gone, reader.position())
-}
-
-fn about(entry: &Entry) -> Gone {
-    (letter::decode(&entry.payload).map(|(about, _)| about), letter::records(entry))
 }

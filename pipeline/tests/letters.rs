@@ -97,5 +97,13 @@ async fn over_their_limit_the_oldest_go_and_are_lost_by_name() {
     assert_eq!(counts.rejected["refused"], 30);
     assert!(lost > 10 && lost + left.len() as u64 == 30, "{lost} lost, {} left", left.len());
     assert_eq!(trial.running.status().dead_letters.unwrap().letters, left.len() as u64);
+
+    // Refused once more, each makes room for itself.
+    assert_eq!(trial.running.view().retry(None).await.unwrap().letters, left.len() as u64);
+    sleep(Duration::from_secs(10)).await;
+    let counts = trial.running.status().ledger.node("out").unwrap().signals[&Signal::Logs].clone();
+    assert_eq!(counts.held, 0);
+    let kept = trial.running.status().dead_letters.unwrap().letters;
+    assert_eq!((counts.lost["dead_letters_full"] + kept, letters(folder.path()).len() as u64), (30, kept));
     trial.drain().await;
 }

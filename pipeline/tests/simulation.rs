@@ -5,7 +5,7 @@ use super::{
     gather::request,
     parts::{Told, Trial},
 };
-use crate::{Clock, From, Refusal, Why, World, intake, testing};
+use crate::{Caller, Clock, Refusal, Why, World, intake, testing};
 use journal::{
     Kind, Log, Options,
     simulated::{Call, SimulatedDisk, Survives},
@@ -118,7 +118,7 @@ impl Story {
         let texts = logs.iter().map(|(_, text)| text.clone()).filter(|text| !text.contains("panic")).collect();
         let (answer, answered) = oneshot::channel();
         let resource = u8::try_from(self.chance.below(4)).unwrap();
-        trial.feed("in").send((Signal::Logs, request(resource, &logs), From::Here, answer)).await.unwrap();
+        trial.feed("in").send((Signal::Logs, request(resource, &logs), Caller::Here, answer)).await.unwrap();
         self.waiting.push((texts, answered));
     }
 

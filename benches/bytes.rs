@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span, Status},
 };
 use prost::Message;
-use signal::{Ack, Batch, Chunk, Gather, Item, Limits, Ordinals, Record, Signal, Time, check, view::Any};
+use signal::{Ack, Batch, Chunk, Flow, Gather, Item, Limits, Ordinals, Record, Signal, Time, check, view::Any};
 use std::{hint::black_box, time::Instant};
 
 const REQUESTS: u64 = 60;
@@ -152,6 +152,9 @@ fn ours(raw: &[Bytes]) {
             }
         }
         black_box(lanes.map(Gather::finish));
+    });
+    measure("exchange: spread over 4 lanes by trace", |n| {
+        black_box(Flow::Batch(batches[n].clone()).spread(4));
     });
     measure("check, filter, set one attribute", |n| {
         let mut batch = batch(raw[n].clone());

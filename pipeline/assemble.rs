@@ -2,11 +2,12 @@
 
 use crate::{
     Kind, Plan, Sink, Source, Spec, World,
+    chain::Stage,
     ledger::{Account, Ledger},
     limits::Budget,
     line::Line,
-    out::{Outputs, Place, Route, Stage, Target},
     plan::{PlannedNode, Tiers},
+    route::{Outputs, Place, Route, Target},
 };
 use config::Fault;
 use std::{collections::HashMap, sync::Arc};

@@ -2,12 +2,13 @@
 
 use crate::{
     Clock, Reason,
+    handed::{Handed, Standing, Waiter},
     ledger::{Account, Fate, Posting, slot},
     limits::{Budget, Share},
     repeats::{Body, Known, Repeats},
     settings::Acknowledge,
     settling::CURSOR,
-    tail::{Handed, Standing, Tail, Waiter},
+    tail::Tail,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;

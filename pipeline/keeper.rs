@@ -9,8 +9,8 @@ use crate::{
     owed::{Keeper, Owed, halves},
     payload,
     queue::{Phase, Queue},
+    reading::read_some,
     spill::{Hold, Spill},
-    stream::read_some,
 };
 use journal::{Blocking, Entry, Reader, Refused};
 use signal::Time;

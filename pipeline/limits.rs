@@ -66,6 +66,8 @@ pub struct Memory {
     pub intake_bytes_max: usize,
     /// For what all processors of one lane hold.
     pub window_bytes_max: usize,
+    /// Lanes in which the part runs: what is said for the part as a whole they share.
+    pub lanes: usize,
     /// For what the store has in memory.
     pub store_bytes_max: usize,
 }

@@ -2,9 +2,11 @@
 
 use crate::{
     Flush, Reason,
+    chain::{Chain, Comes, Stage, flush},
+    handed::Handed,
     ledger::{Account, Fate, Posting},
-    out::{Chain, Comes, Outbox, Outputs, Stage, flush},
-    tail::Handed,
+    out::Outbox,
+    route::Outputs,
 };
 use signal::{Ack, Batch, Chunk, Decision, Flow, Ordinals, Origin, Time};
 use std::{collections::HashMap, sync::Arc};

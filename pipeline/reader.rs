@@ -1,11 +1,11 @@
 //! From a stream to turns: what is there is dealt in order, and while nothing is there, the wall's time as soon as a lane waits for it.
 
 use crate::{
+    handed::Handed,
     ledger::Ledger,
     outlet::Surroundings,
     settling::Settling,
     stream::Stream,
-    tail::Handed,
     timers::Timers,
     turn::{Dealt, End, Step, Turn},
 };

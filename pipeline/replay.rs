@@ -2,9 +2,9 @@
 
 use crate::{
     World,
+    reading::Shifts,
     repeats::{BODIES_MAX, Body, Known, Repeats},
     settling::CURSOR,
-    stream::Shifts,
 };
 use journal::{Header, Kind, Log, Reader};
 use signal::{Decision, Signal, Time};

@@ -6,11 +6,12 @@ use crate::{
     crew::Lanes,
     dead_letters::DeadLetters,
     delivery::Delivery,
+    handed::Handed,
     ledger::Fate,
     outlet::Surroundings,
     retry::{Asked, Retried},
     status::Status,
-    tail::{Handed, Tail},
+    tail::Tail,
 };
 use serde::{Deserialize, Serialize};
 use signal::{Signal, Time};

@@ -1,6 +1,6 @@
 //! From promises kept to the journal's cursor: what was settled in any order moves it in order.
 
-use crate::tail::Waiter;
+use crate::handed::Waiter;
 use journal::{Log, Watermark};
 use parking_lot::Mutex;
 use signal::{Ack, Outcome};

@@ -6,6 +6,7 @@ use crate::{
     crew::{Crew, Lanes},
     dead_letters::DeadLetters,
     delivery::{Delivery, Health},
+    handed::{Handed, Standing},
     heirs::{self, Heirs},
     intake::{Gate, Way},
     keeper::Spiller,
@@ -16,6 +17,7 @@ use crate::{
     plan::PlannedNode,
     queue::Queue,
     reader::Reader,
+    reading::Reading,
     repeats::REMEMBERED,
     replay::{Remembered, remember},
     retry,
@@ -23,8 +25,8 @@ use crate::{
     settings::{Acknowledge, Delivering, Journal},
     settling::CURSOR,
     spill::{self, Spill},
-    stream::{Reading, Stream},
-    tail::{Handed, Standing, Stretch, Tail, Whence, source_id},
+    stream::Stream,
+    tail::{Stretch, Tail, Whence, source_id},
 };
 use config::{Fault, graph::OnFull};
 use journal::{Log, Options};

@@ -3,7 +3,7 @@
 use crate::{
     BuildContext, Clock, Component, Flush, Memory, Out, Pool, Processor, Reason,
     ledger::{Fate, Posting, count, slot},
-    out::Outputs,
+    route::Outputs,
 };
 use config::{Document, Environment, Fault, Place};
 use journal::{Blocking, Disk, RealDisk};
@@ -120,7 +120,7 @@ pub fn build_in<C: Component>(body: &str, takes: Kinds, folder: &Path, pool: &Po
         pool,
         disk: &disk,
         blocking: &inline(),
-        memory: Memory { intake_bytes_max: 64 << 20, window_bytes_max: 64 << 20, store_bytes_max: 64 << 20 },
+        memory: Memory { intake_bytes_max: 64 << 20, window_bytes_max: 64 << 20, lanes: 1, store_bytes_max: 64 << 20 },
         clock: &Clock::at(Time(0)),
     };
     config::read::<C>(&document.root)?.build(&context)

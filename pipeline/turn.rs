@@ -2,9 +2,9 @@
 
 use crate::{
     Reason,
+    handed::Handed,
     ledger::{Account, Fate},
     settling::Settling,
-    tail::Handed,
 };
 use signal::{Ack, Flow, Time};
 use std::{collections::VecDeque, sync::Arc};

@@ -45,7 +45,7 @@ fn build<T>(takes: Kinds, make: impl FnOnce(&BuildContext<'_>) -> T) -> T {
         pool: &Pool::default(),
         disk: &(Arc::new(journal::RealDisk) as Arc<dyn journal::Disk>),
         blocking: &testing::inline(),
-        memory: pipeline::Memory { intake_bytes_max: MEMORY, window_bytes_max: MEMORY, store_bytes_max: MEMORY },
+        memory: pipeline::Memory { intake_bytes_max: MEMORY, window_bytes_max: MEMORY, lanes: 1, store_bytes_max: MEMORY },
         clock: &Clock::at(START),
     })
 }

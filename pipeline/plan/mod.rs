@@ -198,6 +198,7 @@ impl Plan {
     }
 
     pub(crate) fn context<'a>(&self, node: &'a PlannedNode, world: &'a World, budget: &Budget) -> BuildContext<'a> {
+        let lanes = self.lanes_of(node, world.cores);
         BuildContext {
             name: &node.name,
             place: node.place,
@@ -208,7 +209,8 @@ impl Plan {
             blocking: &world.blocking,
             memory: Memory {
                 intake_bytes_max: budget.intake.bytes_max,
-                window_bytes_max: budget.window.bytes_max / self.lanes_of(node, world.cores),
+                window_bytes_max: budget.window.bytes_max / lanes,
+                lanes,
                 store_bytes_max: budget.store_bytes_max,
             },
             clock: &world.clock,

@@ -13,9 +13,12 @@ use std::{
     time::Duration,
 };
 
-/// What was decided of which trace, when, and the texts it was decided on; in the order in which one lane would have it.
+/// When each trace was decided, and the texts it was decided on.
+pub(super) type Decided = BTreeMap<u64, Vec<(Time, Vec<String>)>>;
+
+/// What was decided by all lanes.
 #[derive(Default)]
-pub(super) struct Made(pub(super) Mutex<BTreeMap<u64, Vec<(Time, Vec<String>)>>>);
+pub(super) struct Made(pub(super) Mutex<Decided>);
 
 #[derive(Clone, Deserialize, JsonSchema)]
 pub(super) struct Gather {

@@ -1,7 +1,7 @@
 //! Many lanes do what one lane does: the same decisions at the same times, each once, every key in order, whatever comes in and whatever falls.
 
 use super::{
-    gather::{Made, request},
+    gather::{Decided, Made, request},
     parts::{Told, Trial, world},
 };
 use crate::{Caller, World};
@@ -46,7 +46,7 @@ impl Trial {
 /// What came of a run: decisions by trace, and the texts of each key in the order in which they were delivered.
 #[derive(Debug, PartialEq)]
 struct Came {
-    decided: BTreeMap<u64, Vec<(Time, Vec<String>)>>,
+    decided: Decided,
     out: BTreeMap<String, Vec<String>>,
     raw: Vec<String>,
 }

@@ -93,7 +93,9 @@ impl Component for Correlate {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
-        let limit = self.limit.map_or(context.memory.window_bytes_max, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX));
+        let limit = self
+            .limit
+            .map_or(context.memory.window_bytes_max, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX) / context.memory.lanes.max(1));
         Ok(Box::new(Correlating {
             window: Window::new(self.close, self.caps, limit),
             closed: Closed::new(self.remember.0, (limit / CLOSED_BYTES).max(CLOSED_MIN)),

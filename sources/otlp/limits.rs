@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_what_the_table_says() {
-        let memory = Memory { intake_bytes_max: 64 << 20, window_bytes_max: 0, store_bytes_max: 0 };
+        let memory = Memory { intake_bytes_max: 64 << 20, window_bytes_max: 0, lanes: 1, store_bytes_max: 0 };
         let (body, door) = (Limits::default().of_a_body(), Limits::default().of_a_door(&memory));
         assert_eq!((body.wire_bytes_max, body.plain_bytes_max, body.ratio_max), (16 << 20, 64 << 20, 200));
         assert_eq!((body.time_max, body.rate_min, body.grace), (Duration::from_secs(30), 1_024, Duration::from_secs(10)));

@@ -1,0 +1,116 @@
+//! A request on its way from intake to lane, how it stands in the ledger meanwhile, and who waits for it.
+
+use crate::{
+    Clock, Reason,
+    intake::Admission,
+    ledger::{Account, Fate, PerSignal, Posting, slot},
+    repeats::{Body, Known, Repeats},
+};
+use parking_lot::Mutex;
+use signal::{Checked, Outcome, Signal, Time};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// A request on its way from intake to lane.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    /// The source's node in the plan.
+    pub(crate) source: usize,
+    pub(crate) signal: Signal,
+    pub(crate) checked: Checked,
+    pub(crate) records: usize,
+    pub(crate) arrived: Time,
+    /// Its place in the journal.
+    pub(crate) position: Option<u64>,
+    pub(crate) waiter: Option<Waiter>,
+    /// Given back when the lane takes it.
+    pub(crate) admission: Option<Admission>,
+    pub(crate) standing: Standing,
+}
+
+/// How a request stands in its source's account when the lane takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Held there.
+    Held,
+    /// An earlier process took it in; this one has not counted it.
+    Before,
+    /// It went out already, to a lane that fell.
+    Again,
+}
+
+impl Handed {
+    /// Its records leave its source.
+    pub(crate) fn leaving(&self) -> Posting {
+        let mut records = [0; 3];
+        records[slot(self.signal)] = self.records as u64;
+        self.standing.leaving(records)
+    }
+
+    /// Ends it in the account of its source, instead of it going on.
+    pub(crate) fn let_go(&self, account: &Account, fate: Fate, why: Reason) {
+        let mut posting = self.leaving();
+        let records = posting.difference().map(|records| u64::try_from(records).unwrap_or(0));
+        posting.end_all(fate, why, records);
+        account.post(&posting);
+    }
+}
+
+impl Standing {
+    pub(crate) fn leaving(self, records: PerSignal<u64>) -> Posting {
+        let mut posting = Posting::default();
+        match self {
+            Standing::Held => posting.hold(records, [0; 3]),
+            Standing::Before => posting.taken = records,
+            Standing::Again => posting.made = records,
+        }
+        posting
+    }
+}
+
+/// Somebody who waits until every sink has it. Dropped unanswered, it hears that it was lost.
+pub(crate) struct Waiter {
+    tell: Option<oneshot::Sender<Outcome>>,
+    repeats: Option<(Arc<Mutex<Repeats>>, Body)>,
+    clock: Clock,
+}
+
+impl Waiter {
+    pub(crate) fn new(tell: oneshot::Sender<Outcome>, repeats: Option<(Arc<Mutex<Repeats>>, Body)>, clock: Clock) -> Waiter {
+        Waiter { tell: Some(tell), repeats, clock }
+    }
+
+    pub(crate) fn settle(mut self, outcome: Outcome) {
+        self.answer(outcome);
+    }
+
+    /// The request was not taken: its client hears why from somebody else. Takes no lock, since intake holds that of the repeats.
+    pub(crate) fn cancel(&mut self) {
+        self.tell = None;
+    }
+
+    fn answer(&mut self, outcome: Outcome) {
+        let Some(tell) = self.tell.take() else { return };
+        if let Some((repeats, body)) = self.repeats.take() {
+            let mut repeats = repeats.lock();
+            repeats.forget(body);
+            if outcome <= Outcome::Rejected {
+                repeats.remember(body, Known::Delivered, self.clock.now());
+            }
+        }
+        // An error means that the client stopped waiting.
+        let _unheard = tell.send(outcome);
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.answer(Outcome::Lost);
+    }
+}
+
+impl std::fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waiter")
+    }
+}

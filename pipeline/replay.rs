@@ -121,7 +121,7 @@ mod tests {
         let decided = |at: u64| {
             let through = Some(Origin { log: log.id(), position: 1 });
             let decision = Decision {
-                trace_id: TraceId::default(),
+                trace_id: TraceId([7; 16]),
                 threshold: 0,
                 node: "kept".into(),
                 rule: "all".into(),

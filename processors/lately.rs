@@ -1,19 +1,20 @@
 //! What is remembered of traces lately: two generations, turned by time, of which the younger gets whatever is asked for, so that each trace is known for one to
 //! two lengths after it was last asked for. Beside them what is known from before a restart, until everything it was made of was read again.
 
+use crate::by_trace::ByTrace;
 use signal::{Time, TraceId};
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 /// A memory of traces, by the low 64 bits of their id; `R` is what is known from before a restart.
 pub(crate) struct Lately<V, R = V> {
     length: Duration,
     /// Traces a generation may hold; beyond it the older one is let go early, so that a flood of traces cannot grow the memory.
     traces_max: usize,
-    young: HashMap<u64, V>,
-    old: HashMap<u64, V>,
+    young: ByTrace<V>,
+    old: ByTrace<V>,
     turned: Time,
     /// As many as the journal had decisions that still matter.
-    recalled: HashMap<u64, R>,
+    recalled: ByTrace<R>,
     /// By then every record that the restart found was read again.
     recalled_until: Time,
 }
@@ -21,7 +22,7 @@ pub(crate) struct Lately<V, R = V> {
 impl<V, R> Lately<V, R> {
     /// Nothing is known; what is put in is known for at least `length`.
     pub(crate) fn new(length: Duration, traces_max: usize) -> Lately<V, R> {
-        let (young, old, recalled) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (young, old, recalled) = (ByTrace::default(), ByTrace::default(), ByTrace::default());
         Lately { length, traces_max, young, old, turned: Time(0), recalled, recalled_until: Time(0) }
     }
 
@@ -67,7 +68,7 @@ impl<V, R> Lately<V, R> {
             self.turned = now;
         }
         if now > self.recalled_until {
-            self.recalled = HashMap::new();
+            self.recalled = ByTrace::default();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! WHAT IS DONE TO IT: pure steps, one file each (a small folder for the trace window and for sampling). No sockets, files, threads or clocks.
 //! A new processor is a new file and a line in `ALL`.
 
+mod by_trace;
 pub mod correlate;
 pub mod filter;
 #[cfg(test)]

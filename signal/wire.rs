@@ -3,7 +3,7 @@
 
 mod write;
 
-pub(crate) use write::{Slot, close, open, put_bytes, put_fixed64, put_tag, put_uint, put_varint};
+pub(crate) use write::{Slot, close, open, put_bytes, put_fixed64, put_tag, put_uint, put_varint, varint_len};
 
 /// A field's value as the wire has it.
 #[derive(Clone, Copy, Debug)]

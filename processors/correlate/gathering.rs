@@ -2,6 +2,7 @@
 
 use super::{Arrival, Slice, learning::Learning};
 use signal::{Ack, Batch, ClosedBy, Item, Part, Record, Signal, Time, Trace, TraceId};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Allocated beside the payload: this struct, its table entry, its deadlines.
@@ -17,8 +18,9 @@ pub(super) struct Gathering {
     pub(super) first: Time,
     pub(super) last: Time,
     pub(super) learning: Learning,
-    spans: Vec<Slice>,
-    logs: Vec<Slice>,
+    /// Most traces come in one request.
+    spans: SmallVec<[Slice; 1]>,
+    logs: SmallVec<[Slice; 1]>,
     ack: Ack,
     bytes: usize,
     /// The number of the chunk that the last slice of each signal was cut from.
@@ -31,8 +33,8 @@ impl Gathering {
             first: now,
             last: now,
             learning: Learning::default(),
-            spans: Vec::new(),
-            logs: Vec::new(),
+            spans: SmallVec::new(),
+            logs: SmallVec::new(),
             ack: Ack::none(),
             bytes: OVERHEAD_BYTES,
             chunks: [0; 2],
@@ -46,21 +48,20 @@ impl Gathering {
             Item::Log(_) => (&mut self.logs, &mut self.chunks[1]),
             Item::Point(..) => return 0,
         };
-        let before = slices.last().filter(|_| *chunk == place.number).map(|s| s.gather.bytes());
-        if before.is_none() {
-            slices.push(Slice::of(place.chunk, record.signal()));
+        let mut grown = 0;
+        if *chunk != place.number {
+            slices.push(Slice::of(place.chunk));
             self.ack.absorb(place.ack.clone());
             *chunk = place.number;
+            grown += SLICE_BYTES;
         }
-        let mut grown = if before.is_none() { SLICE_BYTES } else { 0 };
         if let Item::Span(_) = record.item {
             grown += SPAN_BYTES;
         }
         if let Some(slice) = slices.last_mut() {
-            slice.push(record, place.ordinal);
-            grown += slice.gather.bytes() - before.unwrap_or(0) + size_of::<u32>();
+            grown += slice.push(record, place);
         }
-        self.learning.learn(record, place.now);
+        self.learning.learn(record, place.heading.service(), place.now);
         self.last = place.now;
         self.bytes += grown;
         grown
@@ -80,7 +81,7 @@ impl Gathering {
 
     pub(super) fn close(self, id: TraceId, part: Part, by: ClosedBy) -> Trace {
         // The promises come with the first slice; with every slice they would be a square of what the trace came in.
-        let batch = |signal, slices: Vec<Slice>, mut ack: Ack| {
+        let batch = |signal, slices: SmallVec<[Slice; 1]>, mut ack: Ack| {
             let mut all = Batch::empty(signal);
             for slice in slices {
                 all.absorb(Batch::new(signal, slice.into_chunk(), std::mem::take(&mut ack)));

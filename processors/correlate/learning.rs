@@ -1,10 +1,11 @@
 //! What is learned of a trace record by record, so that nothing has to be read again when it closes.
 
+use super::span_ids::SpanIds;
 use signal::{
     Batch, ClosedBy, Facts, FirstError, Item, Record, Root, SpanId, Time, ids, text, view::LogRecord, view::Resource, view::Span,
     view::Status,
 };
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 /// Bytes of a first error's message.
 const MESSAGE_BYTES_MAX: usize = 256;
@@ -25,8 +26,8 @@ pub(super) struct Learning {
     first_error: Option<(u64, FirstError)>,
     /// The span of the log that is the first error; its name may not be known yet.
     first_error_span: Option<SpanId>,
-    seen: HashSet<SpanId>,
-    missing: HashSet<SpanId>,
+    seen: SpanIds,
+    missing: SpanIds,
     pub(super) complete_since: Option<Time>,
 }
 
@@ -45,8 +46,9 @@ impl Range {
 }
 
 impl Learning {
-    pub(super) fn learn(&mut self, record: &Record<'_>, now: Time) {
-        self.service(record.resource.service());
+    /// `service` is that of the record's resource.
+    pub(super) fn learn(&mut self, record: &Record<'_>, service: &Arc<str>, now: Time) {
+        self.service(service);
         match &record.item {
             Item::Span(span) => self.span(span, &record.resource, now),
             Item::Log(log) => self.log(log, &record.resource, now),
@@ -54,9 +56,12 @@ impl Learning {
         }
     }
 
-    fn service(&mut self, service: &str) {
-        if !service.is_empty() && self.services.len() < SERVICES_MAX && !self.services.iter().any(|s| **s == *service) {
-            self.services.push(service.into());
+    fn service(&mut self, service: &Arc<str>) {
+        if !service.is_empty()
+            && self.services.len() < SERVICES_MAX
+            && !self.services.iter().any(|s| Arc::ptr_eq(s, service) || s == service)
+        {
+            self.services.push(Arc::clone(service));
         }
     }
 
@@ -66,9 +71,7 @@ impl Learning {
         self.missing.remove(&span.span_id());
         self.seen.insert(span.span_id());
         match span.parent_span_id() {
-            Some(parent) if !self.seen.contains(&parent) => {
-                self.missing.insert(parent);
-            }
+            Some(parent) if !self.seen.contains(&parent) => self.missing.insert(parent),
             Some(_) => {}
             None => self.root = Some(root_of(span, resource)),
         }

@@ -5,6 +5,7 @@ mod closed;
 mod enrich;
 mod gathering;
 mod learning;
+mod span_ids;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -14,7 +15,10 @@ use config::{Bytes, Fault, Period};
 use pipeline::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Shape, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::{Batch, ClosedBy, Decision, Flow, Gather, Item, Kinds, Ordinals, Part, Record, Signal, Time, Trace, TraceId, ids};
+use signal::{
+    Batch, ClosedBy, Decision, Flow, Heading, Headings, Item, Kinds, Ordinals, Part, Record, Sheaf, Signal, Time, Trace, TraceId, ids,
+};
+use smallvec::SmallVec;
 use std::{collections::HashMap, time::Duration};
 use window::Window;
 
@@ -186,11 +190,13 @@ impl Correlating {
         let mut taken = Vec::with_capacity(batch.len());
         for chunk in batch.chunks() {
             self.chunks += 1;
+            let mut headings = Headings::default();
             for (n, record) in chunk.records(batch.signal()).enumerate() {
                 let id = trace_of(&record);
                 taken.push(id.is_some());
                 let Some(id) = id else { continue };
-                let place = Arrival { chunk, number: self.chunks, ordinal: chunk.ordinal(n), ack: &ack, now };
+                let heading = headings.of(&record);
+                let place = Arrival { chunk, heading, number: self.chunks, ordinal: chunk.ordinal(n), ack: &ack, now };
                 if self.closed.has(id, chunk.origin(), now) && !self.window.holds(id) {
                     self.push_late(id, &record, &place);
                 } else {
@@ -245,6 +251,7 @@ impl Correlating {
 /// Where a record came from, for its identity and its promise.
 struct Arrival<'a> {
     chunk: &'a signal::Chunk,
+    heading: &'a Heading,
     number: u64,
     ordinal: u32,
     ack: &'a signal::Ack,
@@ -262,24 +269,30 @@ fn trace_of(record: &Record<'_>) -> Option<TraceId> {
 
 /// Records of one trace out of one chunk: what becomes a chunk of the closed trace.
 struct Slice {
-    gather: Gather,
+    sheaf: Sheaf,
     origin: Option<signal::Origin>,
     arrived: Time,
-    ordinals: Vec<u32>,
+    ordinals: SmallVec<[u32; 4]>,
 }
 
 impl Slice {
-    fn of(chunk: &signal::Chunk, signal: Signal) -> Slice {
-        Slice { gather: Gather::new(signal), origin: chunk.origin(), arrived: chunk.arrived(), ordinals: Vec::new() }
+    fn of(chunk: &signal::Chunk) -> Slice {
+        Slice { sheaf: Sheaf::default(), origin: chunk.origin(), arrived: chunk.arrived(), ordinals: SmallVec::new() }
     }
 
-    fn push(&mut self, record: &Record<'_>, ordinal: u32) {
-        self.gather.push(*record);
-        self.ordinals.push(ordinal);
+    /// Returns by how many bytes it grew.
+    fn push(&mut self, record: &Record<'_>, place: &Arrival<'_>) -> usize {
+        self.ordinals.push(place.ordinal);
+        self.sheaf.push(place.heading, record) + size_of::<u32>()
     }
 
     fn into_chunk(self) -> signal::Chunk {
         let records = self.ordinals.len();
-        signal::Chunk::new(self.gather.finish(), records, self.origin, Ordinals::These(self.ordinals.into()), self.arrived)
+        let run = self.ordinals.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]));
+        let ordinals = match self.ordinals.first() {
+            Some(first) if run => Ordinals::From(*first),
+            _ => Ordinals::These(self.ordinals.into_vec().into()),
+        };
+        signal::Chunk::new(self.sheaf.finish(), records, self.origin, ordinals, self.arrived)
     }
 }

@@ -148,7 +148,9 @@ fn a_trace_that_stays_open_keeps_no_line_of_closed_ones_behind_it() {
     let Flow::Batch(batch) = &request else { panic!() };
     let record = batch.records().next().unwrap();
     for n in 0..100_000_u64 {
-        let place = super::Arrival { chunk: &batch.chunks()[0], number: n, ordinal: 0, ack: &Ack::none(), now: at(n) };
+        let mut headings = signal::Headings::default();
+        let (chunk, heading) = (&batch.chunks()[0], headings.of(&record));
+        let place = super::Arrival { chunk, heading, number: n, ordinal: 0, ack: &Ack::none(), now: at(n) };
         window.push(id(0), &record, &place);
         window.push(TraceId((u128::from(n) + 1).to_be_bytes()), &record, &super::Arrival { number: n, ..place });
         window.close_key(n + 1);

@@ -2,11 +2,12 @@
 //! Keyed by the low 64 bits of the trace id, so that a 64-bit and a 128-bit id of one trace meet.
 
 use super::{Arrival, Caps, Close, gathering::Gathering};
+use crate::by_trace::ByTrace;
 use pipeline::Held;
 use signal::{ClosedBy, Part, Record, Time, Trace, TraceId};
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BinaryHeap, VecDeque},
 };
 
 /// Entries for closed traces that a line may have at least.
@@ -17,7 +18,8 @@ pub(super) struct Window {
     close: Close,
     caps: Caps,
     bytes_max: usize,
-    open: HashMap<u64, Open>,
+    /// Boxed, since a table has twice the room it needs at times.
+    open: ByTrace<Box<Open>>,
     /// Deadlines, possibly out of date: a trace's own deadline decides, and an entry that came too early is put back.
     deadlines: BinaryHeap<Reverse<(Time, u64)>>,
     /// Keys in order of arrival; those no longer open are skipped.
@@ -40,7 +42,7 @@ impl Window {
             close,
             caps,
             bytes_max,
-            open: HashMap::new(),
+            open: ByTrace::default(),
             deadlines: BinaryHeap::new(),
             oldest: VecDeque::new(),
             over: Vec::new(),
@@ -62,7 +64,7 @@ impl Window {
             self.oldest.push_back((place.now, key));
             let gathering = Gathering::new(place.now);
             self.held.bytes += gathering.bytes();
-            Open { id, gathering, queued: Time(u64::MAX) }
+            Box::new(Open { id, gathering, queued: Time(u64::MAX) })
         });
         // The 128-bit form is the better name for a trace that was first seen under its low half.
         open.id = open.id.max(id);
@@ -153,7 +155,7 @@ impl Window {
     }
 
     fn close(&mut self, key: u64, part: Part, by: ClosedBy) -> Option<Trace> {
-        let Open { id, gathering, .. } = self.open.remove(&key)?;
+        let Open { id, gathering, .. } = *self.open.remove(&key)?;
         self.held.bytes = self.held.bytes.saturating_sub(gathering.bytes());
         self.held.spans = self.held.spans.saturating_sub(gathering.spans() as usize);
         self.held.logs = self.held.logs.saturating_sub(gathering.logs() as usize);

@@ -15,11 +15,10 @@ use crate::{
 };
 use config::{Fault, Placed};
 use draft::Draft;
-use plain::Plain;
 pub(crate) use plain::never_taken;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::{Edit, Kinds, Record, Time};
+use signal::{Edit, Kinds, Record, Signal, Time};
 use vrl::{
     compiler::{
         CompileConfig, Context, ExpressionError, compile_with_external,
@@ -55,7 +54,7 @@ impl Script {
         let found = survey(&self.0, &statements, takes, Intent::Script)?;
         let concerns = found.fields_of.unwrap_or(takes);
         if let Some(plain) = plain::all(&statements) {
-            return Ok(Program { runs: Runs::Plain(plain), concerns });
+            return Ok(Program { runs: Runs::Plain(Signal::ALL.map(|signal| plain::edit(&plain, signal))), concerns });
         }
         if found.levels > LEVELS_MAX {
             return Err(vec![self.0.fault(format!("this program is {} levels deep; {LEVELS_MAX} are allowed", found.levels))]);
@@ -77,8 +76,8 @@ pub struct Program {
 
 #[derive(Debug)]
 enum Runs {
-    /// Nothing but literals assigned and keys deleted: no need for VRL.
-    Plain(Vec<Plain>),
+    /// Nothing but literals assigned and keys deleted: no need for VRL. What it does to each signal, in the order of `Signal::ALL`.
+    Plain([Edit; 3]),
     /// Everything else.
     Vrl(Box<Compiled>),
 }
@@ -116,11 +115,13 @@ impl Program {
     /// Runs it on one record and collects its writes; a program that did not come to its end has written nothing. What is derived from another field (`.severity`, `.message`, `.http_route`) is read as it came in.
     pub fn run(&mut self, record: &Record<'_>, now: Time, edit: &mut Edit) -> Ran {
         let compiled = match &mut self.runs {
-            Runs::Plain(all) => {
-                all.iter().for_each(|plain| plain.apply(record, edit));
+            Runs::Vrl(compiled) => compiled,
+            Runs::Plain(_) => {
+                if let Some(same) = self.same_for_all(record.signal()) {
+                    edit.clone_from(same);
+                }
                 return Ran::Done;
             }
-            Runs::Vrl(compiled) => compiled,
         };
         let subject = Subject::Record(record);
         let mut draft = Draft::new(&subject, &compiled.reads, compiled.asks_clock.then_some(now));
@@ -135,6 +136,13 @@ impl Program {
             Err(ExpressionError::Abort { .. }) => Ran::Aborted,
             Err(error) => Ran::Failed(error.message()),
         }
+    }
+
+    /// What it does to a record of this signal, if it does the same to each whatever is in it.
+    #[must_use]
+    pub fn same_for_all(&self, signal: Signal) -> Option<&Edit> {
+        let Runs::Plain(edits) = &self.runs else { return None };
+        Signal::ALL.iter().zip(edits).find(|(of, _)| **of == signal).map(|(_, edit)| edit)
     }
 
     /// The kinds it has anything to do with.

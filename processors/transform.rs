@@ -39,6 +39,10 @@ impl Processor for Transforming {
         let now = out.now();
         let concerns = self.program.concerns();
         for batch in flow.batches_mut().filter(|b| concerns.has(Kinds::of(b.signal()))) {
+            if let Some(same) = self.program.same_for_all(batch.signal()) {
+                batch.edit_all(same);
+                continue;
+            }
             let gone = batch.edit(|record, edit| match self.program.run(&record, now, edit) {
                 Ran::Aborted => edit.discard(),
                 // A program that failed has written nothing.

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 /// Changes to one record; several on one key: the last wins. What the record's kind does not have (a name on a log) is ignored.
 /// Values nested deeper than 30 levels become empty from there on, so that every reader of protobuf can follow.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Edit {
     attributes: Asks,
     resource: Asks,

@@ -5,7 +5,7 @@ use crate::{
     fields::{Entry, Leaf},
     path::Path,
 };
-use signal::{Edit, Kinds, Record, Value};
+use signal::{Edit, Kinds, Signal, Value};
 use vrl::{
     parser::{
         Literal,
@@ -101,15 +101,21 @@ fn computed(expr: &Expr) -> Option<Computed> {
     })
 }
 
+/// What they do to a record of this signal, whatever is in it.
+pub(super) fn edit(statements: &[Plain], signal: Signal) -> Edit {
+    let mut edit = Edit::default();
+    statements.iter().for_each(|plain| plain.apply(signal, &mut edit));
+    edit
+}
+
 impl Plain {
-    /// Notes it in the edit.
-    pub(super) fn apply(&self, record: &Record<'_>, edit: &mut Edit) {
+    fn apply(&self, signal: Signal, edit: &mut Edit) {
         match self {
             Plain::Attribute(key, Some(value)) => edit.set_attribute(key, value.clone()),
             Plain::Attribute(key, None) => edit.remove_attribute(key),
             Plain::Resource(key, Some(value)) => edit.set_resource_attribute(key, value.clone()),
             Plain::Resource(key, None) => edit.remove_resource_attribute(key),
-            Plain::Field(entry, scalar) if entry.writable.has(Kinds::of(record.signal())) => scalar.apply(entry.leaf, edit),
+            Plain::Field(entry, scalar) if entry.writable.has(Kinds::of(signal)) => scalar.apply(entry.leaf, edit),
             Plain::Field(..) => {}
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{Edit, Fate};
 use crate::{
-    Item,
-    view::{LogRecord, Point, Span, attributes_field},
+    Item, Signal,
+    view::{LogRecord, Span, Walk},
     wire::{close, open, put_bytes, put_fixed64, put_uint},
 };
 
@@ -14,42 +14,41 @@ impl Edit {
     }
 
     /// Whether the bytes of a record of this kind change.
-    pub(super) fn changes(&self, item: &Item<'_>) -> bool {
-        !self.attributes.is_empty()
-            || match item {
-                Item::Span(_) => {
-                    self.name.is_some() || self.status_code.is_some() || self.status_message.is_some() || self.trace_state.is_some()
-                }
-                Item::Log(_) => {
-                    self.severity_number.is_some()
-                        || self.severity_text.is_some()
-                        || self.body.is_some()
-                        || self.time.is_some()
-                        || self.trace_id.is_some()
-                }
-                Item::Point(..) => false,
-            }
+    pub(super) fn changes(&self, signal: Signal) -> bool {
+        !self.attributes.is_empty() || self.changes_fields(signal)
     }
 
-    /// Appends the changed record as a field of its group.
-    pub(super) fn put_record(&self, out: &mut Vec<u8>, item: &Item<'_>) {
-        match item {
-            Item::Span(span) => {
-                let slot = open(out, 2, span.bytes().len());
-                self.put_span(out, span);
-                close(out, slot);
+    /// Whether more of it changes than its attributes.
+    fn changes_fields(&self, signal: Signal) -> bool {
+        match signal {
+            Signal::Traces => {
+                self.name.is_some() || self.status_code.is_some() || self.status_message.is_some() || self.trace_state.is_some()
             }
-            Item::Log(log) => {
-                let slot = open(out, 2, log.bytes().len());
-                self.put_log(out, log);
-                close(out, slot);
+            Signal::Logs => {
+                self.severity_number.is_some()
+                    || self.severity_text.is_some()
+                    || self.body.is_some()
+                    || self.time.is_some()
+                    || self.trace_id.is_some()
             }
-            Item::Point(_, point) => {
-                let slot = open(out, 1, point.bytes().len());
-                self.put_point(out, point);
-                close(out, slot);
-            }
+            Signal::Metrics => false,
         }
+    }
+
+    /// Appends the changed record, on which `Walk` stands, as a field of its group.
+    pub(super) fn put_record(&self, out: &mut Vec<u8>, signal: Signal, walk: &Walk<'_>) {
+        let content = walk.content();
+        let slot = open(out, if signal == Signal::Metrics { 1 } else { 2 }, content.len());
+        match (signal, walk.attributes_field()) {
+            // Only its attributes: no need to look at it any closer.
+            (_, Some(field)) if !self.changes_fields(signal) => self.attributes.put_patched(out, content, field, 0),
+            _ => match walk.record().item {
+                Item::Span(span) => self.put_span(out, &span),
+                Item::Log(log) => self.put_log(out, &log),
+                Item::Point(..) => out.extend_from_slice(content),
+            },
+        }
+        close(out, slot);
     }
 
     fn put_span(&self, out: &mut Vec<u8>, span: &Span<'_>) {
@@ -102,10 +101,6 @@ impl Edit {
         if let Some(id) = self.span_id {
             put_bytes(out, 10, &id.0);
         }
-    }
-
-    fn put_point(&self, out: &mut Vec<u8>, point: &Point<'_>) {
-        self.attributes.put_patched(out, point.bytes(), attributes_field(point.kind()), 0);
     }
 }
 

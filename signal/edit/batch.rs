@@ -15,7 +15,19 @@ impl Batch {
     /// Shows each record to `change`, which says in the `Edit` what to do to it; then patches what was changed. Chunks without a change are not copied. Records that ask for another resource
     /// than their neighbours (or points for another name) move to a group of their own behind them. Returns how many records `Edit::discard` took out.
     pub fn edit(&mut self, mut change: impl FnMut(Record<'_>, &mut Edit)) -> usize {
-        let (signal, mut gone, mut edit) = (self.signal, 0, Edit::default());
+        self.edit_chunks(Edit::default(), |walk, edit| {
+            edit.clear();
+            change(walk.record(), edit);
+        })
+    }
+
+    /// Does the same to every record, without looking at what is in it. Returns how many records are gone: all or none.
+    pub fn edit_all(&mut self, edit: &Edit) -> usize {
+        self.edit_chunks(edit.clone(), |_, _| ())
+    }
+
+    fn edit_chunks(&mut self, mut edit: Edit, mut change: impl FnMut(&Walk<'_>, &mut Edit)) -> usize {
+        let (signal, mut gone) = (self.signal, 0);
         self.chunks.retain(|chunk| {
             gone += edit_chunk(signal, chunk, &mut edit, &mut change);
             !chunk.is_empty()
@@ -24,7 +36,7 @@ impl Batch {
     }
 }
 
-fn edit_chunk(signal: Signal, chunk: &mut Chunk, edit: &mut Edit, change: &mut impl FnMut(Record<'_>, &mut Edit)) -> usize {
+fn edit_chunk(signal: Signal, chunk: &mut Chunk, edit: &mut Edit, change: &mut impl FnMut(&Walk<'_>, &mut Edit)) -> usize {
     let raw = chunk.bytes.0.clone();
     let mut walk = Walk::new(signal, &raw);
     let mut draft = Draft { signal, raw: &raw, patches: Vec::new(), new: Vec::new(), left: Left::default(), group: Group::default() };
@@ -35,22 +47,21 @@ fn edit_chunk(signal: Signal, chunk: &mut Chunk, edit: &mut Edit, change: &mut i
             draft.leave(chunk);
             draft.enter(*frame);
         }
-        let (record, frame) = (walk.record(), walk.frame());
-        edit.clear();
-        change(record, edit);
+        let frame = walk.frame();
+        change(&walk, edit);
         if edit.discards() {
             draft.left.discard(chunk);
             push_cut(&mut draft.patches, frame.tag, frame.end);
             continue;
         }
         draft.left.keep(chunk);
-        draft.group.shared.note(edit, &record);
-        if edit.changes(&record.item) {
+        draft.group.shared.note(edit, signal);
+        if edit.changes(signal) {
             if draft.new.capacity() == 0 {
                 draft.new.reserve(raw.len().saturating_sub(frame.tag));
             }
             let from = draft.new.len();
-            edit.put_record(&mut draft.new, &record.item);
+            edit.put_record(&mut draft.new, signal, &walk);
             draft.patches.push(Patch { start: frame.tag, end: frame.end, from, to: draft.new.len() });
         }
     }

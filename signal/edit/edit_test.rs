@@ -1,6 +1,6 @@
 //! Edits on known spans, where what has to come out can be written down.
 
-use crate::{Ack, Batch, Chunk, Item, Ordinals, Record, Signal, Time, Value, arbitrary};
+use crate::{Ack, Batch, Chunk, Edit, Item, Ordinals, Record, Signal, Time, Value, arbitrary};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
@@ -44,6 +44,26 @@ fn an_attribute_is_replaced_in_its_place_and_a_new_one_comes_last() {
     });
     attributes.push(arbitrary::pair("new", "last wins"));
     assert_eq!(decoded(&batch), want);
+}
+
+#[test]
+fn the_same_for_all_is_what_each_is_given_one_by_one() {
+    let ask = |edit: &mut Edit| {
+        edit.set_attribute("http.route", Value::Int(7));
+        edit.remove_attribute("gone");
+        edit.set_resource_attribute("env", "prod".into());
+    };
+    let (mut one_by_one, mut together, mut same) = (batch(5), batch(5), Edit::default());
+    ask(&mut same);
+    for name in [None, Some("renamed")] {
+        name.into_iter().for_each(|name| same.set_name(name));
+        one_by_one.edit(|_, edit| {
+            ask(edit);
+            name.into_iter().for_each(|name| edit.set_name(name));
+        });
+        assert_eq!(together.edit_all(&same), 0);
+        assert_eq!(decoded(&one_by_one), decoded(&together));
+    }
 }
 
 #[test]

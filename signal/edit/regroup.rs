@@ -2,7 +2,7 @@
 
 use super::{Edit, asks::Asks};
 use crate::{
-    Gather, Item, Record, Signal,
+    Gather, Record, Signal,
     splice::Patch,
     view::{Resource, Walk},
     wire::{Fields, close, open},
@@ -36,8 +36,8 @@ impl Shared {
 
     /// Notes what the next record asks.
     #[inline]
-    pub(super) fn note(&mut self, edit: &Edit, record: &Record<'_>) {
-        let name = edit.name.as_ref().filter(|_| matches!(record.item, Item::Point(..)));
+    pub(super) fn note(&mut self, edit: &Edit, signal: Signal) {
+        let name = edit.name.as_ref().filter(|_| signal == Signal::Metrics);
         if !(self.list.is_empty() && edit.resource.is_empty() && name.is_none()) {
             let resource = if edit.resource.is_empty() { 0 } else { self.resources.number(&edit.resource) };
             let name = name.map_or(0, |name| self.names.number(edit.noted(name)));

@@ -1,6 +1,6 @@
 //! The way through a request: resource, scope, (metric, data,) record. Views and edits both go this way, so positions are those of the whole request.
 
-use super::{Item, LogRecord, Metric, Point, Record, Resource, Scope, Span};
+use super::{Item, LogRecord, Metric, Point, Record, Resource, Scope, Span, attributes_field};
 use crate::{
     Signal,
     wire::{Field, Fields, Wire},
@@ -121,6 +121,21 @@ impl<'a> Walk<'a> {
             (Signal::Logs, _) => Item::Log(LogRecord::of(self.content)),
             (Signal::Metrics, Some(metric)) => Item::Point(metric, Point::of(metric.kind(), self.content)),
             _ => Item::Span(Span::of(self.content)),
+        }
+    }
+
+    /// The message of that record.
+    #[inline]
+    pub(crate) fn content(&self) -> &'a [u8] {
+        self.content
+    }
+
+    /// The field that its attributes are in.
+    pub(crate) fn attributes_field(&self) -> Option<u32> {
+        match self.signal {
+            Signal::Traces => Some(9),
+            Signal::Logs => Some(6),
+            Signal::Metrics => self.metric.map(|metric| attributes_field(metric.kind())),
         }
     }
 

@@ -95,7 +95,12 @@ pub(crate) struct Cell {
 
 impl Cell {
     fn new(work: Work, signal: Signal, items: usize, coding: Coding) -> Cell {
-        let (connections, inflight) = if work == Work::Trickle { (8, 64) } else { (4, 2) };
+        let (connections, inflight) = match items {
+            _ if work == Work::Trickle => (8, 64),
+            // Small requests come from many clients.
+            10 => (4, 16),
+            _ => (4, 2),
+        };
         let spread = if work == Work::Sample { 4 } else { 1 };
         let rate = match (work, items) {
             (Work::Trickle, _) => 5_000.0,

@@ -85,6 +85,31 @@ async fn a_message_comes_through_whole_in_pieces_and_in_every_coding() {
 }
 
 #[tokio::test]
+async fn it_does_not_matter_where_a_body_is_cut() {
+    let bodies = [
+        framed(0, 4, b"four"),
+        framed(0, 0, b""),
+        framed(0, 3, b"four"),
+        framed(0, 5, b"four"),
+        framed(1, 4, b"four"),
+        framed(9, 4, b"four"),
+        vec![0, 0, 0],
+        vec![],
+        framed(0, u32::MAX, b"x"),
+    ];
+    for body in bodies.map(Bytes::from) {
+        let told = |answer: Result<Bytes, Status>| answer.map_err(|status| (status.code(), status.message().to_owned()));
+        let whole = told(echoed("", Full::new(body.clone()), Arc::default()).await);
+        for (first, second) in (0..=body.len()).flat_map(|first| (first..=body.len()).map(move |second| (first, second))) {
+            let pieces = [body.slice(..first), body.slice(first..second), Bytes::new(), body.slice(second..)];
+            let frames = pieces.map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+            let cut = told(echoed("", StreamBody::new(stream::iter(frames)), Arc::default()).await);
+            assert_eq!(cut, whole, "{body:?} cut at {first} and {second}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_is_given_up_gives_its_room_back() {
     let room = Arc::new(());
     let begun = stream::once(async { Ok::<_, Infallible>(Frame::data(Bytes::from(framed(0, 9, b"begun")))) });

@@ -1,7 +1,7 @@
 //! The listeners of the admin port: opened early, so that a port in use is said before anything runs; served until stop.
 
 use crate::{
-    Settings, View, routes,
+    Reloads, Settings, View, routes,
     settings::{self, Probes},
 };
 use config::Fault;
@@ -57,15 +57,15 @@ impl Admin {
         self.listener.address()
     }
 
-    /// Answers until stop is asked; then ends what follows, and lets other answers finish for two seconds. Needs tokio's multi-threaded runtime: queries block.
-    pub async fn serve(self, view: Arc<dyn View>, clock: Clock, stop: Stop) {
+    /// Answers until stop is asked, and passes on who wants a reload; then ends what follows, and lets other answers finish for two seconds. Needs tokio's multi-threaded runtime: queries block.
+    pub async fn serve(self, view: Arc<dyn View>, reloads: Reloads, clock: Clock, stop: Stop) {
         let open_to_all = self.settings.token.is_none() && settings::is_loopback_address(self.listener.address().ip());
         let guard = crate::guard::Guard::new(self.settings.token.as_ref().map(|token| Credential::bearer(token.expose())), open_to_all);
-        let router = routes::admin(routes::Shared::new(Arc::clone(&view), clock.clone(), stop.clone()), guard);
+        let router = routes::admin(routes::Shared::new(Arc::clone(&view), reloads.clone(), clock.clone(), stop.clone()), guard);
         let admin = net::serve(&self.listener, self.settings.transport.clone(), router, limits(), stop.asked());
         let probes = async {
             if let Some((listener, transport)) = &self.probes {
-                let router = routes::probes(routes::Shared::new(view, clock, stop.clone()));
+                let router = routes::probes(routes::Shared::new(view, reloads, clock, stop.clone()));
                 net::serve(listener, transport.clone(), router, limits(), stop.asked()).await;
             }
         };

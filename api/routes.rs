@@ -1,11 +1,11 @@
 //! Which path is answered by what.
 
 use crate::{
-    View, alerts,
+    Reloads, View, alerts,
     answer::{Refused, text},
     ask, dead_letters, figures,
     guard::{self, Guard},
-    status,
+    reload, status,
 };
 use axum::{
     Router,
@@ -25,6 +25,7 @@ const QUERIES_MAX: usize = 4;
 const FOLLOWERS_MAX: usize = 32;
 
 const RETRY: &str = "/api/v1/dead-letters/retry";
+const RELOAD: &str = "/api/v1/reload";
 
 const INDEX: &str = "kansoku
 
@@ -38,6 +39,7 @@ const INDEX: &str = "kansoku
   /api/v1/why/ID                the failing path, its logs, why it was kept, and what is missing; `last` is the latest that failed
   /api/v1/alerts                what is pending and firing, and what changed lately
   POST /api/v1/dead-letters/retry   has sinks try again what they refused for good; node=NAME
+  POST /api/v1/reload               reads the pipeline file again: what changed, or what is wrong with it
 
 With `follow=true` an answer goes on as NDJSON. Where there are several stores, say `store=KEY`.
 ";
@@ -46,6 +48,7 @@ With `follow=true` an answer goes on as NDJSON. Where there are several stores, 
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) view: Arc<dyn View>,
+    pub(crate) reloads: Reloads,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
     pub(crate) queries: Arc<Semaphore>,
@@ -53,9 +56,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(view: Arc<dyn View>, clock: Clock, stop: Stop) -> Shared {
+    pub(crate) fn new(view: Arc<dyn View>, reloads: Reloads, clock: Clock, stop: Stop) -> Shared {
         let places = |n| Arc::new(Semaphore::new(n));
-        Shared { view, clock, stop, queries: places(QUERIES_MAX), followers: places(FOLLOWERS_MAX) }
+        Shared { view, reloads, clock, stop, queries: places(QUERIES_MAX), followers: places(FOLLOWERS_MAX) }
     }
 }
 
@@ -69,7 +72,8 @@ pub(crate) fn admin(shared: Shared, guard: Guard) -> Router {
         .route("/api/v1/trace/{id}", get(ask::trace))
         .route("/api/v1/why/{id}", get(ask::why))
         .route("/api/v1/alerts", get(alerts::answer))
-        .route(RETRY, post(dead_letters::retry));
+        .route(RETRY, post(dead_letters::retry))
+        .route(RELOAD, post(reload::answer));
     finish(router, shared, guard)
 }
 
@@ -114,7 +118,7 @@ async fn unknown(uri: Uri) -> Refused {
 
 async fn wrong_method(method: Method, uri: Uri) -> Refused {
     let words = match uri.path() {
-        RETRY => format!("{RETRY} is asked with POST, not {method}"),
+        RETRY | RELOAD => format!("{} is asked with POST, not {method}", uri.path()),
         path => format!("{path} is only read; ask with GET, not {method}"),
     };
     Refused::new(StatusCode::METHOD_NOT_ALLOWED, words)

@@ -3,5 +3,6 @@
 mod following;
 mod guarding;
 mod querying;
+mod reloading;
 mod sample;
 mod telling;

@@ -65,11 +65,14 @@ pub(crate) enum Command {
 /// Words of `run`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  kansoku run                          the sidecar preset, state in the user's state folder\n  kansoku run pipeline.yaml\n  kansoku run -- python app.py         telemetry and output of the program come in here"
+    after_help = "Examples:\n  kansoku run                          the sidecar preset, state in the user's state folder\n  kansoku run pipeline.yaml\n  kansoku run pipeline.yaml --watch    what is changed in the file takes effect\n  kansoku run -- python app.py         telemetry and output of the program come in here\n\nSignals:\n  SIGTERM, SIGINT   stop taking in, deliver what waits, end; a second one ends at once\n  SIGHUP            read the file again (POST /api/v1/reload does the same and answers): what changed is said, nothing is lost,\n                    and a file with a fault changes nothing. With a program after `--` it is the program's"
 )]
 pub(crate) struct RunWords {
     /// The pipeline file; without one it is the sidecar preset.
     pub(crate) file: Option<PathBuf>,
+    /// Read the file again whenever it changes, or a file that it names; a Kubernetes ConfigMap too.
+    #[arg(long, requires = "file")]
+    pub(crate) watch: bool,
     /// Keep nothing on disk: for a read-only root. What was acknowledged and not yet delivered is lost with the process.
     #[arg(long)]
     pub(crate) ephemeral: bool,

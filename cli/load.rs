@@ -29,18 +29,20 @@ pub(crate) struct Loaded {
     pub(crate) faults: Vec<Fault>,
     /// Relative paths start here.
     pub(crate) folder: PathBuf,
+    /// What can be read again; none for a preset.
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// Reads a file. On faults that leave nothing to look at, says them and returns none.
 pub(crate) fn file(path: &Path) -> Result<Loaded, (Arc<Source>, Vec<Fault>)> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    Document::load(path).map(|document| loaded(document, folder, Written::ByUser))
+    Document::load(path).map(|document| loaded(document, folder, Written::ByUser, Some(path.to_owned())))
 }
 
 /// Reads a preset whose state lies in `state`.
 pub(crate) fn preset((name, text): (&str, &str), state: &Path) -> Result<Loaded, (Arc<Source>, Vec<Fault>)> {
     let environment = Preset { state: state.to_string_lossy().into_owned() };
-    Document::parse(name, text, &environment).map(|document| loaded(document, PathBuf::from("."), Written::Preset))
+    Document::parse(name, text, &environment).map(|document| loaded(document, PathBuf::from("."), Written::Preset, None))
 }
 
 /// Either of them; says what is wrong and returns none.
@@ -49,10 +51,10 @@ pub(crate) fn file_or_preset(path: Option<&Path>, state: &Path) -> Option<Loaded
     read.map_err(|(source, faults)| print::faults(&source, &faults)).ok()
 }
 
-fn loaded(document: Document, folder: PathBuf, written: Written) -> Loaded {
+fn loaded(document: Document, folder: PathBuf, written: Written, path: Option<PathBuf>) -> Loaded {
     let source = Arc::clone(&document.source);
     let (graph, faults) = Graph::of(Arc::new(document), pipeline::settings::SETTINGS);
-    Loaded { written, source, graph, faults, folder }
+    Loaded { written, source, graph, faults, folder, path }
 }
 
 /// The user's state folder: `$XDG_STATE_HOME/kansoku`, else `~/.local/state/kansoku`, else the working folder.

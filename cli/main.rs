@@ -19,6 +19,7 @@ mod output;
 mod page;
 mod print;
 mod query;
+mod reload;
 mod run;
 mod schema;
 mod state;
@@ -29,6 +30,7 @@ mod table;
 mod text;
 mod told;
 mod tree;
+mod watch;
 mod why;
 
 use args::{Arguments, Command};

@@ -1,25 +1,18 @@
-//! `kansoku run`: reads, checks, starts, says what was opened, waits, drains, and says what became of every record.
+//! `kansoku run`: reads, checks, starts, says what was opened, waits and reads the file again when asked, drains, and says what became of every record.
 
 use crate::{
     args::RunWords,
-    catalog,
     command::{self, Program},
     load::{self, Loaded, Written},
-    print, stop,
+    print,
+    reload::{Keeping, Session, Understood},
+    stop::{self, Signals, Wish},
+    watch::{Looking, Watch},
 };
-use api::Admin;
+use api::{Admin, Reloads, Wishes};
 use config::Fault;
-use pipeline::{Clock, Drained, Opened, Plan, Running, Stop, World};
-use std::{process::ExitCode, sync::Arc, time::Duration};
-
-/// Whether there is a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keeping {
-    /// Journal and store lie on it.
-    OnDisk,
-    /// They lie in memory and go with the process.
-    Nothing,
-}
+use pipeline::{Clock, Drained, Opened, Running, Speaks, Stop, World};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 /// What ends a run.
 pub(crate) enum Until {
@@ -40,14 +33,15 @@ pub(crate) async fn run(words: RunWords) -> ExitCode {
     let state = words.state.unwrap_or_else(load::state_folder);
     let Some(loaded) = load::file_or_preset(words.file.as_deref(), &state) else { return ExitCode::from(2) };
     let keeping = if words.ephemeral { Keeping::Nothing } else { Keeping::OnDisk };
+    let looking = if words.watch { Looking::EverySecond } else { Looking::Never };
     let until = if words.command.is_empty() { Until::Stopped { after: None } } else { Until::Ended(words.command) };
-    to_its_end(loaded, keeping, until).await
+    to_its_end(loaded, keeping, looking, until).await
 }
 
 /// Runs a graph until it is to end; the exit code is the program's, if there is one.
-pub(crate) async fn to_its_end(loaded: Loaded, keeping: Keeping, until: Until) -> ExitCode {
+pub(crate) async fn to_its_end(loaded: Loaded, keeping: Keeping, looking: Looking, until: Until) -> ExitCode {
     let (source, written) = (Arc::clone(&loaded.source), loaded.written);
-    let (running, admin, drain) = match start(loaded, keeping).await {
+    let (mut session, admin) = match start(loaded, keeping).await {
         Ok(started) => started,
         Err(faults) => {
             match written {
@@ -58,17 +52,12 @@ pub(crate) async fn to_its_end(loaded: Loaded, keeping: Keeping, until: Until) -
         }
     };
     let (end_admin, stop) = Stop::pair();
-    let serving = admin.serve(Arc::new(running.view()), Clock::wall(), stop);
+    let (reloads, wishes) = Reloads::channel();
+    let serving = admin.serve(Arc::new(session.running.view()), reloads, Clock::wall(), stop);
     let whole = async {
-        let ended = match until {
-            Until::Stopped { after } => {
-                stop::asked_or(after).await;
-                ExitCode::SUCCESS
-            }
-            Until::Ended(words) => program(&words, &running, drain).await,
-        };
+        let ended = going_on(&mut session, looking, until, wishes).await;
         let drained = tokio::select! {
-            drained = running.drain(drain) => drained,
+            drained = session.running.drain(session.drain) => drained,
             number = stop::asked_again() => {
                 print::note("asked again, so it ends now: what the journal has goes out after the next start, what was in memory only is lost");
                 end_admin.send_replace(true);
@@ -84,42 +73,84 @@ pub(crate) async fn to_its_end(loaded: Loaded, keeping: Keeping, until: Until) -
     code
 }
 
-async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Running, Admin, Duration), Vec<Fault>> {
-    let Loaded { written, source, mut graph, mut faults, folder } = loaded;
-    let mut world = World::real(folder);
+/// Goes on until somebody asks for an end, and reads the file again whenever somebody asks for that: one reload at a time.
+async fn going_on(session: &mut Session, looking: Looking, until: Until, mut wishes: Wishes) -> ExitCode {
+    let mut watch = Watch::of(looking, session.text.files());
+    let (after, program) = match until {
+        Until::Stopped { after } => (after, None),
+        Until::Ended(words) => (None, Some(words)),
+    };
+    // Signals are the program's, if there is one.
+    let mut signals = program.is_none().then(Signals::listen);
+    let listeners: Vec<_> = session.running.opened().iter().filter_map(|(_, opened)| opened.address).collect();
+    let end = end(after, program, listeners, session.drain);
+    tokio::pin!(end);
+    loop {
+        let asker = tokio::select! {
+            code = &mut end => return code,
+            wish = wish(&mut signals) => match wish {
+                Wish::Reload if session.has_file() => None,
+                Wish::Reload | Wish::End => return ExitCode::SUCCESS,
+            },
+            Some(asker) = wishes.recv() => Some(asker),
+            () = watch.changed() => None,
+        };
+        // Looked at before they are read, so that what changes meanwhile is seen next time.
+        let before = Watch::of(looking, session.text.files());
+        let reloaded = session.reload().await;
+        watch = before.or_of(session.text.files());
+        if let Some(asker) = asker {
+            // Whoever asked may have gone.
+            let _gone = asker.send(reloaded);
+        }
+    }
+}
+
+async fn wish(signals: &mut Option<Signals>) -> Wish {
+    match signals {
+        Some(signals) => signals.wish().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns when the time is over or the program has ended.
+async fn end(after: Option<Duration>, words: Option<Vec<String>>, listeners: Vec<(Speaks, SocketAddr)>, drain: Duration) -> ExitCode {
+    match (after, words) {
+        (_, Some(words)) => program(&words, &listeners, drain).await,
+        (Some(after), None) => {
+            tokio::time::sleep(after).await;
+            ExitCode::SUCCESS
+        }
+        (None, None) => std::future::pending().await,
+    }
+}
+
+async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec<Fault>> {
+    let mut world = World::real(loaded.folder.clone());
     if keeping == Keeping::Nothing {
         world.disk = Arc::new(journal::MemoryDisk::new(EPHEMERAL_BYTES_MAX));
-        // A journal that goes with the process would promise what it cannot keep.
-        graph.settings.retain(|(name, ..)| name != "journal");
     }
-    let (plan, found) = Plan::of(&graph, &catalog::ALL);
-    faults.extend(found);
-    faults.extend(plan.check(&world));
-    let settings = api::Settings::read(&graph, &world.folder).map_err(|found| faults.extend(found));
-    let Ok(settings) = settings else { return Err(faults) };
-    if !Plan::may_run(&faults) {
-        return Err(faults);
-    }
+    let written = loaded.written;
+    let Understood { text, plan, admin, warnings } = Understood::of(loaded, keeping, &world)?;
     // What the preset warns of was asked for: `--ephemeral`.
     if written == Written::ByUser {
-        print::faults(&source, &faults);
+        print::faults(&text.source, &warnings);
     }
     let drain = plan.settings.drain;
     let journal =
         plan.settings.journal.as_ref().map(|j| {
             format!("journal    keeps what was acknowledged in {}, up to {}", world.folder.join(j.path.as_str()).display(), j.limit)
         });
-    let url = settings.url().map(|url| Arc::new(alert::AdminUrl(url.as_str().trim_end_matches('/').to_owned())));
-    // Held until the nodes that make links are built.
-    let _url = url.map(|url| world.pool.get_or(alert::AdminUrl::KEY, || Ok::<_, std::convert::Infallible>(url)));
-    let (admin, listens) = Admin::open(settings).await?;
+    let url = admin.url().map(|url| Arc::new(alert::AdminUrl(url.as_str().trim_end_matches('/').to_owned())));
+    let url = url.map(|url| world.pool.get_or(alert::AdminUrl::KEY, || Ok::<_, std::convert::Infallible>(url)).unwrap_or_else(|never| match never {}));
+    let (admin, listens) = Admin::open(admin).await?;
     let running = plan.assemble(&world)?.start().await?;
     say_start(
         &running,
         journal.as_deref().unwrap_or("there is no journal: a crash loses what was acknowledged and not yet delivered"),
         &listens,
     );
-    Ok((running, admin, drain))
+    Ok((Session { running, drain, text, world, keeping, _url: url }, admin))
 }
 
 /// What an ephemeral run may hold in place of a disk.
@@ -157,9 +188,8 @@ fn say_preset(faults: &[Fault]) {
 }
 
 /// Starts the program with its telemetry pointed here, and waits for its end.
-async fn program(words: &[String], running: &Running, drain: Duration) -> ExitCode {
-    let listeners: Vec<_> = running.opened().iter().filter_map(|(_, opened)| opened.address).collect();
-    let program = match Program::start(words, &listeners) {
+async fn program(words: &[String], listeners: &[(Speaks, SocketAddr)], drain: Duration) -> ExitCode {
+    let program = match Program::start(words, listeners) {
         Ok(program) => program,
         Err(command::NotStarted(why)) => {
             print::error(&why);

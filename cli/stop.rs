@@ -1,13 +1,24 @@
-//! The signals that ask the process to end.
+//! The signals that ask the process to end, or to read its file again.
 
-use std::time::Duration;
+use std::{io::IsTerminal, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM, SIGINT, and SIGHUP (the terminal is gone), as they come.
+/// SIGTERM, SIGINT and SIGHUP, as they come.
 pub(crate) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
     hang_up: Option<Signal>,
+    /// Which of stdin and stderr were terminals when listening began.
+    terminals: [bool; 2],
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To end.
+    End,
+    /// To read the file again.
+    Reload,
 }
 
 impl Signals {
@@ -18,6 +29,7 @@ impl Signals {
             terminate: listen(SignalKind::terminate()),
             interrupt: listen(SignalKind::interrupt()),
             hang_up: listen(SignalKind::hangup()),
+            terminals: terminals(),
         }
     }
 
@@ -32,6 +44,22 @@ impl Signals {
             () = heard(&mut self.hang_up) => libc::SIGHUP,
         }
     }
+
+    /// What the next signal asks for. SIGHUP is how services are told to read again, and also how a shell says that its terminal is gone.
+    ///
+    /// # Cancel safety
+    /// As `next`.
+    pub(crate) async fn wish(&mut self) -> Wish {
+        match self.next().await {
+            libc::SIGHUP if terminals() == self.terminals => Wish::Reload,
+            _ => Wish::End,
+        }
+    }
+}
+
+/// A terminal that is gone is none.
+fn terminals() -> [bool; 2] {
+    [std::io::stdin().is_terminal(), std::io::stderr().is_terminal()]
 }
 
 async fn heard(signal: &mut Option<Signal>) {
@@ -46,23 +74,14 @@ async fn heard(signal: &mut Option<Signal>) {
 /// How long after the first signal another one is still the same wish: timeout(1) and some supervisors signal a process and then its group.
 const SAME_WISH: Duration = Duration::from_secs(1);
 
-/// The number of the signal of somebody who asks a second time.
+/// The number of the signal of somebody who asks a second time to end. Who asks for a reload by now is not heard.
 pub(crate) async fn asked_again() -> i32 {
     tokio::time::sleep(SAME_WISH).await;
-    Signals::listen().next().await
-}
-
-/// Returns at the first signal, or after this long.
-pub(crate) async fn asked_or(after: Option<Duration>) {
     let mut signals = Signals::listen();
-    let time = async {
-        match after {
-            Some(after) => tokio::time::sleep(after).await,
-            None => std::future::pending().await,
+    loop {
+        match signals.next().await {
+            libc::SIGHUP => {}
+            number => return number,
         }
-    };
-    tokio::select! {
-        _ = signals.next() => {}
-        () = time => {}
     }
 }

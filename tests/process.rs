@@ -11,6 +11,8 @@ mod journal;
 mod killed;
 #[path = "process/refused.rs"]
 mod refused;
+#[path = "process/reload.rs"]
+mod reload;
 #[path = "process/state.rs"]
 mod state;
 

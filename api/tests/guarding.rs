@@ -89,7 +89,7 @@ async fn it_listens_says_where_and_names_the_key_of_a_port_in_use() {
     let probes: net::Url = format!("{}/readyz", lines[1].what.rsplit_once(' ').unwrap().1).parse().unwrap();
     let site = Site::bare(Guard::none());
     let url: net::Url = format!("http://{}/api/v1/status", admin.address()).parse().unwrap();
-    let serving = admin.serve(site.shared.view.clone(), site.shared.clock.clone(), site.shared.stop.clone());
+    let serving = admin.serve(site.shared.view.clone(), site.shared.reloads.clone(), site.shared.clock.clone(), site.shared.stop.clone());
     let client = net::Client::new(net::Protocol::Http, &url).unwrap();
     let asking = async {
         let post = |url: net::Url| {

@@ -1,7 +1,7 @@
 //! A view without a pipeline, and a store with a failed checkout.
 
 use crate::{
-    View,
+    Reloads, View, Wishes,
     guard::Guard,
     routes::{self, Shared},
 };
@@ -75,6 +75,8 @@ pub(super) struct Site {
     pub(super) router: Router,
     pub(super) stop: watch::Sender<bool>,
     pub(super) shared: Shared,
+    /// Who asked for a reload.
+    pub(super) wishes: Wishes,
 }
 
 impl Site {
@@ -82,9 +84,9 @@ impl Site {
     pub(super) fn bare(guard: Guard) -> Site {
         let world = Arc::new(World { pool: Pool::default(), not_ready: Mutex::new(None) });
         let book = world.pool.get_or("alerts", || Ok::<_, ()>(Arc::new(Book::default()))).unwrap();
-        let (stop, stopped) = Stop::pair();
-        let shared = Shared::new(Arc::clone(&world) as Arc<dyn View>, Clock::at(Time(START + 60 * SECOND)), stopped);
-        Site { world, store: None, book, router: routes::admin(shared.clone(), guard), stop, shared }
+        let ((stop, stopped), (reloads, wishes)) = (Stop::pair(), Reloads::channel());
+        let shared = Shared::new(Arc::clone(&world) as Arc<dyn View>, reloads, Clock::at(Time(START + 60 * SECOND)), stopped);
+        Site { world, store: None, book, router: routes::admin(shared.clone(), guard), stop, shared, wishes }
     }
 
     /// With a store that has the failed checkout.

@@ -8,16 +8,20 @@ use crate::{
     line::Line,
     plan::{PlannedNode, Tiers},
     route::{Outputs, Place, Route, Target},
+    tail::{KnownSource, SourceKey},
 };
 use config::Fault;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// A plan with which parts can be made as often as needed: a lane that fell and a source that ended get new ones.
 pub(crate) struct Blueprint {
     pub(crate) plan: Plan,
     pub(crate) world: World,
     pub(crate) budget: Budget,
-    /// By node of the plan.
+    /// By node of the plan; then those of nodes that were in graphs before.
     pub(crate) ledger: Ledger,
     pub(crate) tiers: Tiers,
     /// By node of the plan.
@@ -42,7 +46,7 @@ pub(crate) enum Tier {
     Behind,
 }
 
-/// Every part of a pipeline, made once and not yet opened.
+/// Every part of a pipeline, made once and not yet opened; where it follows on another, without the sources and sinks that go on.
 pub struct Assembled {
     pub(crate) blueprint: Arc<Blueprint>,
     /// By node of the plan.
@@ -59,13 +63,23 @@ impl Plan {
     /// Every fault of every part at once; also where a node of the plan could not be read.
     pub fn assemble(self, world: &World) -> Result<Assembled, Vec<Fault>> {
         let budget = self.budget();
-        let ledger = Ledger(self.nodes.iter().map(|node| Account::new(&node.name, node.kind)).collect());
+        self.parts(world, budget, &Ledger::default(), &BTreeSet::new())
+    }
+
+    /// The same for a graph that follows on another, in the same world and with its accounts. `kept`: the sources and sinks that go on.
+    pub(crate) fn assemble_after(self, before: &Blueprint, kept: &BTreeSet<String>) -> Result<Assembled, Vec<Fault>> {
+        self.parts(&before.world, before.budget.clone(), &before.ledger, kept)
+    }
+
+    fn parts(self, world: &World, budget: Budget, before: &Ledger, kept: &BTreeSet<String>) -> Result<Assembled, Vec<Fault>> {
+        let ledger = before.after(self.nodes.iter().map(|node| (node.name.as_str(), node.kind)));
         let tiers = self.tiers(world.cores);
         let outputs = (0..self.nodes.len()).map(|node| Arc::new(outputs(&self, &tiers, node))).collect();
         let blueprint = Arc::new(Blueprint { plan: self, world: world.clone(), budget, ledger, tiers, outputs });
         let (mut sources, mut sinks, mut faults) = (Vec::new(), Vec::new(), Vec::new());
         for (at, node) in blueprint.plan.nodes.iter().enumerate() {
             match node.kind {
+                Kind::Source | Kind::Sink if kept.contains(&node.name) => {}
                 Kind::Source => match blueprint.source(at) {
                     Ok(part) => sources.push((at, part)),
                     Err(found) => faults.extend(found),
@@ -104,6 +118,12 @@ impl Blueprint {
         Ok(Lines { front: of(Tier::Front, self.tiers.front)?, behind: of(Tier::Behind, self.tiers.keyed)? })
     }
 
+    /// The sources with their accounts.
+    pub(crate) fn sources(&self) -> Vec<KnownSource> {
+        let nodes = self.plan.nodes.iter().zip(&self.ledger.0).filter(|(node, _)| node.kind == Kind::Source);
+        nodes.map(|(node, account)| (SourceKey::of(&node.name), Arc::clone(account))).collect()
+    }
+
     /// The accounts of the parts of a lane behind the exchange.
     pub(crate) fn accounts_behind(&self) -> Vec<Arc<Account>> {
         let nodes = self.plan.nodes.iter().zip(&self.ledger.0).enumerate();
@@ -117,7 +137,7 @@ impl Blueprint {
         for (at, node) in self.plan.nodes.iter().enumerate() {
             let (account, outputs) = (Arc::clone(&self.ledger.0[at]), Arc::clone(&self.outputs[at]));
             match (node.whole(), node.kind) {
-                (_, Kind::Source) if tier == Tier::Front => drop(sources.insert(at, (account, outputs))),
+                (_, Kind::Source) if tier == Tier::Front => drop(sources.insert(SourceKey::of(&node.name), outputs)),
                 (_, Kind::Source | Kind::Sink) => {}
                 (_, Kind::Processor) if self.tiers.is_behind(at) != (tier == Tier::Behind) => {}
                 (Some(Spec::Processor(recipe)), Kind::Processor) => {

@@ -34,18 +34,20 @@ impl Changes {
     #[must_use]
     pub fn between(old: &Graph, new: &Graph, digests: (&Digests, &Digests)) -> Changes {
         let (mut added, mut changed, mut removed, mut nodes) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
+        let mut needs_restart = Vec::new();
         for (old, new) in [(&old.sources, &new.sources), (&old.processors, &new.processors), (&old.sinks, &new.sinks)] {
             added.extend(without(new, old).map(|node| format!("+{}", node.name)));
             removed.extend(without(old, new).map(|node| format!("-{}", node.name)));
             for (before, node) in new.iter().filter_map(|node| Some((old.iter().find(|other| other.name == node.name)?, node))) {
-                let keys = told(keys_changed(before, node), node, digests);
+                let (of_queue, keys) = keys_changed(before, node).into_iter().partition(|key| is_of_queue(key, node));
+                needs_restart.extend::<Vec<_>>(of_queue);
+                let keys = told(keys, node, digests);
                 if !keys.is_empty() {
                     nodes.insert(node.name.clone());
                 }
                 changed.extend(keys.into_iter().map(|key| format!("~{key}")));
             }
         }
-        let mut needs_restart = Vec::new();
         for (word, keys) in settings(old, new) {
             if AT_START_ONLY.contains(&word) {
                 needs_restart.extend(keys);
@@ -87,6 +89,12 @@ pub fn keep_what_needs_a_restart(running: &Graph, new: &mut Graph) {
 /// The nodes of one map whose names the other does not have.
 fn without<'a>(nodes: &'a [NamedNode], other: &[NamedNode]) -> impl Iterator<Item = &'a NamedNode> {
     nodes.iter().filter(|node| !other.iter().any(|other| other.name == node.name))
+}
+
+/// Whether a key is one of the queue before a sink, which goes on as it is whatever delivers from it.
+fn is_of_queue(key: &str, node: &NamedNode) -> bool {
+    let key = key.strip_prefix(node.name.as_str()).unwrap_or_default();
+    key == ".on_full" || key == ".delivery" || key.starts_with(".delivery.")
 }
 
 /// Not too many keys; and the node itself, where only what it rests on changed.

@@ -22,7 +22,11 @@ use crate::{
 use futures::FutureExt;
 use signal::{Decision, lane_of};
 use std::{convert::Infallible, future::pending, panic::AssertUnwindSafe, pin::pin, sync::Arc};
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::sleep,
+};
 
 /// Turns that wait for a lane which is not done with the one before.
 const DEALT_TURNS_MAX: usize = 2;
@@ -31,6 +35,15 @@ const FLIGHT_BYTES_MIN: usize = 1 << 20;
 
 /// Kept by every task of a crew: that all have ended shows in its other end.
 pub(crate) type Token = mpsc::Sender<Infallible>;
+
+/// What goes on where the lanes of a crew stop.
+pub(crate) struct Successor {
+    pub(crate) blueprint: Arc<Blueprint>,
+    pub(crate) around: Arc<Surroundings>,
+    pub(crate) lines: Lines,
+    /// Told once its lanes have what they take over, and everything else is on its way to sinks.
+    pub(crate) done: oneshot::Sender<()>,
+}
 
 /// The lanes of one reader.
 pub(crate) struct Crew {
@@ -43,17 +56,28 @@ pub(crate) struct Crew {
 impl Crew {
     /// Life after life, until the stream was read to its end. `lines`: of the first life. `decisions`: made before the start.
     pub(crate) async fn run(mut self, lines: Lines, mut decisions: Vec<Decision>) {
-        let (mut backoff, falls, mut lines) = (Backoff::new("lane"), Arc::new(Falls::default()), Some(lines));
+        let (mut backoff, falls, mut lines, mut promises) = (Backoff::new("lane"), Arc::new(Falls::default()), Some(lines), None);
         loop {
             let Some(mut parts) = lines.take().or_else(|| self.lines()) else { return };
             recall(&mut parts, &std::mem::take(&mut decisions));
-            let Err(Fallen(mut at_hand)) = self.life(parts, Arc::clone(&falls)).await else { return };
-            let Some(log) = self.around.journal.clone() else { return };
-            for (node, account) in self.blueprint.plan.nodes.iter().zip(&self.blueprint.ledger.0) {
-                if node.kind == Kind::Processor {
-                    // What lanes that did not fall held, or were about to get.
-                    account.end_held(Fate::Discarded, Reason::REPLAYED);
+            let settling = promises.take().unwrap_or_else(|| Settling::new(self.around.journal.clone()));
+            let ended = match self.life(parts, Arc::clone(&falls), Arc::clone(&settling)).await {
+                Ok(lanes) if lanes.is_empty() => return,
+                Ok(lanes) => self.hand_over(lanes).await,
+                Err(fallen) => Err(fallen),
+            };
+            let Fallen(mut at_hand) = match ended {
+                Ok(heirs) => {
+                    // What was promised for records that lanes of the graph before took in is kept by those who hold them now.
+                    (lines, promises) = (heirs, Some(settling));
+                    continue;
                 }
+                Err(fallen) => fallen,
+            };
+            let Some(log) = self.around.journal.clone() else { return };
+            for account in self.blueprint.ledger.0.iter().filter(|account| account.kind == Kind::Processor) {
+                // What lanes that did not fall held, or were about to get.
+                account.end_held(Fate::Discarded, Reason::REPLAYED);
             }
             at_hand.sort_unstable();
             at_hand.dedup();
@@ -78,21 +102,50 @@ impl Crew {
         self.blueprint.lines().inspect_err(|faults| tracing::error!(why = ?whats(faults), "lanes cannot be built again")).ok()
     }
 
-    /// Until the end, or with a journal until a lane falls.
-    async fn life(&mut self, lines: Lines, falls: Arc<Falls>) -> Result<(), Fallen> {
+    /// The lanes of the graph so far give what they hold to those of the next, in place, or let it go by the ways that they know.
+    async fn hand_over(&mut self, mut lanes: Vec<Lane>) -> Result<Option<Lines>, Fallen> {
+        let Some(Successor { blueprint, around, mut lines, done }) = self.reader.successor.take() else { return Ok(None) };
+        let front = lanes.len().saturating_sub(self.blueprint.tiers.keyed);
+        // Only as many lanes share the keys in the same way.
+        let as_many = (lines.front.len() == front, lines.behind.len() == self.blueprint.tiers.keyed);
+        let (mut nobody, mut ended) = (Line::default(), Ok(()));
+        for lane in &mut lanes {
+            let heirs = match lane.number().checked_sub(front) {
+                None => lines.front.get_mut(lane.number()).filter(|_| as_many.0),
+                Some(number) => lines.behind.get_mut(number).filter(|_| as_many.1),
+            };
+            let mut outlet = Outlet::new(Arc::clone(&self.around), None, None);
+            if let Err(fallen) = lane.hand_over(heirs.unwrap_or(&mut nobody), &mut outlet).await {
+                tracing::error!("a processor panicked as it was replaced: this is a defect");
+                if self.around.journal.is_some() {
+                    ended = Err(fallen);
+                    break;
+                }
+            }
+        }
+        drop(lanes);
+        self.reader.go_on_with(Arc::clone(&around));
+        (self.blueprint, self.around) = (blueprint, around);
+        // Whoever asked may have gone.
+        let _gone = done.send(());
+        ended.map(|()| Some(lines))
+    }
+
+    /// Until the end, until another graph takes over, or with a journal until a lane falls. Lanes that are to hand over are returned.
+    async fn life(&mut self, lines: Lines, falls: Arc<Falls>, settling: Arc<Settling>) -> Result<Vec<Lane>, Fallen> {
         let Crew { blueprint, around, reader, token } = self;
-        let settling = Settling::new(around.journal.clone());
         *around.settling.lock() = Some(Arc::clone(&settling));
         let Lines { mut front, behind } = lines;
         let timers = Timers::new(front.len() + behind.len());
         let bytes_max = (blueprint.budget.intake.bytes_max / 4).max(FLIGHT_BYTES_MIN);
-        reader.begin(Arc::clone(&settling), Arc::clone(&timers), bytes_max);
+        reader.begin(front.len(), Arc::clone(&settling), Arc::clone(&timers), bytes_max);
         let seat = Seat { around: Arc::clone(around), settling: Arc::clone(&settling), timers, number: 0, falls };
         if front.len() + behind.len() == 1
             && let Some(line) = front.pop()
         {
             let outlet = Outlet::new(Arc::clone(around), None, None);
-            return lives(Arc::clone(blueprint), Tier::Front, seat, line, Inbox::new(From::Own(reader)), outlet).await;
+            let lane = lives(Arc::clone(blueprint), Tier::Front, seat, line, Inbox::new(From::Own(reader)), outlet).await?;
+            return Ok(lane.into_iter().collect());
         }
         let (ways, mut lanes) = seats(blueprint, seat, front, behind, token);
         let mut deal = pin!(async {
@@ -132,7 +185,7 @@ fn seats(
     front: Vec<Line>,
     behind: Vec<Line>,
     token: &Token,
-) -> (Vec<mpsc::Sender<Turn>>, JoinSet<Result<(), Fallen>>) {
+) -> (Vec<mpsc::Sender<Turn>>, JoinSet<Result<Option<Lane>, Fallen>>) {
     let (mut lanes, mut ways, around) = (JoinSet::new(), Vec::new(), Arc::clone(&seat.around));
     let order = blueprint.tiers.ordered.then(Order::new);
     let (before, after) = exchange(front.len(), behind.len(), &blueprint.accounts_behind());
@@ -164,7 +217,7 @@ async fn deal(reader: &mut Reader, ways: Vec<mpsc::Sender<Turn>>) {
     while ended < ways.len() {
         reader.ready().await;
         let Some(turn) = reader.turn().await else { continue };
-        ended += usize::from(turn.end == End::Last);
+        ended += usize::from(turn.end != End::Open);
         let lane = usize::try_from(turn.number % ways.len().max(1) as u64).unwrap_or(0);
         if let Some(way) = ways.get(lane) {
             // An error means that the lane is being cut off.
@@ -174,14 +227,15 @@ async fn deal(reader: &mut Reader, ways: Vec<mpsc::Sender<Turn>>) {
 }
 
 /// Returns when all lanes have come to their end, or one has fallen.
-async fn all(lanes: &mut JoinSet<Result<(), Fallen>>) -> Result<(), Fallen> {
+async fn all(lanes: &mut JoinSet<Result<Option<Lane>, Fallen>>) -> Result<Vec<Lane>, Fallen> {
+    let mut ended = Vec::new();
     while let Some(joined) = lanes.join_next().await {
-        joined.unwrap_or_else(|_| Err(Fallen(Vec::new())))?;
+        ended.extend(joined.unwrap_or_else(|_| Err(Fallen(Vec::new())))?);
     }
-    Ok(())
+    Ok(ended)
 }
 
-/// Lives of one lane.
+/// Lives of one lane. Returned if it is to hand over.
 async fn lives(
     blueprint: Arc<Blueprint>,
     tier: Tier,
@@ -189,16 +243,16 @@ async fn lives(
     line: Line,
     mut inbox: Inbox<'_>,
     mut outlet: Outlet,
-) -> Result<(), Fallen> {
+) -> Result<Option<Lane>, Fallen> {
     let (mut backoff, mut line) = (Backoff::new("lane"), Some(line));
     loop {
         let again =
             || blueprint.line(tier).inspect_err(|faults| tracing::error!(why = ?whats(faults), "a lane cannot be built again")).ok();
-        let Some(parts) = line.take().or_else(again) else { return Ok(()) };
+        let Some(parts) = line.take().or_else(again) else { return Ok(None) };
         let mut lane = Lane::new(parts, seat.clone());
         let ended = AssertUnwindSafe(lane.run(&mut inbox, &mut outlet)).catch_unwind().await;
         let fallen = match ended {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(end)) => return Ok((end == End::HandOver).then_some(lane)),
             Ok(Err(fallen)) => fallen,
             Err(_panic) => {
                 seat.settling.fall();

@@ -25,7 +25,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct DeadLetters {
     pub(crate) log: OnDemand,
     blocking: Blocking,
-    ledger: Ledger,
+    ledger: Mutex<Ledger>,
     state: Mutex<State>,
     /// Held by who writes, so that of many that find it full one makes room.
     writing: tokio::sync::Mutex<()>,
@@ -65,7 +65,7 @@ pub struct DeadLettersStatus {
 
 impl DeadLetters {
     pub(crate) fn new(log: OnDemand, blocking: Blocking, ledger: Ledger) -> Arc<DeadLetters> {
-        Arc::new(DeadLetters { log, blocking, ledger, state: Mutex::default(), writing: tokio::sync::Mutex::default() })
+        Arc::new(DeadLetters { log, blocking, ledger: Mutex::new(ledger), state: Mutex::default(), writing: tokio::sync::Mutex::default() })
     }
 
     /// Opens and counts what an earlier process left.
@@ -131,13 +131,19 @@ impl DeadLetters {
         }
     }
 
+    /// The accounts of another graph.
+    pub(crate) fn know(&self, ledger: Ledger) {
+        *self.ledger.lock() = ledger;
+    }
+
     /// Lets the oldest eighth go. Letters that were sent again are not lost with it: their sinks have them, or will answer for them.
     async fn make_room(&self, log: &Arc<Log>) -> Result<(), Error> {
         let (reader, bytes_max, sent) = (log.reader(log.cursor(CURSOR)), self.log.limit / 8, self.sent(log));
         let Some((gone, end)) = self.read(move || oldest(reader, bytes_max)).await else { return Ok(()) };
         let lost: Vec<Gone> = gone.into_iter().filter(|gone| gone.sequence >= sent).collect();
         for Gone { node, records, .. } in &lost {
-            let Some(account) = self.ledger.0.iter().find(|account| Some(&account.name) == node.as_ref()) else { continue };
+            let account = self.ledger.lock().0.iter().find(|account| Some(&account.name) == node.as_ref()).cloned();
+            let Some(account) = account else { continue };
             // They were rejected before, so they come up anew.
             let mut posting = Posting { made: *records, ..Posting::default() };
             posting.end_all(Fate::Lost, Reason::DEAD_LETTERS_FULL, *records);

@@ -30,7 +30,8 @@ const CLOSING_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Delivers to one sink. Several run beside each other unless the sink is ordered.
 pub(crate) struct Delivery {
     pub(crate) queue: Arc<Queue>,
-    pub(crate) sink: Arc<dyn Sink>,
+    /// A reload may put another in its place.
+    pub(crate) sink: Mutex<Arc<dyn Sink>>,
     /// Where what it does not take in time goes, if it may.
     pub(crate) spill: Option<Arc<Spill>>,
     /// Where what it refuses for good goes, if there is a disk.
@@ -77,6 +78,16 @@ struct Hand {
 }
 
 impl Delivery {
+    /// Who delivers now.
+    pub(crate) fn sink(&self) -> Arc<dyn Sink> {
+        Arc::clone(&self.sink.lock())
+    }
+
+    /// Has another instance deliver from the next attempt on.
+    pub(crate) fn replace(&self, sink: Arc<dyn Sink>) {
+        *self.sink.lock() = sink;
+    }
+
     /// Delivers until the queue is closed and empty.
     pub(crate) async fn run(self: Arc<Delivery>, worker: usize) {
         let mut backoff = Backoff::new(&format!("{} {worker}", self.queue.account.name));
@@ -130,8 +141,8 @@ impl Delivery {
         let Some(parcel) = parcel(&hand.now) else { return Verdict::Delivered };
         let (within, mut phase) = (self.queue.delivering.timeout, self.queue.phase());
         loop {
-            let closed = phase.borrow().closed;
-            let attempt = timeout(within, AssertUnwindSafe(self.sink.deliver(&parcel)).catch_unwind());
+            let (closed, sink) = (phase.borrow().closed, self.sink());
+            let attempt = timeout(within, AssertUnwindSafe(sink.deliver(&parcel)).catch_unwind());
             let answer = self.beside(hand, attempt).await;
             let (after, why) = match answer {
                 Ok(Ok(Ok(()))) => {

@@ -80,9 +80,9 @@ impl Merged {
         let ring = usize::try_from(self.next.checked_rem(lanes)?).ok()?;
         let mut turn = self.rings.get_mut(ring)?.recv().await?;
         self.next += 1;
-        if turn.end == End::Last {
+        if turn.end != End::Open {
             self.ended += 1;
-            turn.end = if self.ended == self.rings.len() { End::Last } else { End::Open };
+            turn.end = if self.ended == self.rings.len() { turn.end } else { End::Open };
         }
         Some(turn)
     }

@@ -5,6 +5,7 @@ use crate::{
     intake::Admission,
     ledger::{Account, Fate, PerSignal, Posting, slot},
     repeats::{Body, Known, Repeats},
+    tail::SourceKey,
 };
 use parking_lot::Mutex;
 use signal::{Checked, Outcome, Signal, Time};
@@ -14,8 +15,9 @@ use tokio::sync::oneshot;
 /// A request on its way from intake to lane.
 #[derive(Debug)]
 pub(crate) struct Handed {
-    /// The source's node in the plan.
-    pub(crate) source: usize,
+    pub(crate) source: SourceKey,
+    /// Of its source.
+    pub(crate) account: Arc<Account>,
     pub(crate) signal: Signal,
     pub(crate) checked: Checked,
     pub(crate) records: usize,
@@ -48,11 +50,11 @@ impl Handed {
     }
 
     /// Ends it in the account of its source, instead of it going on.
-    pub(crate) fn let_go(&self, account: &Account, fate: Fate, why: Reason) {
+    pub(crate) fn let_go(&self, fate: Fate, why: Reason) {
         let mut posting = self.leaving();
         let records = posting.difference().map(|records| u64::try_from(records).unwrap_or(0));
         posting.end_all(fate, why, records);
-        account.post(&posting);
+        self.account.post(&posting);
     }
 }
 

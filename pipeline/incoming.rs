@@ -1,9 +1,32 @@
 //! A source that runs. A reload leaves it alone where nothing about it changed, so that its connections stay.
 
-use crate::{Intake, Source, Stop, assemble::Blueprint, lives, running::finish};
-use std::sync::Arc;
+use crate::{
+    Clock, Intake, Source, Stop,
+    assemble::Blueprint,
+    intake::{Gate, Way},
+    limits::Budget,
+    lives,
+    repeats::Repeats,
+    running::finish,
+    settings::Acknowledge,
+    tail::SourceKey,
+};
+use parking_lot::Mutex;
+use signal::Limits;
+use std::sync::{Arc, atomic::AtomicBool};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
+/// What the intakes of all sources share, over every reload.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(crate) way: Way,
+    pub(crate) budget: Budget,
+    pub(crate) clock: Clock,
+    pub(crate) closed: Arc<AtomicBool>,
+    pub(crate) repeats: Arc<Mutex<Repeats>>,
+}
+
+/// A source at work.
 pub(crate) struct Incoming {
     pub(crate) name: String,
     task: JoinSet<()>,
@@ -12,10 +35,23 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     /// Runs what was built as node `at` and has been opened.
-    pub(crate) fn start(blueprint: &Arc<Blueprint>, at: usize, source: Box<dyn Source>, intake: Intake) -> Incoming {
+    pub(crate) fn start(blueprint: &Arc<Blueprint>, at: usize, source: Box<dyn Source>, entrance: &Entrance) -> Incoming {
+        let node = &blueprint.plan.nodes[at];
+        let Entrance { way, budget, clock, closed, repeats } = entrance.clone();
+        let intake = Intake::new(Gate {
+            source: SourceKey::of(&node.name),
+            account: Arc::clone(&blueprint.ledger.0[at]),
+            acknowledge: node.acknowledge.unwrap_or(Acknowledge::Memory),
+            budget,
+            clock,
+            way,
+            closed,
+            repeats,
+            limits: Limits::default(),
+        });
         let (mut task, (stop, stopped)) = (JoinSet::new(), Stop::pair());
         task.spawn(lives::source(Arc::clone(blueprint), at, source, intake, stopped));
-        Incoming { name: blueprint.plan.nodes[at].name.clone(), task, stop }
+        Incoming { name: node.name.clone(), task, stop }
     }
 
     /// Takes nothing new from now on.

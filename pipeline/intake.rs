@@ -8,10 +8,10 @@ use crate::{
     repeats::{Body, Known, Repeats},
     settings::Acknowledge,
     settling::CURSOR,
-    tail::Tail,
+    tail::{SourceKey, Tail},
 };
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use signal::{Checked, Counts, Limits, Malformed, Outcome, Signal, check};
 use std::{
     net::SocketAddr,
@@ -47,8 +47,7 @@ pub struct Admission {
 
 /// What the intake of one source is made of.
 pub(crate) struct Gate {
-    /// The source's node in the plan.
-    pub(crate) source: usize,
+    pub(crate) source: SourceKey,
     pub(crate) account: Arc<Account>,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) budget: Budget,
@@ -60,11 +59,12 @@ pub(crate) struct Gate {
 }
 
 /// Where a request goes once it is checked.
+#[derive(Clone)]
 pub(crate) enum Way {
     /// Into the journal, from which one lane reads.
     Journal(Arc<Tail>),
-    /// To the lane of its connection.
-    Lanes(Vec<mpsc::Sender<Handed>>),
+    /// To the lane of its connection. A graph with another number of lanes puts other channels there.
+    Lanes(Arc<RwLock<Vec<mpsc::Sender<Handed>>>>),
 }
 
 /// Where a request came from; with the hash of its body it tells a repeat.
@@ -260,15 +260,24 @@ impl Gate {
         answer
     }
 
-    async fn to_lane(&self, lanes: &[mpsc::Sender<Handed>], mut request: Request) -> Result<Option<String>, Refused> {
-        let closing = |request: &Request| {
-            request.admission.refused(Reason::CLOSING);
-            Refused::Closing
+    async fn to_lane(&self, lanes: &RwLock<Vec<mpsc::Sender<Handed>>>, mut request: Request) -> Result<Option<String>, Refused> {
+        let reserve = async {
+            loop {
+                let lane = lane_of(lanes, request.lane)?;
+                match lane.clone().reserve_owned().await {
+                    Ok(room) => return Some(room),
+                    // Its lane has ended: for good, or another graph has another.
+                    Err(_) if lane_of(lanes, request.lane)?.same_channel(&lane) => return None,
+                    Err(_) => {}
+                }
+            }
         };
-        let Some(lane) = lanes.get(request.lane % lanes.len().max(1)) else { return Err(closing(&request)) };
-        let room = match timeout(request.wait, lane.reserve()).await {
-            Ok(Ok(room)) => room,
-            Ok(Err(_)) => return Err(closing(&request)),
+        let room = match timeout(request.wait, reserve).await {
+            Ok(Some(room)) => room,
+            Ok(None) => {
+                request.admission.refused(Reason::CLOSING);
+                return Err(Refused::Closing);
+            }
             Err(_) => {
                 request.admission.refused(Reason::LANES_FULL);
                 return Err(Refused::Busy(Busy { after: AFTER, what: "the lanes are full: a sink is slow".to_owned() }));
@@ -283,6 +292,7 @@ impl Gate {
     fn hand(&self, request: &mut Request, waiter: Option<Waiter>) -> Handed {
         Handed {
             source: self.source,
+            account: Arc::clone(&self.account),
             signal: request.signal,
             checked: request.checked.clone(),
             records: request.counts.records,
@@ -321,6 +331,11 @@ impl Gate {
             Err(_) => Err(Refused::Unavailable { after: AFTER, what: "a sink did not answer in time".to_owned() }),
         }
     }
+}
+
+fn lane_of(lanes: &RwLock<Vec<mpsc::Sender<Handed>>>, number: usize) -> Option<mpsc::Sender<Handed>> {
+    let lanes = lanes.read();
+    lanes.get(number % lanes.len().max(1)).cloned()
 }
 
 fn on_its_way(request: &Request) -> Refused {

@@ -58,11 +58,20 @@ impl Lane {
         // Where there is a journal what the parts have is read again.
         let fall = if seat.around.journal.is_some() { (Fate::Discarded, Reason::REPLAYED) } else { (Fate::Lost, Reason::PANICKED) };
         let outbox = Outbox::new(fall, !seat.falls.lock().is_empty());
-        Lane { line, seat, now: Time::default(), outbox, window_bytes: 0, over: false }
+        let window_bytes = line.held_bytes();
+        seat.around.window.force(window_bytes);
+        Lane { line, seat, now: Time::default(), outbox, window_bytes, over: false }
     }
 
-    /// Runs until its last turn is over and everything held was sent on.
-    pub(crate) async fn run(&mut self, inbox: &mut Inbox<'_>, outlet: &mut Outlet) -> Result<(), Fallen> {
+    /// Among the lanes of its crew, those in front first.
+    pub(crate) fn number(&self) -> usize {
+        self.seat.number
+    }
+
+    /// Runs until its last turn is over. When the stream has ended, everything held was sent on; a lane that is to hand over still has it.
+    pub(crate) async fn run(&mut self, inbox: &mut Inbox<'_>, outlet: &mut Outlet) -> Result<End, Fallen> {
+        // What it took over may be due before anything comes.
+        self.seat.timers.set(self.seat.number, self.line.due(), self.now);
         loop {
             // Lets others have their turn, however much there is to do.
             consume_budget().await;
@@ -77,10 +86,11 @@ impl Lane {
                 }
                 continue;
             }
-            if self.turn(inbox, outlet).await? == End::Last {
+            let end = self.turn(inbox, outlet).await?;
+            if end != End::Open {
                 outlet.release(0).await;
                 self.over = true;
-                return Ok(());
+                return Ok(end);
             }
         }
     }
@@ -116,7 +126,7 @@ impl Lane {
         let Some((mut handed, ack)) = dealt.take() else { return Ok(()) };
         let position = handed.position;
         if let Some((fate, why)) = position.and_then(|position| self.given_up(position)) {
-            self.line.let_go(&handed, fate, why);
+            handed.let_go(fate, why);
             ack.record(Outcome::Rejected);
             return Ok(());
         }
@@ -159,6 +169,21 @@ impl Lane {
             let walked = catch_unwind(AssertUnwindSafe(|| line.flush_last(stage, now, outbox)));
             self.after(walked, None, outlet, turn).await?;
         }
+        Ok(())
+    }
+
+    /// Gives what its parts hold to those of the same name and type in a lane of another graph, and has everything else emit what it holds (FLOW 7).
+    pub(crate) async fn hand_over(&mut self, heirs: &mut Line, outlet: &mut Outlet) -> Result<(), Fallen> {
+        for stage in 0..self.line.stages.len() {
+            let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
+            let walked = catch_unwind(AssertUnwindSafe(|| {
+                if !line.hand_over(stage, heirs) {
+                    line.flush_last(stage, now, outbox);
+                }
+            }));
+            self.after(walked, None, outlet, 0).await?;
+        }
+        outlet.release(0).await;
         Ok(())
     }
 

@@ -139,6 +139,12 @@ impl Account {
         sum.bytes += bytes as u64;
     }
 
+    /// Whether nothing was ever posted.
+    fn is_empty(&self) -> bool {
+        let books = self.books.lock();
+        books.sums == Posting::default() && books.ended.is_empty() && books.refused.is_empty()
+    }
+
     /// What is held now.
     pub(crate) fn held(&self) -> PerSignal<u64> {
         self.books.lock().sums.held.map(|held| u64::try_from(held).unwrap_or(0))
@@ -183,11 +189,22 @@ impl Account {
     }
 }
 
-/// The accounts of all nodes, in the order of the plan.
+/// The accounts of all nodes, in the order of the plan; then those of nodes that a reload took out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger(pub(crate) Vec<Arc<Account>>);
 
 impl Ledger {
+    /// The ledger of a graph with these nodes that follows on this one: a node of the same name and kind goes on with its account, and accounts of nodes that are
+    /// gone stay, if anything is in them.
+    pub(crate) fn after<'a>(&self, nodes: impl Iterator<Item = (&'a str, Kind)>) -> Ledger {
+        let same = |name: &str, kind: Kind| self.0.iter().find(|account| account.name == name && account.kind == kind).cloned();
+        let mut accounts: Vec<_> = nodes.map(|(name, kind)| same(name, kind).unwrap_or_else(|| Account::new(name, kind))).collect();
+        let gone = self.0.iter().filter(|account| !accounts.iter().any(|other| Arc::ptr_eq(account, other)) && !account.is_empty());
+        let gone: Vec<_> = gone.cloned().collect();
+        accounts.extend(gone);
+        Ledger(accounts)
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot { nodes: self.0.iter().map(|account| account.snapshot()).collect() }
     }

@@ -4,19 +4,21 @@ use crate::{
     Flush, Reason,
     chain::{Chain, Comes, Stage, flush},
     handed::Handed,
-    ledger::{Account, Fate, Posting},
+    ledger::{Fate, Posting},
     out::Outbox,
     route::Outputs,
+    tail::SourceKey,
 };
 use signal::{Ack, Batch, Chunk, Decision, Flow, Ordinals, Origin, Time};
 use std::{collections::HashMap, sync::Arc};
 
 /// The parts of a lane, without anything that waits.
+#[derive(Default)]
 pub(crate) struct Line {
     /// In an order in which each stage comes after all it reads.
     pub(crate) stages: Vec<Stage>,
-    /// Who reads each source; by node of the plan. None behind an exchange.
-    pub(crate) sources: HashMap<usize, (Arc<Account>, Arc<Outputs>)>,
+    /// Who reads each source. None behind an exchange.
+    pub(crate) sources: HashMap<SourceKey, Arc<Outputs>>,
 }
 
 impl Line {
@@ -26,27 +28,23 @@ impl Line {
 
     /// A request goes to whoever reads its source. `log`: the journal's id.
     pub(crate) fn take(&mut self, handed: Handed, ack: Ack, log: Option<u32>, now: Time, outbox: &mut Outbox) {
-        let Some((account, outputs)) = self.sources.get(&handed.source).cloned() else { return };
+        let Some(outputs) = self.sources.get(&handed.source).cloned() else {
+            // A reload took its source out before it was read.
+            return handed.let_go(Fate::Discarded, Reason::NO_READER);
+        };
         let mut leaving = handed.leaving();
         let origin = log.zip(handed.position).map(|(log, position)| Origin { log, position });
         let chunk = Chunk::new(handed.checked, handed.records, origin, Ordinals::From(0), handed.arrived);
         let flow = Flow::Batch(Batch::new(handed.signal, chunk, ack));
         // Posted first: whatever happens further on, its source is rid of it.
         outputs.main.count(&flow, &mut leaving);
-        account.post(&leaving);
+        handed.account.post(&leaving);
         outputs.main.send(flow, &mut self.chain(now, outbox));
     }
 
     /// A flow that came over the exchange, and that its stage's account has as held.
     pub(crate) fn enter(&mut self, stage: usize, flow: Flow, now: Time, outbox: &mut Outbox) {
         self.chain(now, outbox).give_stage(stage, flow, Comes::Across);
-    }
-
-    /// Ends a request that does not get into the lane.
-    pub(crate) fn let_go(&self, handed: &Handed, fate: Fate, why: Reason) {
-        if let Some((account, _)) = self.sources.get(&handed.source) {
-            handed.let_go(account, fate, why);
-        }
     }
 
     pub(crate) fn due(&self) -> Option<Time> {
@@ -72,6 +70,26 @@ impl Line {
     /// Has one stage emit everything it holds.
     pub(crate) fn flush_last(&mut self, stage: usize, now: Time, outbox: &mut Outbox) {
         flush(&mut self.chain(now, outbox), stage, Flush::Last);
+    }
+
+    /// Gives what one stage holds to its heir. False where there is none, or it cannot go on with it: the stage has it still.
+    pub(crate) fn hand_over(&mut self, stage: usize, heirs: &mut Line) -> bool {
+        let Some(stage) = self.stages.get_mut(stage) else { return false };
+        let heir = heirs.stages.iter_mut().find(|heir| Arc::ptr_eq(&heir.account, &stage.account));
+        let Some((heir, state)) = heir.and_then(|heir| Some((heir, stage.part.release()?))) else { return false };
+        match heir.part.adopt(state) {
+            Ok(()) => {
+                // One account has both.
+                heir.held = std::mem::take(&mut stage.held);
+                true
+            }
+            Err(state) => {
+                if stage.part.adopt(state).is_err() {
+                    tracing::error!(node = stage.account.name, "a processor does not take back what it released: this is a defect");
+                }
+                false
+            }
+        }
     }
 
     pub(crate) fn held_bytes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The tasks of a pipeline beside its lanes (`crew.rs`): a source or the work of a sink that ends before it should is begun again with backoff, and said.
 
-use crate::{Intake, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, settling::CURSOR};
+use crate::{Intake, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared, settling::CURSOR};
 use config::Fault;
 use futures::FutureExt;
 use journal::Log;
@@ -42,7 +42,7 @@ pub(crate) async fn source(blueprint: Arc<Blueprint>, at: usize, first: Box<dyn 
 }
 
 /// Tells sinks what will never come again.
-pub(crate) async fn settled(log: Arc<Log>, sinks: Vec<Arc<dyn Sink>>, stop: Stop) {
+pub(crate) async fn settled(log: Arc<Log>, shared: Arc<Shared>, stop: Stop) {
     let mut told = 0;
     loop {
         tokio::select! {
@@ -54,7 +54,7 @@ pub(crate) async fn settled(log: Arc<Log>, sinks: Vec<Arc<dyn Sink>>, stop: Stop
         // In memory alone the cursor would go back with a crash.
         match log.flush().await {
             Ok(()) => {
-                sinks.iter().for_each(|sink| sink.settled(log.id(), position));
+                shared.graph().deliveries.iter().for_each(|delivery| delivery.sink().settled(log.id(), position));
                 told = cursor;
             }
             Err(error) => tracing::warn!(%error, "cannot save how far the journal was read"),

@@ -92,6 +92,9 @@ impl Inner {
         for (share, used) in [("intake", status.memory.intake), ("window", status.memory.window), ("queues", status.memory.queues)] {
             gauge!("kansoku_memory_bytes", "share" => share).set(number(used as u64));
         }
+        for (result, times) in self.attempts.counts() {
+            counter!("kansoku_reloads_total", "result" => result).absolute(times);
+        }
         gauge!("kansoku_uptime_seconds").set(status.uptime_seconds);
     }
 }

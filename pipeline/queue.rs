@@ -19,7 +19,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tokio::{
@@ -36,12 +36,13 @@ pub(crate) struct Queue {
     pub(crate) account: Arc<Account>,
     pub(crate) on_full: OnFull,
     /// Whether closed traces go whole to this sink.
-    whole_traces: bool,
+    whole_traces: AtomicBool,
     pub(crate) bytes_max: usize,
     pub(crate) delivering: Delivering,
     /// What one parcel may have; goes down when the sink says that it was too large.
     parcel_bytes_max: AtomicUsize,
     share: Arc<Share>,
+    wide: AtomicBool,
     state: Mutex<State>,
     room: Notify,
     work: Notify,
@@ -60,6 +61,15 @@ pub(crate) struct Phase {
     pub(crate) closed: bool,
     /// And what is on disk stays there.
     pub(crate) left: bool,
+}
+
+/// How much a queue takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// As much as it may.
+    Bounded,
+    /// Whatever comes.
+    Unbounded,
 }
 
 #[derive(Debug, Default)]
@@ -129,11 +139,12 @@ impl Queue {
         Arc::new(Queue {
             account,
             on_full,
-            whole_traces: acts_on.has(Kinds::TRACES),
+            whole_traces: AtomicBool::new(acts_on.has(Kinds::TRACES)),
             bytes_max,
             delivering,
             parcel_bytes_max: AtomicUsize::new(parcel_bytes_max),
             share,
+            wide: AtomicBool::new(false),
             state: Mutex::default(),
             room: Notify::new(),
             work: Notify::new(),
@@ -167,13 +178,24 @@ impl Queue {
     }
 
     fn pieces(&self, flow: Flow) -> Vec<Flow> {
-        if self.whole_traces || flow.kinds() != Kinds::TRACES { vec![flow] } else { apart(flow) }
+        if self.whole_traces.load(Ordering::Relaxed) || flow.kinds() != Kinds::TRACES { vec![flow] } else { apart(flow) }
+    }
+
+    /// What comes from now on is for a sink that acts on these.
+    pub(crate) fn is_for(&self, acts_on: Kinds) {
+        self.whole_traces.store(acts_on.has(Kinds::TRACES), Ordering::Relaxed);
+    }
+
+    /// While it is wide, nobody waits for room: for a moment, in which lanes let go of what they have in hand.
+    pub(crate) fn open(&self, width: Width) {
+        self.wide.store(width == Width::Unbounded, Ordering::Release);
+        self.room.notify_waiters();
     }
 
     /// Puts a flow in, or gives it back if there is no room. An edge that may drop has always room: what does not fit is lost and counted.
     pub(crate) fn put(&self, owed: Owed) -> Option<Owed> {
         let mut state = self.state.lock();
-        let spilling = self.phase.borrow().spilling;
+        let (spilling, wide) = (self.phase.borrow().spilling, self.wide.load(Ordering::Acquire));
         let others = if spilling { !state.to_disk.flows.is_empty() } else { state.bytes > 0 };
         if others && state.bytes.saturating_add(owed.bytes) > self.bytes_max {
             match self.on_full {
@@ -183,6 +205,7 @@ impl Queue {
                     // Behind what was there.
                     return self.put(owed);
                 }
+                OnFull::Spill | OnFull::Block if wide => {}
                 OnFull::Spill | OnFull::Block => return Some(owed),
                 OnFull::Drop => {
                     drop(state);

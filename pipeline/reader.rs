@@ -1,8 +1,8 @@
 //! From a stream to turns: what is there is dealt in order, and while nothing is there, the wall's time as soon as a lane waits for it.
 
 use crate::{
+    crew::Successor,
     handed::Handed,
-    ledger::Ledger,
     outlet::Surroundings,
     settling::Settling,
     stream::Stream,
@@ -12,7 +12,7 @@ use crate::{
 use signal::Time;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::coop::consume_budget,
     time::{Instant, sleep},
 };
@@ -29,8 +29,9 @@ pub(crate) struct Reader {
     pub(crate) stream: Stream,
     around: Arc<Surroundings>,
     finish: Finish,
-    /// Of all nodes, for the sources'.
-    ledger: Ledger,
+    successors: mpsc::Receiver<Successor>,
+    /// Takes over from the lanes that are dealt to now.
+    pub(crate) successor: Option<Successor>,
     /// Lanes that are dealt to, in turn.
     lanes: usize,
     life: Life,
@@ -47,6 +48,8 @@ struct Life {
     told: Time,
     /// What so many lanes still have to be told.
     round: Option<(Time, End, usize)>,
+    /// The last that these lanes get was dealt.
+    over: bool,
 }
 
 /// Bytes of requests that may be on their way through the lanes.
@@ -70,19 +73,24 @@ impl Flight {
 
 impl Life {
     fn new(settling: Arc<Settling>, timers: Arc<Timers>, bytes_max: usize) -> Life {
-        Life { settling, timers, flight: Flight::new(bytes_max), next: 0, told: Time::default(), round: None }
+        Life { settling, timers, flight: Flight::new(bytes_max), next: 0, told: Time::default(), round: None, over: false }
     }
 }
 
 impl Reader {
-    /// Deals to so many lanes.
-    pub(crate) fn new(stream: Stream, around: Arc<Surroundings>, finish: Finish, ledger: Ledger, lanes: usize) -> Reader {
+    pub(crate) fn new(stream: Stream, around: Arc<Surroundings>, finish: Finish, successors: mpsc::Receiver<Successor>) -> Reader {
         let life = Life::new(Settling::new(None), Timers::new(0), 0);
-        Reader { stream, around, finish, ledger, lanes, life }
+        Reader { stream, around, finish, successors, successor: None, lanes: 0, life }
     }
 
-    /// Begins to deal anew, to lanes that begin anew. `bytes_max` of requests may be on their way through them.
-    pub(crate) fn begin(&mut self, settling: Arc<Settling>, timers: Arc<Timers>, bytes_max: usize) {
+    /// Goes on for another graph.
+    pub(crate) fn go_on_with(&mut self, around: Arc<Surroundings>) {
+        self.around = around;
+    }
+
+    /// Begins to deal anew, to so many lanes that begin anew. `bytes_max` of requests may be on their way through them.
+    pub(crate) fn begin(&mut self, lanes: usize, settling: Arc<Settling>, timers: Arc<Timers>, bytes_max: usize) {
+        self.lanes = lanes;
         self.life = Life::new(settling, timers, bytes_max);
     }
 
@@ -105,23 +113,38 @@ impl Reader {
             if self.life.round.is_some() {
                 return;
             }
+            if self.successor.is_none() {
+                self.successor = self.successors.try_recv().ok();
+            }
+            if self.successor.is_some() && !self.life.over {
+                // Between two records, wherever the stream is.
+                let now = *self.around.progress.borrow();
+                self.tell(now, End::HandOver);
+                return;
+            }
             let Some(wall) = self.stream.idle() else { return };
             let due = self.life.timers.next(self.life.told);
             if by.is_some() || due.is_some_and(|due| due <= wall) {
                 self.around.progress.send_replace(wall);
                 self.life.told = wall;
-                let end = if by.is_some() { End::Last } else { End::Open };
-                self.life.round = Some((wall, end, self.lanes));
+                self.tell(wall, if by.is_some() { End::Last } else { End::Open });
                 return;
             }
             let wait = due.map(|due| due.since(wall));
             tokio::select! {
                 () = self.stream.news() => {}
                 _ended = self.finish.changed() => {}
+                Some(successor) = self.successors.recv(), if self.successor.is_none() => self.successor = Some(successor),
                 () = self.life.timers.news() => {}
                 () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
             }
         }
+    }
+
+    /// Every lane is told the time next.
+    fn tell(&mut self, time: Time, end: End) {
+        self.life.round = Some((time, end, self.lanes));
+        self.life.over = end != End::Open;
     }
 
     /// The next turn; none where what was there turned out to be nothing.
@@ -136,15 +159,11 @@ impl Reader {
         let first = self.stream.next().await?;
         let mut bytes = first.checked.bytes().len();
         self.around.progress.send_replace(first.arrived);
-        let mut steps = VecDeque::new();
-        steps.extend(self.dealt(first));
+        let mut steps = VecDeque::from([self.dealt(first)]);
         while self.lanes > 1 && steps.len() < TURN_REQUESTS_MAX && bytes < TURN_BYTES_MAX {
             let Some(more) = self.stream.next_at_hand().await else { break };
             bytes += more.checked.bytes().len();
-            steps.extend(self.dealt(more));
-        }
-        if steps.is_empty() {
-            return None;
+            steps.push_back(self.dealt(more));
         }
         // A lane that reads by itself is done with one before it takes the next.
         let flight = if self.lanes > 1 { self.life.flight.take(bytes).await } else { None };
@@ -157,8 +176,7 @@ impl Reader {
         Turn { number, steps, end, flight: None }
     }
 
-    fn dealt(&self, handed: Handed) -> Option<Step> {
-        let account = Arc::clone(self.ledger.0.get(handed.source)?);
-        Some(Step::Request(Dealt::new(handed, account, Arc::clone(&self.life.settling))))
+    fn dealt(&self, handed: Handed) -> Step {
+        Step::Request(Dealt::new(handed, Arc::clone(&self.life.settling)))
     }
 }

@@ -163,16 +163,16 @@ impl Reading {
     fn handed(&mut self, entry: Entry) -> Option<Handed> {
         self.given = Some(entry.sequence);
         let signal = *Signal::ALL.get(usize::from(entry.header.signal))?;
-        let sources = &self.tail.sources;
         let known = self.tail.source(entry.header.source);
-        let (_, source, account) = known.or_else(|| sources.first())?;
+        let is_known = known.is_some();
+        let (source, account) = known.or_else(|| self.tail.any_source())?;
         let checked = check(signal, entry.payload, &Limits::default());
         let records = checked.as_ref().map_or(u64::from(entry.header.items), |(_, counts)| counts.records as u64);
         let mut all = [0; 3];
         all[slot(signal)] = records;
         let standing = match self.stretch.as_mut().map(|stretch| &mut stretch.whence) {
             Some(Whence::Held(held)) => {
-                if let Some(left) = held.get_mut(&(*source, signal)) {
+                if let Some(left) = held.get_mut(&(source, signal)) {
                     *left = left.saturating_sub(records);
                 }
                 self.tail.read(records);
@@ -181,10 +181,10 @@ impl Reading {
             Some(Whence::All(standing)) => *standing,
             None => Standing::Before,
         };
-        let fate = match (&checked, known) {
+        let fate = match (&checked, is_known) {
             (Err(_), _) => Some((Fate::Rejected, Reason::MALFORMED)),
-            (Ok(_), None) => Some((Fate::Discarded, Reason::NO_READER)),
-            (Ok(_), Some(_)) => None,
+            (Ok(_), false) => Some((Fate::Discarded, Reason::NO_READER)),
+            (Ok(_), true) => None,
         };
         if let Some((fate, why)) = fate {
             let mut posting = standing.leaving(all);
@@ -194,7 +194,8 @@ impl Reading {
         let (checked, counts) = checked.ok().filter(|_| fate.is_none())?;
         let arrived = self.shifts.shifted(entry.sequence, Time(entry.header.arrived));
         Some(Handed {
-            source: *source,
+            source,
+            account,
             signal,
             checked,
             records: counts.records,

@@ -7,6 +7,7 @@ use crate::{
     delivery::Delivery,
     letter::{self, records},
     payload,
+    running::Shared,
     source::Stop,
 };
 use journal::{Entry, Log};
@@ -41,13 +42,13 @@ pub(crate) struct Asked {
 }
 
 /// Answers one after the other and saves what is gone, until it is told to stop.
-pub(crate) async fn serve(letters: Arc<DeadLetters>, deliveries: Vec<Arc<Delivery>>, mut asked: mpsc::Receiver<Asked>, stop: Stop) {
+pub(crate) async fn serve(letters: Arc<DeadLetters>, shared: Arc<Shared>, mut asked: mpsc::Receiver<Asked>, stop: Stop) {
     let work = async {
         loop {
             tokio::select! {
                 Some(Asked { node, answer }) = asked.recv() => {
                     // An error means that whoever asked went away.
-                    let _unheard = answer.send(again(&letters, &deliveries, node.as_deref()).await);
+                    let _unheard = answer.send(again(&letters, &shared.graph().deliveries, node.as_deref()).await);
                 }
                 () = sleep(SAVE_EVERY) => letters.save().await,
             }

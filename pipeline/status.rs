@@ -1,8 +1,8 @@
 //! What a running pipeline says of itself: the body of `/api/v1/status`, and what `kansoku status` shows.
 
 use crate::{
-    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, plan::Edge, queue::Fill, running::Inner, settings::Acknowledge,
-    spill::SpillStatus,
+    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, queue::Fill, running::Inner,
+    settings::Acknowledge, spill::SpillStatus,
 };
 use serde::{Deserialize, Serialize};
 use signal::Time;
@@ -122,7 +122,10 @@ impl Inner {
 
     pub(crate) fn journal(&self) -> Option<JournalStatus> {
         let log = self.around.journal.as_ref()?;
-        let unread = self.tail.as_ref().map_or(0, |tail| tail.waiting());
+        let unread = match &self.entrance.way {
+            Way::Journal(tail) => tail.waiting(),
+            Way::Lanes(_) => 0,
+        };
         let unsettled = self.around.settling.lock().as_ref().map_or(0, |settling| settling.open());
         Some(JournalStatus {
             bytes: log.bytes(),

@@ -8,7 +8,7 @@ use crate::{
     ledger::{Account, Fate, Posting, slot},
 };
 use journal::{Header, Kind, Log};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use signal::{Signal, Time};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,11 +20,24 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Bytes charged for an entry besides its request, so that many empty ones do not come free.
 const ENTRY_BYTES: usize = 256;
 
-/// A source's number in the journal: from its name, since its place in the file may change between two starts.
-pub(crate) fn source_id(name: &str) -> u16 {
-    let [a, b, ..] = xxh3_64(name.as_bytes()).to_le_bytes();
-    u16::from_le_bytes([a, b])
+/// What a source is known by: made of its name, since its place in the file may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SourceKey(u64);
+
+impl SourceKey {
+    pub(crate) fn of(name: &str) -> SourceKey {
+        SourceKey(xxh3_64(name.as_bytes()))
+    }
+
+    /// Its number in the journal.
+    pub(crate) fn id(self) -> u16 {
+        let [a, b, ..] = self.0.to_le_bytes();
+        u16::from_le_bytes([a, b])
+    }
 }
+
+/// A source and its account.
+pub(crate) type KnownSource = (SourceKey, Arc<Account>);
 
 /// What comes next for the lane.
 #[derive(Debug)]
@@ -49,17 +62,17 @@ pub(crate) enum Whence {
     /// All the same way.
     All(Standing),
     /// Held by their sources: so many records of each.
-    Held(BTreeMap<(usize, Signal), u64>),
+    Held(BTreeMap<(SourceKey, Signal), u64>),
 }
 
 /// Shared by the intakes of all sources and the one reader.
 pub(crate) struct Tail {
     pub(crate) journal: Arc<Log>,
     clock: Clock,
-    /// The ids of sources in the journal and their nodes: a node's number changes with the file, its name does not.
-    pub(crate) sources: Vec<(u16, usize, Arc<Account>)>,
-    /// Of sources that are in the journal only.
-    heirs: Heirs,
+    /// Those of the graph that runs first, then those of graphs before it.
+    sources: RwLock<Vec<KnownSource>>,
+    /// Of sources that are in the journal only, among those of the start.
+    heirs: (Heirs, Vec<KnownSource>),
     bytes_max: usize,
     state: Mutex<State>,
     news: Notify,
@@ -76,14 +89,9 @@ struct State {
 
 impl Tail {
     /// `bytes_max` of the intake share may wait here in memory.
-    pub(crate) fn new(journal: Arc<Log>, clock: Clock, sources: Vec<(u16, usize, Arc<Account>)>, heirs: Heirs, bytes_max: usize) -> Tail {
+    pub(crate) fn new(journal: Arc<Log>, clock: Clock, sources: Vec<KnownSource>, heirs: Heirs, bytes_max: usize) -> Tail {
+        let (heirs, sources) = ((heirs, sources.clone()), RwLock::new(sources));
         Tail { journal, clock, sources, heirs, bytes_max, state: Mutex::default(), news: Notify::new() }
-    }
-
-    /// The source that a record of the journal is one of: its own, or the heir of one that is gone.
-    pub(crate) fn source(&self, number: u16) -> Option<&(u16, usize, Arc<Account>)> {
-        let own = self.sources.iter().find(|(id, _, _)| *id == number);
-        own.or_else(|| self.heirs.heir(number).and_then(|at| self.sources.get(at)))
     }
 
     /// Appends to the journal and hands on to the lane in one step, so that the lane's order is the journal's. Calls `post` once it is sure to be handed on.
@@ -94,7 +102,7 @@ impl Tail {
         handed.arrived = self.clock.now();
         let header = Header {
             kind: Kind::Data,
-            source: self.sources.iter().find(|(_, node, _)| *node == handed.source).map_or(0, |(id, _, _)| *id),
+            source: handed.source.id(),
             signal: u8::try_from(slot(handed.signal)).unwrap_or(0),
             items: u32::try_from(handed.records).unwrap_or(u32::MAX),
             arrived: handed.arrived.0,
@@ -114,6 +122,25 @@ impl Tail {
         drop(state);
         self.news.notify_one();
         Ok(sequence)
+    }
+
+    /// From now on these are the sources. Those that were before are known still: requests of theirs may wait.
+    pub(crate) fn know(&self, now: Vec<KnownSource>) {
+        let mut sources = self.sources.write();
+        let before = std::mem::replace(&mut *sources, now);
+        let gone: Vec<_> = before.into_iter().filter(|(key, _)| !sources.iter().any(|(other, _)| other == key)).collect();
+        sources.extend(gone);
+    }
+
+    /// The source that a record of the journal is one of: its own, or the heir of one that was gone when the process began.
+    pub(crate) fn source(&self, number: u16) -> Option<KnownSource> {
+        let own = self.sources.read().iter().find(|(key, _)| key.id() == number).cloned();
+        own.or_else(|| self.heirs.0.heir(number).and_then(|at| self.heirs.1.get(at).cloned()))
+    }
+
+    /// Any source, for counting what belongs to none.
+    pub(crate) fn any_source(&self) -> Option<KnownSource> {
+        self.sources.read().first().cloned()
     }
 
     /// Returns when the record is on disk, or never will be.
@@ -193,7 +220,7 @@ impl Tail {
     }
 
     /// Ends in the ledger what a stretch should have held and did not: the disk never took it, and its client was told so.
-    pub(crate) fn end_unread(&self, held: &BTreeMap<(usize, Signal), u64>) {
+    pub(crate) fn end_unread(&self, held: &BTreeMap<(SourceKey, Signal), u64>) {
         for ((source, signal), records) in held {
             self.end(*source, *signal, *records);
             self.read(*records);
@@ -201,8 +228,8 @@ impl Tail {
     }
 
     /// The same for one request.
-    pub(crate) fn end(&self, source: usize, signal: Signal, records: u64) {
-        let Some((_, _, account)) = self.sources.iter().find(|(_, node, _)| *node == source) else { return };
+    pub(crate) fn end(&self, source: SourceKey, signal: Signal, records: u64) {
+        let Some((_, account)) = self.sources.read().iter().find(|(key, _)| *key == source).cloned() else { return };
         let mut posting = Posting::default();
         let mut gone = [0; 3];
         gone[slot(signal)] = records;

@@ -1,11 +1,6 @@
 //! What a lane is given at once: requests in the order of the stream, what lanes in front made of them, and the stream's time.
 
-use crate::{
-    Reason,
-    handed::Handed,
-    ledger::{Account, Fate},
-    settling::Settling,
-};
+use crate::{Reason, handed::Handed, ledger::Fate, settling::Settling};
 use signal::{Ack, Flow, Time};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,8 +20,10 @@ pub(crate) struct Turn {
 pub(crate) enum End {
     /// They do.
     Open,
-    /// This was the last of its lane.
+    /// This was the last of its lane: the stream has ended.
     Last,
+    /// The next is for the lanes of another graph.
+    HandOver,
 }
 
 /// One thing after the other. Timers up to its time fire before it.
@@ -52,15 +49,14 @@ impl Step {
 pub(crate) struct Dealt {
     handed: Option<(Handed, Ack)>,
     arrived: Time,
-    account: Arc<Account>,
     settling: Arc<Settling>,
 }
 
 impl Dealt {
     /// Promises of one `Settling` are made in the order of the stream.
-    pub(crate) fn new(mut handed: Handed, account: Arc<Account>, settling: Arc<Settling>) -> Dealt {
+    pub(crate) fn new(mut handed: Handed, settling: Arc<Settling>) -> Dealt {
         let ack = settling.promise(handed.position, handed.waiter.take());
-        Dealt { arrived: handed.arrived, handed: Some((handed, ack)), account, settling }
+        Dealt { arrived: handed.arrived, handed: Some((handed, ack)), settling }
     }
 
     pub(crate) fn arrived(&self) -> Time {
@@ -76,7 +72,7 @@ impl Dealt {
 impl Drop for Dealt {
     fn drop(&mut self) {
         if let Some((handed, _)) = self.handed.as_ref().filter(|_| self.settling.has_fallen()) {
-            handed.let_go(&self.account, Fate::Discarded, Reason::REPLAYED);
+            handed.let_go(Fate::Discarded, Reason::REPLAYED);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a source's yes means: what was said, else what the graph can keep.
 
 use super::Plan;
-use crate::{Kind, settings::Acknowledge, tail::source_id};
+use crate::{Kind, settings::Acknowledge, tail::SourceKey};
 use config::Fault;
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub(super) fn tell_apart(plan: &Plan, faults: &mut Vec<Fault>) {
     let sources: Vec<_> = plan.nodes.iter().filter(|node| node.kind == Kind::Source && plan.settings.journal.is_some()).collect();
     for (at, node) in sources.iter().enumerate() {
-        if let Some(other) = sources.iter().take(at).find(|other| source_id(&other.name) == source_id(&node.name)) {
+        if let Some(other) = sources.iter().take(at).find(|other| SourceKey::of(&other.name).id() == SourceKey::of(&node.name).id()) {
             faults.push(Fault::at(node.place, format!("`{}` and `{}` cannot share a journal: rename one of them", other.name, node.name)));
         }
     }

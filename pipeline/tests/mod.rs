@@ -11,5 +11,6 @@ mod letters;
 pub(crate) mod parts;
 mod plans;
 mod random;
+mod reload;
 mod simulation;
 mod spilling;

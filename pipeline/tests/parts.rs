@@ -2,7 +2,7 @@
 
 use crate::{
     BuildContext, Caller, Clock, Component, Drained, Entry, Flush, Held, Kind, Out, Parcel, Plan, Processor, Reason, Refusal, Running,
-    Shape, Sink, Source, SourceContext, SourceError, Why, World, catalog, intake,
+    Shape, Sink, Source, SourceContext, SourceError, State, Why, World, catalog, intake,
 };
 use bytes::Bytes;
 use config::{Document, Fault, Graph, Period};
@@ -50,7 +50,11 @@ pub(super) struct Way(Mutex<Option<mpsc::Receiver<Request>>>);
 
 /// `feed`: takes in what the test hands it, each request in a task of its own.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct Feed {}
+pub(super) struct Feed {
+    /// Tells one feed from another.
+    #[serde(default)]
+    tag: String,
+}
 
 impl Component for Feed {
     type Runs = dyn Source;
@@ -60,6 +64,7 @@ impl Component for Feed {
         Shape { gives: Kinds::RECORDS, ..Shape::passing(Kinds::NONE) }
     }
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
+        assert!(self.tag.len() < 9, "tags are short");
         Ok(Box::new(Feeding(context.pool.get::<Way>(context.name))))
     }
 }
@@ -69,9 +74,19 @@ struct Feeding(Option<Arc<Way>>);
 impl Source for Feeding {
     fn run(self: Box<Self>, context: SourceContext) -> BoxFuture<'static, Result<(), SourceError>> {
         Box::pin(async move {
-            let Some(mut requests) = self.0.and_then(|way| way.0.lock().take()) else {
+            let Some(way) = self.0 else {
                 context.stop.asked().await;
                 return Ok(());
+            };
+            // A feed that is being replaced gives it back when it stops.
+            let mut requests = loop {
+                if let Some(requests) = way.0.lock().take() {
+                    break requests;
+                }
+                tokio::select! {
+                    () = context.stop.asked() => return Ok(()),
+                    () = tokio::time::sleep(Duration::from_millis(1)) => {}
+                }
             };
             let mut begun = tokio::task::JoinSet::new();
             loop {
@@ -89,6 +104,7 @@ impl Source for Feeding {
                     let _unheard = answer.send(answered);
                 });
             }
+            *way.0.lock() = Some(requests);
             while begun.join_next().await.is_some() {}
             Ok(())
         })
@@ -178,6 +194,15 @@ impl Processor for Holding {
     }
     fn recall(&mut self, _: &signal::Decision) {
         self.recalled += 1;
+    }
+    fn release(&mut self) -> Option<State> {
+        let since: Vec<(Time, Flow)> = std::mem::take(&mut self.held).into_iter().map(|(due, flow)| (due.minus(self.wait), flow)).collect();
+        Some(Box::new(since))
+    }
+    fn adopt(&mut self, state: State) -> Result<(), State> {
+        let since = *state.downcast::<Vec<(Time, Flow)>>()?;
+        self.held = since.into_iter().map(|(since, flow)| (since.plus(self.wait), flow)).collect();
+        Ok(())
     }
 }
 

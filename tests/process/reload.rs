@@ -56,7 +56,7 @@ fn under_load_twenty_reloads_refuse_nobody_and_lose_and_repeat_nothing() {
         for reload in 0..RELOADS {
             let before = next.load(Ordering::Acquire);
             kit::until("requests come in between", || (next.load(Ordering::Acquire) > before + CLIENTS).then_some(()));
-            written(folder.path(), &files[(reload + 1) % 2]);
+            let _file = written(folder.path(), &files[(reload + 1) % 2]);
             kansoku.signal("HUP");
             kit::until("the reload is said", || (reloads_said(&kansoku) > reload).then_some(()));
         }
@@ -111,7 +111,7 @@ fn a_file_with_a_fault_changes_nothing_and_says_where_it_is() {
     // A port in use shows only when it is opened.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let more = format!("  more: {{ type: otlp, grpc: {{ listen: '{}' }}, http: {{ listen: 'off' }} }}\nsinks", taken.local_addr().unwrap());
-    written(folder.path(), &good.replacen("sinks", &more, 1).replace("inputs: [otlp]", "inputs: [otlp, more]"));
+    let _file = written(folder.path(), &good.replacen("sinks", &more, 1).replace("inputs: [otlp]", "inputs: [otlp, more]"));
     let answer = reload(&kansoku, &[]);
     assert!(answer.status == 422 && answer.text().contains("is in use"), "{}", answer.text());
     assert_eq!(post(&kansoku, "/v1/traces", &otlp::spans([1], End::Well)), 200);
@@ -125,7 +125,7 @@ fn who_has_the_token_asks_for_a_reload_and_is_told_what_changed() {
     let folder = tempfile::tempdir().unwrap();
     let admin = LISTENERS.replace("admin: { listen: 127.0.0.1:0 }", "admin: { listen: 127.0.0.1:0, token: secret }");
     let kansoku = Kansoku::run(folder.path(), &format!("{LISTENERS}{SHOWN}"));
-    written(folder.path(), &format!("{admin}{}", SHOWN.replace("out", "other")));
+    let _file = written(folder.path(), &format!("{admin}{}", SHOWN.replace("out", "other")));
     let answer = reload(&kansoku, &[]).json();
     assert_eq!(
         (&answer["applied"], &answer["needs_restart"]),
@@ -145,7 +145,7 @@ fn who_has_the_token_asks_for_a_reload_and_is_told_what_changed() {
 fn config_map(folder: &Path, version: &str, pipeline: &str) {
     let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, folder.join(at)).unwrap();
     std::fs::create_dir(folder.join(version)).unwrap();
-    written(&folder.join(version), pipeline);
+    let _file = written(&folder.join(version), pipeline);
     link(version, "..data_tmp");
     std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
     if !folder.join("pipeline.yaml").exists() {

@@ -36,6 +36,9 @@ const FLIGHT_BYTES_MIN: usize = 1 << 20;
 /// Kept by every task of a crew: that all have ended shows in its other end.
 pub(crate) type Token = mpsc::Sender<Infallible>;
 
+/// Lives of several lanes: each ends with what is to hand over, if anything.
+type Lives = JoinSet<Result<Option<Lane>, Fallen>>;
+
 /// What goes on where the lanes of a crew stop.
 pub(crate) struct Successor {
     pub(crate) blueprint: Arc<Blueprint>,
@@ -179,13 +182,7 @@ impl Drop for BreaksOff<'_> {
 }
 
 /// Sets lanes going in front and behind, and tells where to deal.
-fn seats(
-    blueprint: &Arc<Blueprint>,
-    seat: Seat,
-    front: Vec<Line>,
-    behind: Vec<Line>,
-    token: &Token,
-) -> (Vec<mpsc::Sender<Turn>>, JoinSet<Result<Option<Lane>, Fallen>>) {
+fn seats(blueprint: &Arc<Blueprint>, seat: Seat, front: Vec<Line>, behind: Vec<Line>, token: &Token) -> (Vec<mpsc::Sender<Turn>>, Lives) {
     let (mut lanes, mut ways, around) = (JoinSet::new(), Vec::new(), Arc::clone(&seat.around));
     let order = blueprint.tiers.ordered.then(Order::new);
     let (before, after) = exchange(front.len(), behind.len(), &blueprint.accounts_behind());
@@ -227,7 +224,7 @@ async fn deal(reader: &mut Reader, ways: Vec<mpsc::Sender<Turn>>) {
 }
 
 /// Returns when all lanes have come to their end, or one has fallen.
-async fn all(lanes: &mut JoinSet<Result<Option<Lane>, Fallen>>) -> Result<Vec<Lane>, Fallen> {
+async fn all(lanes: &mut Lives) -> Result<Vec<Lane>, Fallen> {
     let mut ended = Vec::new();
     while let Some(joined) = lanes.join_next().await {
         ended.extend(joined.unwrap_or_else(|_| Err(Fallen(Vec::new())))?);

@@ -241,7 +241,7 @@ fn paths(blueprint: &Blueprint, journal: Option<&Arc<Log>>, remembered: &Remembe
     let tail = Arc::new(Tail::new(Arc::clone(log), clock, blueprint.sources(), heirs, blueprint.budget.intake.bytes_max / 2));
     tail.put_first(Stretch { from: log.cursor(CURSOR), through: remembered.next.saturating_sub(1), whence: Whence::All(Standing::Before) });
     let reading = Reading::new(Arc::clone(&tail), blueprint.world.blocking.clone(), remembered.shifts.clone());
-    Paths { way: Way::Journal(tail), streams: vec![Stream::Journal(reading)] }
+    Paths { way: Way::Journal(tail), streams: vec![Stream::Journal(Box::new(reading))] }
 }
 
 /// Without a journal each lane has a channel, or the reader of all lanes where there is an exchange.

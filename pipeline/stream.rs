@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 #[expect(clippy::large_enum_variant, reason = "there is one a reader")]
 pub(crate) enum Stream {
     Channel { from: mpsc::Receiver<Handed>, front: Option<Handed>, clock: Clock },
-    Journal(Reading),
+    Journal(Box<Reading>),
 }
 
 impl Stream {

@@ -142,7 +142,9 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec
             format!("journal    keeps what was acknowledged in {}, up to {}", world.folder.join(j.path.as_str()).display(), j.limit)
         });
     let url = admin.url().map(|url| Arc::new(alert::AdminUrl(url.as_str().trim_end_matches('/').to_owned())));
-    let url = url.map(|url| world.pool.get_or(alert::AdminUrl::KEY, || Ok::<_, std::convert::Infallible>(url)).unwrap_or_else(|never| match never {}));
+    let url = url.map(|url| {
+        world.pool.get_or(alert::AdminUrl::KEY, || Ok::<_, std::convert::Infallible>(url)).unwrap_or_else(|never| match never {})
+    });
     let (admin, listens) = Admin::open(admin).await?;
     let running = plan.assemble(&world)?.start().await?;
     say_start(

@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 29] = [
+pub const METRICS: [(&str, &str, &str); 30] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -40,6 +40,11 @@ pub const METRICS: [(&str, &str, &str); 29] = [
     ("kansoku_memory_bytes", "share", "Bytes charged to `intake`, `window` and `queues`."),
     ("kansoku_memory_limit_bytes", "", "The budget of the process."),
     ("kansoku_uptime_seconds", "", "Since the start."),
+    (
+        "kansoku_reloads_total",
+        "result",
+        "Times the file was read again: `applied`, `unchanged`, or `refused` since something in it is wrong.",
+    ),
 ];
 
 impl Inner {

@@ -6,7 +6,7 @@ use journal::{Blocking, Disk, Entry, Header, Kind, Log, Options, dump, inspect, 
 use std::{collections::HashSet, ops::ControlFlow, path::Path, pin::pin, sync::Arc, task, time::Duration};
 
 const DIR: &str = "/j";
-const SMALL: Options = Options { segment_bytes_max: 4 << 10, limit: 1 << 20, sync_gap: Duration::ZERO };
+const SMALL: Options = Options { segment_bytes_max: 4 << 10, limit: 1 << 20, sync_gap: Duration::ZERO, linger: Duration::ZERO };
 const STAMP_BYTES: usize = 32;
 
 /// What was done to the folder of a log with three records.

@@ -54,7 +54,7 @@ impl Script {
         let found = survey(&self.0, &statements, takes, Intent::Script)?;
         let concerns = found.fields_of.unwrap_or(takes);
         if let Some(plain) = plain::all(&statements) {
-            return Ok(Program { runs: Runs::Plain(Signal::ALL.map(|signal| plain::edit(&plain, signal))), concerns });
+            return Ok(Program { runs: Runs::Plain(Box::new(Signal::ALL.map(|signal| plain::edit(&plain, signal)))), concerns });
         }
         if found.levels > LEVELS_MAX {
             return Err(vec![self.0.fault(format!("this program is {} levels deep; {LEVELS_MAX} are allowed", found.levels))]);
@@ -77,7 +77,7 @@ pub struct Program {
 #[derive(Debug)]
 enum Runs {
     /// Nothing but literals assigned and keys deleted: no need for VRL. What it does to each signal, in the order of `Signal::ALL`.
-    Plain([Edit; 3]),
+    Plain(Box<[Edit; 3]>),
     /// Everything else.
     Vrl(Box<Compiled>),
 }
@@ -142,7 +142,7 @@ impl Program {
     #[must_use]
     pub fn same_for_all(&self, signal: Signal) -> Option<&Edit> {
         let Runs::Plain(edits) = &self.runs else { return None };
-        Signal::ALL.iter().zip(edits).find(|(of, _)| **of == signal).map(|(_, edit)| edit)
+        Signal::ALL.iter().zip(edits.iter()).find(|(of, _)| **of == signal).map(|(_, edit)| edit)
     }
 
     /// The kinds it has anything to do with.

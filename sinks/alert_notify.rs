@@ -105,7 +105,7 @@ mod tests {
         );
         let document = config::Document::parse("notify.yaml", &words, &config::document::Real).unwrap();
         let notify: Notify = document.read().unwrap();
-        let receivers = Receivers::new("alerts", &notify, folder.path()).unwrap();
+        let receivers = Receivers::new("alerts", &notify, "", folder.path()).unwrap();
         assert_eq!(receivers.said(), format!("https://{address}"));
         receivers.tell(&Notice { alertname: "error_trace".to_owned(), alerts: Vec::new() }).await;
         assert_eq!(told.recv().await.unwrap(), "Bearer token");

@@ -10,6 +10,7 @@ const FEW: usize = 24;
 pub(super) struct SpanIds {
     few: Vec<SpanId>,
     /// Where all are, once they were too many.
+    #[expect(clippy::box_collection, reason = "every open trace has this field, and few have a set")]
     many: Option<Box<HashSet<SpanId>>>,
 }
 

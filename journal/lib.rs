@@ -1,6 +1,7 @@
 //! WHERE IT WAITS: an append-only log of records in segments, synced in groups, read again by cursors. One type serves sources,
 //! spill, dead letters and the store. What lies on disk is in FORMAT.md; nobody outside `disk.rs` calls `std::fs`. Start at `log.rs`.
 
+mod blocking;
 mod cursors;
 pub mod disk;
 pub mod error;
@@ -27,10 +28,11 @@ mod tests;
 mod turn;
 pub mod watermark;
 
+pub use blocking::{Blocking, blocked};
 pub use disk::{Disk, File, Found, Lock, RealDisk};
 pub use error::{Damaged, Error, Refused};
 pub use inspect::{CursorInfo, Inspected, SegmentInfo, dump, inspect, names};
-pub use log::{Blocking, Log, Options};
+pub use log::{Log, Options};
 pub use memory::MemoryDisk;
 pub use naming::Names;
 pub use opening::Opened;

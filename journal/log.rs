@@ -1,5 +1,6 @@
 //! The face of a log: append, wait for the disk, read, settle. Who writes is in `turn.rs`, what readers see in `reader.rs`, how it starts in `opening.rs`.
 
+use crate::Blocking;
 use crate::error::{Error, Refused};
 use crate::opening::{self, Opened};
 use crate::reader::Reader;
@@ -16,8 +17,6 @@ use tokio::sync::watch;
 pub(crate) const WRITE_BEHIND_BYTES: u64 = 1 << 20;
 /// Queued bytes at which a record is refused: the disk stands still.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
-/// Runs a closure where blocking is allowed; `pipeline` hands in `spawn_blocking`, tests run it inline.
-pub type Blocking = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
 /// Sizes and times of a log.
 #[derive(Clone, Copy, Debug)]

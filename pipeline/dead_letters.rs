@@ -8,15 +8,12 @@ use crate::{
     queue::Phase,
 };
 use bytes::Bytes;
-use journal::{Blocking, Entry, Error, Header, Kind, Log, Reader, Refused, Watermark};
+use journal::{Blocking, Entry, Error, Header, Kind, Log, Reader, Refused, Watermark, blocked};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::Ack;
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::{oneshot, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 
 /// When a disk that did not take a letter is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -71,7 +68,8 @@ impl DeadLetters {
     /// Opens and counts what an earlier process left.
     pub(crate) async fn begin(&self) -> Result<(), Error> {
         let Some(log) = self.log.left().await? else { return Ok(()) };
-        let (mut reader, cursor) = (log.reader(log.cursor(CURSOR)), log.cursor(CURSOR));
+        let cursor = log.cursor(CURSOR);
+        let mut reader = log.reader(cursor);
         let counted = self.read(move || {
             let (mut letters, mut records) = (0, 0);
             // An error is met again when letters are read.
@@ -226,12 +224,7 @@ impl DeadLetters {
 
     /// Runs where blocking is allowed.
     pub(crate) async fn read<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let (tell, heard) = oneshot::channel();
-        (self.blocking)(Box::new(move || {
-            // An error means that nobody waits any more.
-            let _unheard = tell.send(work());
-        }));
-        heard.await.ok()
+        blocked(&self.blocking, work).await
     }
 
     pub(crate) fn status(&self) -> DeadLettersStatus {

@@ -1,13 +1,12 @@
 //! Records of the journal whose source is in the file no more: renamed, or taken out. The journal knows what it was called; nothing of it goes in silence.
 
 use crate::{World, plan::PlannedNode};
-use journal::{Log, Names};
+use journal::{Log, Names, blocked};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use tokio::sync::oneshot;
 
 /// What the journal calls a source: its name and, where that says something else, its type.
 fn called(node: &PlannedNode) -> String {
@@ -21,13 +20,8 @@ fn type_of(called: &str) -> &str {
 /// Tells the journal what the numbers of its sources mean. Where the disk does not take it, they are only missed after a renaming.
 pub(crate) async fn name(log: &Arc<Log>, world: &World, sources: &[(u16, &PlannedNode)]) {
     let names: Names = sources.iter().map(|(number, node)| (*number, called(node))).collect();
-    let (tell, heard) = oneshot::channel();
     let journal = Arc::clone(log);
-    (world.blocking)(Box::new(move || {
-        // An error means that the start was given up.
-        let _unheard = tell.send(journal.name(&names));
-    }));
-    if let Ok(Err(error)) = heard.await {
+    if let Some(Err(error)) = blocked(&world.blocking, move || journal.name(&names)).await {
         tracing::warn!(%error, "cannot write down what the sources are called");
     }
 }

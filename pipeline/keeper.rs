@@ -12,13 +12,10 @@ use crate::{
     reading::read_some,
     spill::{Hold, Spill},
 };
-use journal::{Blocking, Entry, Reader, Refused};
+use journal::{Blocking, Entry, Reader, Refused, blocked};
 use signal::Time;
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 /// Written in one go, and at the most in one record, where a flow is not larger by itself.
 const WRITE_BYTES: usize = 4 << 20;
@@ -211,7 +208,8 @@ impl Spiller {
         let Some(log) = self.spill.log.opened() else { return false };
         let end = log.synced();
         let reader = self.reader.take().unwrap_or_else(|| log.reader(self.spill.read()));
-        let Some((mut reader, entries, error)) = self.read_some(reader, ahead.min(RECORD_BYTES)).await else { return false };
+        let read = read_some(&self.blocking, reader, ahead.min(RECORD_BYTES)).await;
+        let Some((mut reader, entries, error)) = read else { return false };
         for damaged in reader.take_damaged() {
             tracing::error!(%damaged, "a spill log is damaged here");
         }
@@ -232,16 +230,6 @@ impl Spiller {
             }
         }
         true
-    }
-
-    async fn read_some(&self, mut reader: Reader, bytes_max: usize) -> Option<(Reader, Vec<Entry>, Option<journal::Error>)> {
-        let (tell, heard) = oneshot::channel();
-        (self.blocking)(Box::new(move || {
-            let (entries, error) = read_some(&mut reader, bytes_max);
-            // An error means that nobody reads any more.
-            let _unheard = tell.send((reader, entries, error));
-        }));
-        heard.await.ok()
     }
 
     /// A record of the log is ready to be delivered.
@@ -284,8 +272,7 @@ impl Spiller {
     async fn count(&mut self) {
         let Some(log) = self.spill.log.opened() else { return };
         let (mut reader, end) = (log.reader(self.spill.read()), log.next());
-        let (tell, heard) = oneshot::channel();
-        (self.blocking)(Box::new(move || {
+        let counted = blocked(&self.blocking, move || {
             let (mut sum, mut first) = ([0; 3], None);
             // An error is met again when the records are read.
             while let Ok(Some(entry)) = reader.next() {
@@ -296,9 +283,9 @@ impl Spiller {
                 let records = records(&entry);
                 (0..3).for_each(|at| sum[at] += records[at]);
             }
-            let _unheard = tell.send((sum, first));
-        }));
-        let Ok((records, first)) = heard.await else { return };
+            (sum, first)
+        });
+        let Some((records, first)) = counted.await else { return };
         self.spill.found(records, first.unwrap_or_default());
         let mut posting = Posting::taking(records);
         posting.hold([0; 3], records);

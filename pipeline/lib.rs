@@ -63,7 +63,7 @@ mod turn;
 pub mod world;
 
 // What a part is handed in `BuildContext`; the room it comes from is not every room's to use.
-pub use journal::{Blocking, Disk};
+pub use journal::{Blocking, Disk, blocked};
 
 pub use assemble::Assembled;
 pub use catalog::{Entry, Kind, Spec};

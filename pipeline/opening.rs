@@ -1,20 +1,15 @@
 //! Logs beside the journal: opened where blocking is allowed, and made only when something has to go there.
 
 use crate::World;
-use journal::{Error, Log, Opened, Options};
+use journal::{Error, Log, Opened, Options, blocked};
 use std::{io::ErrorKind, path::PathBuf, sync::Arc};
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::OnceCell;
 
 /// Opens a log, or makes it.
 pub(crate) async fn open(world: &World, path: PathBuf, options: Options) -> Result<(Arc<Log>, Opened), Error> {
     let (disk, blocking) = (Arc::clone(&world.disk), world.blocking.clone());
-    let (tell, heard) = oneshot::channel();
     let at = path.clone();
-    (world.blocking)(Box::new(move || {
-        // An error means that the start was given up.
-        let _unheard = tell.send(Log::open(disk, &at, options, blocking));
-    }));
-    heard.await.unwrap_or(Err(Error::Closed { path }))
+    blocked(&world.blocking, move || Log::open(disk, &at, options, blocking)).await.unwrap_or(Err(Error::Closed { path }))
 }
 
 /// A log that exists once it is needed.

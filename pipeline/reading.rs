@@ -7,10 +7,10 @@ use crate::{
     tail::{Next, Stretch, Tail, Whence},
 };
 use bytes::Bytes;
-use journal::{Blocking, Entry, Kind, Reader};
+use journal::{Blocking, Entry, Kind, Reader, blocked};
 use signal::{Limits, Signal, Time, check};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::{sync::oneshot, time::sleep};
+use tokio::time::sleep;
 
 /// Bytes read back at once.
 const READ_BYTES: usize = 1 << 20;
@@ -128,14 +128,8 @@ impl Reading {
     /// Reads the next records where blocking is allowed, from `from` on or after the last one given.
     async fn read(&mut self, from: u64) -> Read {
         let start = || self.tail.journal.reader(self.given.map_or(from, |given| from.max(given + 1))).only(Kind::Data);
-        let mut reader = self.reader.take().unwrap_or_else(start);
-        let (tell, heard) = oneshot::channel();
-        (self.blocking)(Box::new(move || {
-            let read = read_some(&mut reader, READ_BYTES);
-            // An error means that the lane is gone.
-            let _unheard = tell.send((reader, read));
-        }));
-        let Ok((mut reader, (entries, error))) = heard.await else { return Read::Failed };
+        let reader = self.reader.take().unwrap_or_else(start);
+        let Some((mut reader, entries, error)) = read_some(&self.blocking, reader, READ_BYTES).await else { return Read::Failed };
         for damaged in reader.take_damaged() {
             tracing::error!(%damaged, "the journal is damaged here");
         }
@@ -231,8 +225,20 @@ enum Read {
     Failed,
 }
 
-/// The next records, until they have so many bytes or there are none. Blocks.
-pub(crate) fn read_some(reader: &mut Reader, bytes_max: usize) -> (Vec<Entry>, Option<journal::Error>) {
+/// The next records, until they have so many bytes or there are none, and the reader back; `None` as of [`blocked`].
+pub(crate) async fn read_some(
+    blocking: &Blocking,
+    mut reader: Reader,
+    bytes_max: usize,
+) -> Option<(Reader, Vec<Entry>, Option<journal::Error>)> {
+    let read = move || {
+        let (entries, error) = next_some(&mut reader, bytes_max);
+        (reader, entries, error)
+    };
+    blocked(blocking, read).await
+}
+
+fn next_some(reader: &mut Reader, bytes_max: usize) -> (Vec<Entry>, Option<journal::Error>) {
     let (mut entries, mut bytes) = (Vec::new(), 0);
     while bytes < bytes_max {
         match reader.next() {

@@ -6,10 +6,9 @@ use crate::{
     repeats::{BODIES_MAX, Body, Known, Repeats},
     settling::CURSOR,
 };
-use journal::{Header, Kind, Log, Reader};
+use journal::{Header, Kind, Log, Reader, blocked};
 use signal::{Decision, Signal, Time};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::sync::oneshot;
 
 /// How long a decision lives at least.
 const LATE: Duration = Duration::from_secs(60);
@@ -30,12 +29,8 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     let next = log.next();
     let reader = log.reader(log.first()).at_once();
     let cursor = log.cursor(CURSOR);
-    let (tell, heard) = oneshot::channel();
-    (world.blocking)(Box::new(move || {
-        // An error means that the start was given up.
-        let _unheard = tell.send(read(reader, next, cursor));
-    }));
-    let Ok(read) = heard.await else { return Ok(Remembered { next, ..Remembered::default() }) };
+    let read = blocked(&world.blocking, move || read(reader, next, cursor)).await;
+    let Some(read) = read else { return Ok(Remembered { next, ..Remembered::default() }) };
     let Left { decisions, bodies, mut gaps, last } = read?;
     let now = world.clock.now();
     if let Some(last) = last {

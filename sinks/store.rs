@@ -3,7 +3,9 @@
 use config::{Bytes, Fault, Period, Place};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use pipeline::{Blocking, BuildContext, Claim, Clock, Component, Disk, Opened, Parcel, Pool, Refusal, Shape, Sink, SinkError, Stop, Why};
+use pipeline::{
+    Blocking, BuildContext, Claim, Clock, Component, Disk, Opened, Parcel, Pool, Refusal, Shape, Sink, SinkError, Stop, Why, blocked,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
@@ -153,14 +155,11 @@ impl Sink for Storing {
 impl Storing {
     /// A round of upkeep where blocking is allowed; at the end also what is still in memory goes into files.
     async fn upkeep(&self, store: Arc<store::Store>, last: bool) -> Result<(), String> {
-        let (tell, told) = tokio::sync::oneshot::channel();
         let now = self.clock.now();
-        (self.blocking)(Box::new(move || {
-            let done = store.maintain(now).and_then(|_| if last { store.flush() } else { Ok(()) });
-            // Whoever waited may be gone at the end of the drain; the work is done all the same.
-            let _gone = tell.send(done.map_err(|error| error.to_string()));
-        }));
-        told.await.unwrap_or_else(|_| Err("upkeep was cut short".to_owned()))
+        let upkeep = move || store.maintain(now).and_then(|_| if last { store.flush() } else { Ok(()) });
+        // Whoever waits may be gone at the end of the drain; the work is done all the same.
+        let done = blocked(&self.blocking, upkeep).await;
+        done.map_or_else(|| Err("upkeep was cut short".to_owned()), |done| done.map_err(|error| error.to_string()))
     }
 }
 

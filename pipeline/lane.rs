@@ -104,9 +104,7 @@ impl Lane {
             match inbox.step() {
                 Some(Step::Request(dealt)) => self.take(dealt, outlet, number).await?,
                 Some(Step::Across { stage, flow, .. }) => {
-                    let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
-                    let walked = catch_unwind(AssertUnwindSafe(|| line.enter(stage, flow, now, outbox)));
-                    self.after(walked, None, outlet, number).await?;
+                    self.call(None, outlet, number, |line, now, outbox| line.enter(stage, flow, *now, outbox)).await?;
                 }
                 Some(Step::Time(_)) | None => {}
             }
@@ -132,9 +130,7 @@ impl Lane {
         }
         drop(handed.admission.take());
         let log = self.seat.around.journal.as_ref().map(|log| log.id());
-        let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
-        let walked = catch_unwind(AssertUnwindSafe(|| line.take(handed, ack, log, now, outbox)));
-        self.after(walked, position, outlet, turn).await
+        self.call(position, outlet, turn, |line, now, outbox| line.take(handed, ack, log, *now, outbox)).await
     }
 
     /// What becomes of a request at which lanes fell too often. It is lost once, however often others make it be read again.
@@ -150,10 +146,8 @@ impl Lane {
     async fn advance(&mut self, until: Time, outlet: &mut Outlet, turn: u64) -> Result<(), Fallen> {
         let until = until.max(self.now);
         loop {
-            let (line, outbox, now) = (&mut self.line, &mut self.outbox, &mut self.now);
-            let walked = catch_unwind(AssertUnwindSafe(|| line.fire(until, now, outbox)));
-            let fired = walked.as_ref().is_ok_and(|fired| *fired);
-            self.after(walked.map(|_| ()), None, outlet, turn).await?;
+            let mut fired = false;
+            self.call(None, outlet, turn, |line, now, outbox| fired = line.fire(until, now, outbox)).await?;
             if !fired {
                 break;
             }
@@ -165,37 +159,35 @@ impl Lane {
     /// The input has ended: everything held goes on, stage by stage.
     async fn last(&mut self, outlet: &mut Outlet, turn: u64) -> Result<(), Fallen> {
         for stage in 0..self.line.stages.len() {
-            let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
-            let walked = catch_unwind(AssertUnwindSafe(|| line.flush_last(stage, now, outbox)));
-            self.after(walked, None, outlet, turn).await?;
+            self.call(None, outlet, turn, |line, now, outbox| line.flush_last(stage, *now, outbox)).await?;
         }
         Ok(())
     }
 
-    /// Gives what its parts hold to those of the same name and type in a lane of another graph, and has everything else emit what it holds (FLOW 7).
+    /// Gives what its parts hold to those of the same name and type in a lane of another graph, and has everything else emit what it holds.
     pub(crate) async fn hand_over(&mut self, heirs: &mut Line, outlet: &mut Outlet) -> Result<(), Fallen> {
         for stage in 0..self.line.stages.len() {
-            let (line, outbox, now) = (&mut self.line, &mut self.outbox, self.now);
-            let walked = catch_unwind(AssertUnwindSafe(|| {
+            let call = |line: &mut Line, now: &mut Time, outbox: &mut Outbox| {
                 if !line.hand_over(stage, heirs) {
-                    line.flush_last(stage, now, outbox);
+                    line.flush_last(stage, *now, outbox);
                 }
-            }));
-            self.after(walked, None, outlet, 0).await?;
+            };
+            self.call(None, outlet, 0, call).await?;
         }
         outlet.release(0).await;
         Ok(())
     }
 
-    /// After a call: what came out goes on, or the lane has fallen.
-    async fn after(
+    /// One call of the parts, for the request at this place: what comes out goes on, or the lane has fallen.
+    async fn call(
         &mut self,
-        walked: std::thread::Result<()>,
         position: Option<u64>,
         outlet: &mut Outlet,
         turn: u64,
+        call: impl FnOnce(&mut Line, &mut Time, &mut Outbox),
     ) -> Result<(), Fallen> {
-        if walked.is_err() {
+        let (line, now, outbox) = (&mut self.line, &mut self.now, &mut self.outbox);
+        if catch_unwind(AssertUnwindSafe(|| call(line, now, outbox))).is_err() {
             self.seat.settling.fall();
             self.over = true;
             let mut at_hand = std::mem::take(&mut self.outbox.at_hand);

@@ -1,4 +1,4 @@
-//! From one graph to the next while records flow (FLOW 7). What is new is built and opened first; then every crew of lanes stops between two records, gives
+//! From one graph to the next while records flow. What is new is built and opened first; then every crew of lanes stops between two records, gives
 //! what it holds to its successor, and the stream goes on. Intakes, journal, queues and whatever did not change are not touched, so nobody is refused.
 
 use crate::{

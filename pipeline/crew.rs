@@ -6,7 +6,7 @@ use crate::{
     assemble::{Blueprint, Lines, Tier},
     backoff::Backoff,
     exchange::exchange,
-    inbox::{From, Inbox},
+    inbox::{Feed, Inbox},
     lane::{Fallen, Falls, Lane, Seat},
     ledger::Fate,
     line::Line,
@@ -147,7 +147,7 @@ impl Crew {
             && let Some(line) = front.pop()
         {
             let outlet = Outlet::new(Arc::clone(around), None, None);
-            let lane = lives(Arc::clone(blueprint), Tier::Front, seat, line, Inbox::new(From::Own(reader)), outlet).await?;
+            let lane = lives(Arc::clone(blueprint), Tier::Front, seat, line, Inbox::new(Feed::Own(reader)), outlet).await?;
             return Ok(lane.into_iter().collect());
         }
         let (ways, mut lanes) = seats(blueprint, seat, front, behind, token);
@@ -188,7 +188,7 @@ fn seats(blueprint: &Arc<Blueprint>, seat: Seat, front: Vec<Line>, behind: Vec<L
     let (before, after) = exchange(front.len(), behind.len(), &blueprint.accounts_behind());
     let mut before = before.into_iter().filter(|_| !behind.is_empty());
     let mut number = 0;
-    let mut begin = |tier: Tier, line: Line, from: From<'static>, outlet: Outlet| {
+    let mut begin = |tier: Tier, line: Line, from: Feed<'static>, outlet: Outlet| {
         let seat = Seat { number, ..seat.clone() };
         number += 1;
         let (blueprint, token) = (Arc::clone(blueprint), token.clone());
@@ -200,10 +200,10 @@ fn seats(blueprint: &Arc<Blueprint>, seat: Seat, front: Vec<Line>, behind: Vec<L
     for line in front {
         let (way, turns) = mpsc::channel(DEALT_TURNS_MAX);
         ways.push(way);
-        begin(Tier::Front, line, From::Dealt(turns), Outlet::new(Arc::clone(&around), order.clone(), before.next()));
+        begin(Tier::Front, line, Feed::Dealt(turns), Outlet::new(Arc::clone(&around), order.clone(), before.next()));
     }
     for (line, merged) in behind.into_iter().zip(after) {
-        begin(Tier::Behind, line, From::Merged(merged), Outlet::new(Arc::clone(&around), None, None));
+        begin(Tier::Behind, line, Feed::Merged(merged), Outlet::new(Arc::clone(&around), None, None));
     }
     (ways, lanes)
 }

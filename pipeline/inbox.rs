@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 
 /// The way into one lane. Stays where a lane falls and begins again by itself, with the turn that it was at.
 pub(crate) struct Inbox<'a> {
-    from: From<'a>,
+    from: Feed<'a>,
     /// Here, and not begun.
     next: Option<Turn>,
     at_hand: Option<Turn>,
 }
 
 /// Who gives the turns.
-pub(crate) enum From<'a> {
+pub(crate) enum Feed<'a> {
     /// The lane reads the stream itself.
     Own(&'a mut Reader),
     /// A reader deals to this lane and others.
@@ -26,7 +26,7 @@ pub(crate) enum From<'a> {
 }
 
 impl Inbox<'_> {
-    pub(crate) fn new(from: From<'_>) -> Inbox<'_> {
+    pub(crate) fn new(from: Feed<'_>) -> Inbox<'_> {
         Inbox { from, next: None, at_hand: None }
     }
 
@@ -39,9 +39,9 @@ impl Inbox<'_> {
             return;
         }
         self.next = match &mut self.from {
-            From::Own(reader) => return reader.ready().await,
-            From::Dealt(turns) => turns.recv().await,
-            From::Merged(merged) => merged.next().await,
+            Feed::Own(reader) => return reader.ready().await,
+            Feed::Dealt(turns) => turns.recv().await,
+            Feed::Merged(merged) => merged.next().await,
         };
         if self.next.is_none() {
             std::future::pending::<()>().await;
@@ -51,8 +51,8 @@ impl Inbox<'_> {
     /// Begins the next turn, if what was ready is one.
     pub(crate) async fn begin(&mut self) {
         self.at_hand = match &mut self.from {
-            From::Own(reader) => reader.turn().await,
-            From::Dealt(_) | From::Merged(_) => self.next.take(),
+            Feed::Own(reader) => reader.turn().await,
+            Feed::Dealt(_) | Feed::Merged(_) => self.next.take(),
         };
     }
 

@@ -24,6 +24,31 @@ impl TraceId {
         TraceId::of_bytes(&unhex::<16>(hex)?)
     }
 
+    /// From 32 hex digits of either case, or 16 for the low half alone, if it is not zero.
+    #[must_use]
+    pub fn of_hex_or_half(hex: &str) -> Option<TraceId> {
+        if hex.len() == 32 { TraceId::of_hex(hex) } else { SpanId::of_hex(hex).map(TraceId::of_half) }
+    }
+
+    fn of_half(SpanId(low): SpanId) -> TraceId {
+        let mut bytes = [0; 16];
+        bytes[8..].copy_from_slice(&low);
+        TraceId(bytes)
+    }
+
+    /// The high 64 bits; zero where only 64 bits of an id were written.
+    #[must_use]
+    pub fn high(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// Whether both can be one trace: the same id, or one is the low half of the other.
+    #[must_use]
+    pub fn meets(&self, other: &TraceId) -> bool {
+        self.low() == other.low() && (self.high() == other.high() || self.high() == 0 || other.high() == 0)
+    }
+
     /// The low 64 bits: the key of the trace window, in which 64-bit and 128-bit ids of one trace meet.
     #[must_use]
     pub fn low(&self) -> u64 {
@@ -52,18 +77,37 @@ impl SpanId {
     }
 }
 
+/// What each byte is worth as a hex digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+const NO_DIGIT: u8 = 0xff;
+
+/// Whether this is a hex digit of either case.
+pub(crate) fn is_hex(c: u8) -> bool {
+    DIGITS[usize::from(c)] != NO_DIGIT
+}
+
 fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
     let digits = hex.as_bytes();
     if digits.len() != 2 * N {
         return None;
     }
-    let mut out = [0; N];
+    let (mut out, mut all) = ([0; N], 0);
     for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        let digit = |c: &u8| char::from(*c).to_digit(16);
-        *byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        all |= high | low;
+        *byte = high << 4 | low & 0xf;
     }
-    Some(out)
+    // One look at the end: a byte that is no digit has high bits that no digit has.
+    (all < 16).then_some(out)
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -122,7 +122,11 @@ impl Layout {
             let mut of_resource = || *resource_lane.get_or_insert_with(|| lane_of(xxh3_64(record.resource.bytes()), lanes));
             let lane = match record.item {
                 Item::Span(span) => lane_of(span.trace_id().low(), lanes),
-                Item::Log(log) => ids::find(&log).map_or_else(of_resource, |found| lane_of(found.trace.low(), lanes)),
+                // What could be the trace of a log goes where that trace is, if there is one.
+                Item::Log(log) => {
+                    let trace = ids::find(&log).map(|found| found.trace).or_else(|| ids::candidate(&log));
+                    trace.map_or_else(of_resource, |trace| lane_of(trace.low(), lanes))
+                }
                 Item::Point(..) => of_resource(),
             };
             let piece = rest.first().copied().unwrap_or_else(|| walk.frame());

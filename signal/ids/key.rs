@@ -1,6 +1,6 @@
 //! The keys under which applications write their ids. One set for attributes, bodies and text: compared in lower case, without `. _ - /`, nesting joined.
 
-use super::{Form, Found, shape};
+use super::{Form, Found, Place, shape};
 use crate::{SpanId, TraceId};
 
 /// What a key holds.
@@ -18,15 +18,28 @@ enum Key {
     DatadogTrace,
     /// Decimal, or 16 hex digits.
     DatadogSpan,
-    /// A header that holds trace and span.
-    Header(fn(&str) -> Option<shape::Ids>),
+    /// A header that holds a trace and perhaps a span.
+    Header(Form, fn(&str) -> Option<shape::Ids>),
     /// 16 hex digits that go with a header.
     HeaderSpan,
 }
 
-/// What logging libraries put their context into.
-const WRAPPERS: &[&str] =
-    &["contextmap", "context", "mdc", "otel", "labels", "fields", "attributes", "properties", "extra", "httprequestheader"];
+/// What logging libraries put their context into, and servers the headers that they log.
+const WRAPPERS: &[&str] = &[
+    "contextmap",
+    "context",
+    "mdc",
+    "otel",
+    "labels",
+    "fields",
+    "attributes",
+    "properties",
+    "extra",
+    "httprequestheader",
+    "requestheaders",
+    "headers",
+    "http",
+];
 
 /// The key set.
 const KEYS: &[(&str, Key)] = &[
@@ -37,18 +50,26 @@ const KEYS: &[(&str, Key)] = &[
     ("ddspanid", Key::DatadogSpan),
     ("operationid", Key::Operation),
     ("operationparentid", Key::Span),
-    ("traceparent", Key::Header(shape::traceparent)),
-    ("b3", Key::Header(shape::b3)),
-    ("xb3traceid", Key::Header(shape::b3_trace)),
+    ("traceparent", Key::Header(Form::Traceparent, shape::traceparent)),
+    ("b3", Key::Header(Form::B3, shape::b3)),
+    ("xb3traceid", Key::Header(Form::B3, shape::b3_trace)),
     ("xb3spanid", Key::HeaderSpan),
-    ("xamzntraceid", Key::Header(shape::xray)),
-    ("xraytraceid", Key::Header(shape::xray)),
-    ("ubertraceid", Key::Header(shape::jaeger)),
-    ("xcloudtracecontext", Key::Header(shape::cloud_context)),
-    ("trace", Key::Header(shape::google)),
-    ("logginggoogleapiscomtrace", Key::Header(shape::google)),
+    ("xamzntraceid", Key::Header(Form::XRay, shape::xray)),
+    ("xraytraceid", Key::Header(Form::XRay, shape::xray)),
+    ("awsxraytraceid", Key::Header(Form::XRay, shape::xray)),
+    ("ubertraceid", Key::Header(Form::Jaeger, shape::jaeger)),
+    ("xcloudtracecontext", Key::Header(Form::Google, shape::cloud_context)),
+    ("trace", Key::Header(Form::Google, shape::google)),
+    ("logginggoogleapiscomtrace", Key::Header(Form::Google, shape::google)),
     ("logginggoogleapiscomspanid", Key::HeaderSpan),
 ];
+
+/// Whether a known key ends as this one does; most keys do not, and need no closer look.
+pub(super) fn may_name_an_id(key: &str) -> bool {
+    let [.., a, b] = key.as_bytes() else { return false };
+    // `id`, `b3`, `trace`, `traceparent`, `context`.
+    matches!([a.to_ascii_lowercase(), b.to_ascii_lowercase()], [b'i', b'd'] | [b'b', b'3'] | [b'c', b'e'] | [b'n' | b'x', b't'])
+}
 
 /// The keys that lead to a value, in the form in which they are compared.
 #[derive(Clone, Copy)]
@@ -73,10 +94,6 @@ impl Path {
 
     fn key(&self) -> Option<Key> {
         let mut rest = self.bytes.get(..self.length)?;
-        // How every known key ends; most attributes leave here.
-        if !matches!(rest, [.., b'i', b'd'] | [.., b'b', b'3'] | [.., b'n' | b'x', b't'] | [.., b't', b'r', b'a', b'c', b'e']) {
-            return None;
-        }
         loop {
             if let Some((_, key)) = KEYS.iter().find(|(name, _)| name.as_bytes() == rest) {
                 return Some(*key);
@@ -102,16 +119,10 @@ pub(super) struct Ids {
     header: Pair,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Pair {
-    trace: Option<TraceId>,
+    trace: Option<(TraceId, Form)>,
     span: Option<SpanId>,
-}
-
-impl Pair {
-    fn found(&self, form: Form) -> Option<Found> {
-        Some(Found { trace: self.trace?, span: self.span, form })
-    }
 }
 
 impl Ids {
@@ -119,29 +130,45 @@ impl Ids {
     pub(super) fn take(&mut self, path: &Path, value: Scalar<'_>) {
         let Some(key) = path.key() else { return };
         match (key, value) {
-            (Key::Trace, Scalar::Text(text)) => keep(&mut self.own.trace, shape::trace(text)),
-            (Key::Operation, Scalar::Text(text)) => keep(&mut self.own.trace, TraceId::of_hex(text)),
+            (Key::Trace, Scalar::Text(text)) => keep(&mut self.own.trace, of_form(Form::Key, shape::trace(text))),
+            (Key::Operation, Scalar::Text(text)) => keep(&mut self.own.trace, of_form(Form::Azure, TraceId::of_hex(text))),
             (Key::Span, Scalar::Text(text)) => keep(&mut self.own.span, SpanId::of_hex(text)),
             (Key::Transaction, Scalar::Text(text)) => keep(&mut self.transaction, SpanId::of_hex(text)),
-            (Key::DatadogTrace, Scalar::Text(text)) => keep(&mut self.datadog.trace, shape::datadog_trace(text)),
-            (Key::DatadogTrace, Scalar::Number(number)) => keep(&mut self.datadog.trace, shape::trace_of(number.into())),
+            (Key::DatadogTrace, Scalar::Text(text)) => keep(&mut self.datadog.trace, of_form(Form::Datadog, shape::datadog_trace(text))),
+            (Key::DatadogTrace, Scalar::Number(number)) => {
+                keep(&mut self.datadog.trace, of_form(Form::Datadog, shape::trace_of(number.into())));
+            }
             (Key::DatadogSpan, Scalar::Text(text)) => keep(&mut self.datadog.span, shape::datadog_span(text)),
             (Key::DatadogSpan, Scalar::Number(number)) => keep(&mut self.datadog.span, shape::span_of(number)),
             (Key::HeaderSpan, Scalar::Text(text)) => keep(&mut self.header.span, SpanId::of_hex(text)),
-            (Key::Header(parse), Scalar::Text(text)) => {
+            (Key::Header(form, parse), Scalar::Text(text)) => {
                 if let Some((trace, span)) = parse(text).filter(|_| self.header.trace.is_none()) {
-                    self.header = Pair { trace: Some(trace), span: span.or(self.header.span) };
+                    self.header = Pair { trace: Some((trace, form)), span: span.or(self.header.span) };
                 }
             }
             (_, Scalar::Number(_)) => {}
         }
     }
 
-    /// The ids of the first family that has a trace.
-    pub(super) fn found(&self) -> Option<Found> {
-        let own = self.own.found(Form::Key).map(|found| Found { span: found.span.or(self.transaction), ..found });
-        own.or_else(|| self.datadog.found(Form::Key)).or_else(|| self.header.found(Form::Header))
+    /// Whether nothing that follows could change what is found.
+    pub(super) fn are_complete(&self) -> bool {
+        self.own.trace.is_some() && self.own.span.is_some()
     }
+
+    /// The ids of the first family that has a trace.
+    pub(super) fn found(&self, place: Place) -> Option<Found> {
+        let own = Pair { span: self.own.span.or(self.transaction), ..self.own };
+        // Google's own entries have a plain `spanId` beside the trace's resource name.
+        let header = Pair { span: self.header.span.or(self.own.span), ..self.header };
+        [own, self.datadog, header].into_iter().find_map(|Pair { trace, span }| {
+            let (trace, form) = trace?;
+            Some(Found { trace, span, form, place })
+        })
+    }
+}
+
+fn of_form(form: Form, trace: Option<TraceId>) -> Option<(TraceId, Form)> {
+    trace.map(|trace| (trace, form))
 }
 
 fn keep<T>(slot: &mut Option<T>, found: Option<T>) {

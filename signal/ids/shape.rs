@@ -27,7 +27,7 @@ pub(super) fn trace(text: &str) -> Option<TraceId> {
 
 /// 32 hex digits, or 16 for the low half.
 pub(super) fn hex_trace(text: &str) -> Option<TraceId> {
-    if matches!(text.len(), 16 | 32) { trace_of(number(text, 16)?) } else { None }
+    TraceId::of_hex_or_half(text)
 }
 
 /// Datadog: decimal of up to 64 or of 128 bits, 32 hex digits, or 16 if one is a letter.
@@ -65,11 +65,12 @@ pub(super) fn b3_trace(text: &str) -> Option<Ids> {
     hex_trace(text).map(|trace| (trace, None))
 }
 
-/// X-Ray: `Root=1-<8>-<24>;Parent=<16>;Sampled=1` in any order, or the root's value alone.
+/// X-Ray: `Root=1-<8>-<24>;Parent=<16>;Sampled=1` in any order, or the root's value alone, which may have a span behind it: `1-<8>-<24>@<16>`.
 pub(super) fn xray(text: &str) -> Option<Ids> {
     let field = |name: &str| text.split(';').find_map(|part| part.trim().strip_prefix(name));
-    let trace = xray_trace(field("Root=").unwrap_or(text))?;
-    Some((trace, field("Parent=").and_then(SpanId::of_hex)))
+    let (root, span) = text.split_once('@').unwrap_or((text, ""));
+    let trace = xray_trace(field("Root=").unwrap_or(root))?;
+    Some((trace, SpanId::of_hex(field("Parent=").unwrap_or(span))))
 }
 
 /// `1-<8>-<24>`.
@@ -101,23 +102,35 @@ pub(super) fn google(text: &str) -> Option<Ids> {
     if project.contains('/') { None } else { TraceId::of_hex(trace).map(|trace| (trace, None)) }
 }
 
-/// Spring's `[app,<trace>,<span>]` and `[app,<trace>-<span>]`, and `[<32>-<16>]`; what stands between the brackets.
-/// Without an application before it a 64-bit trace is not taken, and with one it needs a letter: two numbers in brackets are common.
-pub(super) fn bracketed(inner: &str) -> Option<Ids> {
+/// New Relic: `NR-LINKING|<entity>|<host>|<trace>|<span>|<name>|`, the span perhaps empty; what stands from the first bar on.
+pub(super) fn new_relic(text: &str) -> Option<Ids> {
+    let mut parts = text.split('|').skip(3);
+    let (trace, span) = (TraceId::of_hex(parts.next()?)?, parts.next()?);
+    (span.is_empty() || span.len() == 16).then(|| (trace, SpanId::of_hex(span)))
+}
+
+/// Spring's `[app,<trace>,<span>]` and `[app,<trace>-<span>]`; what stands between the brackets.
+/// A 64-bit trace needs a letter: two numbers in brackets are common.
+pub(super) fn spring(inner: &str) -> Option<Ids> {
     let mut parts = inner.split(',').map(str::trim);
-    let (first, second, third) = (parts.next()?, parts.next(), parts.next());
-    let (trace, span) = match (second, third) {
-        (None, _) => first.split_once('-').filter(|(trace, _)| trace.len() == 32)?,
-        (Some(both), None) => both.split_once('-')?,
-        (Some(trace), Some(span)) => (trace, span),
+    let (_, second, third) = (parts.next()?, parts.next()?, parts.next());
+    let (trace, span) = match third {
+        None => second.split_once('-')?,
+        Some(span) => (second, span),
     };
     let is_named = trace.len() == 32 || trace.bytes().any(|c| c.is_ascii_alphabetic());
     let ids = (hex_trace(trace).filter(|_| is_named)?, Some(SpanId::of_hex(span)?));
     (parts.count() <= 1).then_some(ids)
 }
 
+/// `[<32>-<16>]`; what stands between the brackets.
+pub(super) fn brackets(inner: &str) -> Option<Ids> {
+    let (trace, span) = inner.split_once('-')?;
+    Some((TraceId::of_hex(trace)?, Some(SpanId::of_hex(span)?)))
+}
+
 fn is_hex(text: &str) -> bool {
-    text.bytes().all(|c| c.is_ascii_hexdigit())
+    text.bytes().all(crate::id::is_hex)
 }
 
 /// Digits alone, no sign; none where they are too many for 128 bits.

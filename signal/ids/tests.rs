@@ -53,7 +53,7 @@ fn otlp_s_fields_come_first() {
     let log =
         Proto { trace_id: vec![1; 16], span_id: vec![2; 8], attributes: pairs(map(&[("trace_id", TRACE.into())])), ..Proto::default() };
     let bytes = log.encode_to_vec();
-    let expected = Found { trace: TraceId([1; 16]), span: Some(SpanId([2; 8])), form: Form::Field };
+    let expected = Found { trace: TraceId([1; 16]), span: Some(SpanId([2; 8])), form: Form::Otlp, place: Place::Field };
     assert_eq!(find(&LogRecord::of(&bytes)), Some(expected));
 }
 
@@ -131,16 +131,18 @@ fn header_values_are_read() {
     }
     let captured = Value::List(vec![Value::Text(format!("00-{TRACE}-{SPAN}-01"))]);
     let found = found(map(&[("http.request.header.traceparent", captured)]), Value::Empty);
-    assert_eq!((written(found), found.map(|f| f.form)), (both, Some(Form::Header)));
+    assert_eq!((written(found), found.map(|f| f.form)), (both, Some(Form::Traceparent)));
 }
 
 #[test]
 fn a_key_goes_before_a_header_and_a_header_before_text() {
     let header = ("traceparent", Value::Text(format!("00-{}-{SPAN}-01", "a".repeat(32))));
-    let form = |attributes: &[(&str, Value)]| found(map(attributes), Value::Text(format!("trace_id={TRACE}"))).map(|f| f.form);
-    assert_eq!(form(&[header.clone(), ("trace_id", TRACE.into())]), Some(Form::Key));
-    assert_eq!(form(&[header]), Some(Form::Header));
-    assert_eq!(form(&[("md5", TRACE.into())]), Some(Form::Text));
+    let form = |attributes: &[(&str, Value)]| {
+        found(map(attributes), Value::Text(format!("trace_id={TRACE}"))).map(|f| (f.form.word(), f.place.word()))
+    };
+    assert_eq!(form(&[header.clone(), ("trace_id", TRACE.into())]), Some(("key", "attributes")));
+    assert_eq!(form(&[header]), Some(("traceparent", "attributes")));
+    assert_eq!(form(&[("md5", TRACE.into())]), Some(("key", "text")));
 }
 
 #[test]
@@ -178,7 +180,7 @@ fn ids_are_found_in_text() {
     let datadog = r#"{"dd":{"trace_id":255,"span_id":"16"},"message":"paid"}"#;
     assert_eq!(written(find_in_text(datadog)), "000000000000000000000000000000ff 0000000000000010");
     let message = Value::Map(map(&[("message", Value::Text(format!("trace_id={TRACE}")))]));
-    assert_eq!(found(vec![], message).map(|f| f.form), Some(Form::Text));
+    assert_eq!(found(vec![], message).map(|f| f.place), Some(Place::Text));
 }
 
 #[test]
@@ -220,11 +222,38 @@ fn look_alikes_are_not_taken() {
     assert_eq!(found(keys, Value::Empty), None);
 }
 
+#[test]
+fn a_64_bit_id_meets_the_128_bit_id_that_it_is_the_low_half_of() {
+    let id = |hex| TraceId::of_hex_or_half(hex).unwrap();
+    let (whole, half) = (id(TRACE), id("a3ce929d0e0e4736"));
+    assert_eq!((half.high(), half.low()), (0, whole.low()));
+    assert!(whole.meets(&half) && half.meets(&whole) && whole.meets(&whole));
+    assert!(!whole.meets(&id("4bf92f3577b34da7a3ce929d0e0e4736")) && !half.meets(&id("a3ce929d0e0e4737")));
+    assert_eq!(["", "0", "0000000000000000", "a3ce929d0e0e473g"].map(TraceId::of_hex_or_half), [None; 4]);
+}
+
 proptest::proptest! {
     #[test]
-    fn what_any_text_gives_is_an_id(text in "(?s)(.{0,8}|trace_?id|span|00-|Root=1-|\\[|\\]|,|=|:|\"|[0-9a-f]{32}|[0-9a-f]{16}|projects/){0,12}") {
-        if let Some(found) = find_in_text(&text) {
-            proptest::prop_assert!(found.trace != TraceId::default() && found.span != Some(SpanId::default()));
-        }
+    fn what_any_text_gives_is_an_id(text in "(?s)(.{0,8}|trace_?id|span|00-|Root=1-|NR-LINKING|b3|\\[|\\]|,|=|:|\"|\\{|\\||[0-9a-f]{32}|[0-9a-f]{16}|projects/){0,12}") {
+        let found = find_in_text(&text).map(|found| (found.trace, found.span));
+        proptest::prop_assert!(found.is_none_or(|(trace, span)| trace != TraceId::default() && span != Some(SpanId::default())));
+        proptest::prop_assert_ne!(candidate_in_text(&text), Some(TraceId::default()));
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+        let log = LogRecord::of(&bytes);
+        let (found, candidate) = (find(&log), candidate(&log));
+        proptest::prop_assert!(found.is_none_or(|found| found.trace != TraceId::default()) && candidate != Some(TraceId::default()));
+        let text = String::from_utf8_lossy(&bytes);
+        proptest::prop_assert!(find_in_text(&text).is_none_or(|found| found.trace != TraceId::default()));
+    }
+
+    #[test]
+    fn an_id_is_found_whatever_stands_around_it(before in "[^{]{0,40}", after in ".{0,40}", trace in "[1-9a-f][0-9a-f]{31}", span in "[1-9a-f][0-9a-f]{15}") {
+        let text = format!("{before} trace_id={trace} span_id={span} {after}");
+        // Only a line that is JSON or names a trace before this one may say otherwise.
+        let named = find_in_text(&before).is_some();
+        proptest::prop_assert!(named || written(find_in_text(&text)) == format!("{trace} {span}"), "{text}");
     }
 }

@@ -47,6 +47,7 @@ pub fn what_is_checked_is_read<Request: Message + Default>(signal: Signal, raw: 
         attributes.for_each(|(_, value)| drop(value.display()));
         if let Item::Log(log) = record.item {
             assert!(ids::find(&log).is_none_or(|found| found.trace != TraceId::default()));
+            assert_ne!(ids::candidate(&log), Some(TraceId::default()));
         }
     }
 }
@@ -78,6 +79,7 @@ pub fn found_ids_are_ids(text: &str) {
         assert_ne!(found.trace, TraceId::default());
         assert_ne!(found.span, Some(SpanId::default()));
     }
+    assert_ne!(ids::candidate_in_text(text), Some(TraceId::default()));
 }
 
 /// Any output of a process: joining loses no line, every record is one that `check` takes, and none is longer than allowed.

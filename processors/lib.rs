@@ -8,6 +8,7 @@ pub mod filter;
 mod kit;
 mod lately;
 pub mod sample;
+mod slab;
 pub mod transform;
 
 use pipeline::{Entry, catalog::processor};

@@ -70,6 +70,18 @@ impl Ack {
         Ack(SmallVec::from_iter([Arc::new(promise)]))
     }
 
+    /// Copies of all promises that these carry, each once.
+    #[must_use]
+    pub fn of_all<'a>(acks: impl Iterator<Item = &'a Ack>) -> Ack {
+        let mut all = Ack::default();
+        acks.for_each(|ack| all.0.extend(ack.0.iter().cloned()));
+        if all.0.len() > 1 {
+            all.0.sort_by_key(address);
+            all.0.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        }
+        all
+    }
+
     /// Remembers how one copy ended; a worse outcome recorded by another copy stays.
     pub fn record(&self, outcome: Outcome) {
         for promise in &self.0 {
@@ -124,6 +136,9 @@ mod tests {
             given.sort_unstable();
             given.dedup();
             prop_assert_eq!(all.0.len(), given.len());
+            let again = Ack::of_all(promises.iter().filter(|promise| given.contains(&promises.iter().position(|one| std::ptr::eq(one, *promise)).unwrap_or(99))));
+            prop_assert_eq!(again.0.len(), given.len());
+            drop(again);
             drop(promises);
             for (n, times) in settled.iter().enumerate() {
                 prop_assert_eq!(times.load(Ordering::SeqCst), usize::from(!given.contains(&n)));

@@ -24,11 +24,13 @@ pub enum Ordinals {
 
 impl Ordinals {
     /// Of these records, in this order.
-    pub(crate) fn of(ordinals: Vec<u32>) -> Ordinals {
+    #[must_use]
+    pub fn of(ordinals: impl IntoIterator<Item = u32>) -> Ordinals {
+        let ordinals: SmallVec<[u32; 32]> = ordinals.into_iter().collect();
         let first = ordinals.first().copied().unwrap_or(0);
         let run =
             ordinals.iter().enumerate().all(|(i, ordinal)| u32::try_from(i).ok().and_then(|i| first.checked_add(i)) == Some(*ordinal));
-        if run { Ordinals::From(first) } else { Ordinals::These(ordinals.into()) }
+        if run { Ordinals::From(first) } else { Ordinals::These(ordinals.as_slice().into()) }
     }
 }
 

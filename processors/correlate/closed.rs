@@ -5,19 +5,19 @@ use signal::{Decision, Origin, Time, TraceId};
 use std::time::Duration;
 
 /// The memory of closed traces; of those from before a restart, the last record that belonged to each.
-pub(super) struct Closed(Lately<(), Option<Origin>>);
+pub(super) struct ClosedLately(Lately<(), Option<Origin>>);
 
-impl Closed {
-    pub(super) fn new(length: Duration, traces_max: usize) -> Closed {
-        Closed(Lately::new(length, traces_max))
+impl ClosedLately {
+    pub(super) fn new(length: Duration, traces_max: usize) -> ClosedLately {
+        ClosedLately(Lately::new(length, traces_max))
     }
 
-    pub(super) fn release(&mut self) -> Closed {
-        Closed(self.0.release())
+    pub(super) fn release(&mut self) -> ClosedLately {
+        ClosedLately(self.0.release())
     }
 
     /// The traces that an older graph closed.
-    pub(super) fn adopt(&mut self, other: Closed) {
+    pub(super) fn adopt(&mut self, other: ClosedLately) {
         self.0.adopt(other.0);
     }
 

@@ -1,6 +1,7 @@
 //! What a closed trace tells its logs and spans. Only absent keys are set: nothing that the application wrote is overwritten.
 
-use signal::{Edit, Item, Part, Record, SpanId, Trace, Value, ids, text, view::LogRecord};
+use super::closing::Closed;
+use signal::{Edit, Item, Part, Record, SpanId, Trace, Value, text, view::LogRecord};
 use std::collections::HashMap;
 
 /// Bytes of the message copied to a span.
@@ -23,22 +24,16 @@ struct Count {
 }
 
 /// The trace with its logs and spans told about each other. A trace without logs is left as it is.
-pub(super) fn enriched(mut trace: Trace) -> Trace {
+pub(super) fn enriched(closed: Closed) -> Trace {
+    let Closed { mut trace, spans_of_logs } = closed;
     if trace.logs.is_empty() {
         return trace;
     }
     let spans = told_by_spans(&trace);
-    // Asked once: what text says takes a while to read.
-    let found: Vec<Option<ids::Found>> = trace.logs.records().map(|record| found(&record)).collect();
-    let counts = counted_by_span(&trace, &found);
+    let counts = counted_by_span(&trace, &spans_of_logs);
     tell_spans(&mut trace, &counts);
-    tell_logs(&mut trace, &spans, &found);
+    tell_logs(&mut trace, &spans, &spans_of_logs);
     trace
-}
-
-fn found(record: &Record<'_>) -> Option<ids::Found> {
-    let Item::Log(log) = &record.item else { return None };
-    ids::find(log)
 }
 
 fn told_by_spans(trace: &Trace) -> HashMap<SpanId, Told> {
@@ -58,11 +53,11 @@ fn told_by_spans(trace: &Trace) -> HashMap<SpanId, Told> {
     trace.spans.records().filter_map(of_span).collect()
 }
 
-fn counted_by_span(trace: &Trace, found: &[Option<ids::Found>]) -> HashMap<Option<SpanId>, Count> {
+fn counted_by_span(trace: &Trace, spans_of_logs: &[Option<SpanId>]) -> HashMap<Option<SpanId>, Count> {
     let mut counts: HashMap<Option<SpanId>, Count> = HashMap::new();
-    for (record, found) in trace.logs.records().zip(found) {
+    for (record, span) in trace.logs.records().zip(spans_of_logs) {
         let Item::Log(log) = record.item else { continue };
-        let count = counts.entry(found.and_then(|found| found.span)).or_default();
+        let count = counts.entry(*span).or_default();
         count.logs += 1;
         if log.is_error() {
             count.errors += 1;
@@ -89,16 +84,16 @@ fn tell_spans(trace: &mut Trace, counts: &HashMap<Option<SpanId>, Count>) {
     });
 }
 
-fn tell_logs(trace: &mut Trace, spans: &HashMap<SpanId, Told>, found: &[Option<ids::Found>]) {
+fn tell_logs(trace: &mut Trace, spans: &HashMap<SpanId, Told>, spans_of_logs: &[Option<SpanId>]) {
     let facts = std::sync::Arc::clone(&trace.facts);
     let (id, part, spanless) = (trace.id, trace.part, trace.spans.is_empty());
     // In the order of the records.
-    let mut found = found.iter();
+    let mut spans_of_logs = spans_of_logs.iter();
     trace.logs.edit(|record, edit| {
-        let found = found.next().copied().flatten();
+        let span_id = spans_of_logs.next().copied().flatten();
         let Item::Log(log) = record.item else { return };
-        let span = found.and_then(|f| f.span).and_then(|s| spans.get(&s));
-        promote_ids(&log, id, found, edit);
+        let span = span_id.and_then(|id| spans.get(&id));
+        promote_ids(&log, id, span_id, edit);
         let mut set = |key: &str, value: Value| set_absent(&record, edit, key, value);
         set("correlation.state", state(part, spanless).into());
         set("trace.error", Value::Bool(facts.error()));
@@ -123,9 +118,9 @@ fn tell_logs(trace: &mut Trace, spans: &HashMap<SpanId, Told>, found: &[Option<i
 }
 
 /// Writes ids that were found outside OTLP's fields into them, in the 128-bit form that the trace is known by.
-fn promote_ids(log: &LogRecord<'_>, id: signal::TraceId, found: Option<ids::Found>, edit: &mut Edit) {
+fn promote_ids(log: &LogRecord<'_>, id: signal::TraceId, span: Option<SpanId>, edit: &mut Edit) {
     if log.trace_id().is_none() {
-        edit.set_ids(id, log.span_id().or(found.and_then(|f| f.span)));
+        edit.set_ids(id, log.span_id().or(span));
     }
 }
 

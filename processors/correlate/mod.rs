@@ -2,25 +2,26 @@
 //! All deadlines count from arrival, on the stream's clock.
 
 mod closed;
+mod closing;
+mod completeness;
 mod enrich;
-mod gathering;
-mod learning;
+mod open;
+mod sources;
 mod span_ids;
 #[cfg(test)]
 mod tests;
+mod wheel;
 mod window;
 
-use closed::Closed;
+use crate::by_trace::ByTrace;
+use closed::ClosedLately;
 use config::{Bytes, Fault, Period};
 use pipeline::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Shape, State};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::{
-    Batch, ClosedBy, Decision, Flow, Heading, Headings, Item, Kinds, Ordinals, Part, Record, Sheaf, Signal, Time, Trace, TraceId, ids,
-};
-use smallvec::SmallVec;
-use std::{collections::HashMap, time::Duration};
-use window::Window;
+use signal::{Batch, ClosedBy, Decision, Flow, Item, Kinds, Record, Signal, SpanId, Time, Trace, TraceId, ids};
+use std::time::Duration;
+use window::{Arrival, Owner, Taking, Window};
 
 /// Joins the spans and logs of a trace. Logs without a trace id, and metrics, pass through.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -102,10 +103,9 @@ impl Component for Correlate {
             .map_or(context.memory.window_bytes_max, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX) / context.memory.lanes.max(1));
         Ok(Box::new(Correlating {
             window: Window::new(self.close, self.caps, limit),
-            closed: Closed::new(self.remember.0, (limit / CLOSED_BYTES).max(CLOSED_MIN)),
+            closed: ClosedLately::new(self.remember.0, (limit / CLOSED_BYTES).max(CLOSED_MIN)),
             late: Vec::new(),
-            late_at: HashMap::new(),
-            chunks: 0,
+            late_at: ByTrace::default(),
         }))
     }
 }
@@ -116,13 +116,11 @@ const CLOSED_MIN: usize = 1 << 14;
 
 struct Correlating {
     window: Window,
-    closed: Closed,
-    /// Traces of the flow at hand whose records came too late, each once.
-    late: Vec<(TraceId, gathering::Gathering)>,
-    /// Where in `late` a trace is.
-    late_at: HashMap<TraceId, usize>,
-    /// Chunks seen: a number tells one from the next where neither has an origin.
-    chunks: u64,
+    closed: ClosedLately,
+    /// Places in the window of traces of the flow at hand whose records came too late, each once.
+    late: Vec<u32>,
+    /// Where in the window the late part of a trace is.
+    late_at: ByTrace<u32>,
 }
 
 impl Processor for Correlating {
@@ -168,14 +166,13 @@ impl Processor for Correlating {
     }
 
     fn release(&mut self) -> Option<State> {
-        Some(Box::new((self.window.release(), self.closed.release(), self.chunks)))
+        Some(Box::new((self.window.release(), self.closed.release())))
     }
 
     fn adopt(&mut self, state: State) -> Result<(), State> {
-        let (window, closed, chunks) = *state.downcast::<(Window, Closed, u64)>()?;
+        let (window, closed) = *state.downcast::<(Window, ClosedLately)>()?;
         self.window.adopt(window);
         self.closed.adopt(closed);
-        self.chunks = chunks;
         Ok(())
     }
 }
@@ -186,43 +183,51 @@ const TRACES_A_FLOW: usize = 256;
 impl Correlating {
     /// Moves the records that belong to a trace into the window and returns those that do not.
     fn take(&mut self, mut batch: Batch, now: Time) -> Batch {
-        let ack = batch.ack().clone();
-        let mut taken = Vec::with_capacity(batch.len());
+        let mut stays = Vec::new();
+        let mut seen = 0;
         for chunk in batch.chunks() {
-            self.chunks += 1;
-            let mut headings = Headings::default();
-            for (n, record) in chunk.records(batch.signal()).enumerate() {
-                let id = trace_of(&record);
-                taken.push(id.is_some());
-                let Some(id) = id else { continue };
-                let heading = headings.of(&record);
-                let place = Arrival { chunk, heading, number: self.chunks, ordinal: chunk.ordinal(n), ack: &ack, now };
-                if self.closed.has(id, chunk.origin(), now) && !self.window.holds(id) {
-                    self.push_late(id, &record, &place);
-                } else {
-                    self.window.push(id, &record, &place);
+            let mut taking = Taking::new(chunk, batch.ack(), now);
+            for (number, record) in chunk.records(batch.signal()).enumerate() {
+                match trace_of(&record) {
+                    Some((id, span)) => self.take_record(id, &Arrival { record: &record, number, span }, chunk, &mut taking, now),
+                    None => stays.push(seen),
                 }
+                seen += 1;
             }
         }
-        let mut taken = taken.into_iter();
-        batch.retain(|_| taken.next() != Some(true));
+        if stays.is_empty() {
+            return Batch::empty(batch.signal());
+        }
+        let (mut stays, mut at) = (stays.into_iter().peekable(), 0);
+        batch.retain(|_| {
+            at += 1;
+            stays.next_if_eq(&(at - 1)).is_some()
+        });
         batch
     }
 
-    fn push_late(&mut self, id: TraceId, record: &Record<'_>, place: &Arrival<'_>) {
-        let index = *self.late_at.entry(id).or_insert_with(|| {
-            self.late.push((id, gathering::Gathering::new(place.now)));
-            self.late.len() - 1
-        });
-        if let Some((_, gathering)) = self.late.get_mut(index) {
-            gathering.push(record, place);
+    fn take_record<'a>(&mut self, id: TraceId, arrival: &Arrival<'_, 'a>, chunk: &signal::Chunk, taking: &mut Taking<'a>, now: Time) {
+        match self.window.find(id) {
+            Owner::One(number) => self.window.push(number, id, arrival, taking),
+            Owner::Nobody if self.closed.has(id, chunk.origin(), now) => {
+                let (window, late) = (&mut self.window, &mut self.late);
+                let number = *self.late_at.entry(id.low()).or_insert_with(|| {
+                    late.push(window.open_late(id, now));
+                    late.last().copied().unwrap_or_default()
+                });
+                self.window.add(number, id, arrival, taking);
+            }
+            Owner::Nobody | Owner::Several => {
+                let number = self.window.open(id, now);
+                self.window.push(number, id, arrival, taking);
+            }
         }
     }
 
     fn send_late(&mut self, out: &mut Out<'_>) {
         self.late_at.clear();
-        let traces: Vec<Trace> =
-            self.late.drain(..).map(|(id, gathering)| enrich::enriched(gathering.close(id, Part::Late, ClosedBy::Idle))).collect();
+        let window = &mut self.window;
+        let traces: Vec<Trace> = self.late.drain(..).map(|number| enrich::enriched(window.close_late(number))).collect();
         if !traces.is_empty() {
             out.send(Flow::Traces(traces));
         }
@@ -240,59 +245,19 @@ impl Correlating {
         }
     }
 
-    fn send_closed(&mut self, traces: Vec<Trace>, now: Time, out: &mut Out<'_>) {
-        for trace in &traces {
-            self.closed.remember(trace.id, now);
+    fn send_closed(&mut self, closed: Vec<closing::Closed>, now: Time, out: &mut Out<'_>) {
+        for closed in &closed {
+            self.closed.remember(closed.trace.id, now);
         }
-        out.send(Flow::Traces(traces.into_iter().map(enrich::enriched).collect()));
+        out.send(Flow::Traces(closed.into_iter().map(enrich::enriched).collect()));
     }
 }
 
-/// Where a record came from, for its identity and its promise.
-struct Arrival<'a> {
-    chunk: &'a signal::Chunk,
-    heading: &'a Heading,
-    number: u64,
-    ordinal: u32,
-    ack: &'a signal::Ack,
-    now: Time,
-}
-
-/// The trace that a span or log belongs to.
-fn trace_of(record: &Record<'_>) -> Option<TraceId> {
+/// The trace that a span or log belongs to, and its span.
+fn trace_of(record: &Record<'_>) -> Option<(TraceId, Option<SpanId>)> {
     match &record.item {
-        Item::Span(span) => Some(span.trace_id()),
-        Item::Log(log) => ids::find(log).map(|found| found.trace),
+        Item::Span(span) => Some((span.trace_id(), Some(span.span_id()))),
+        Item::Log(log) => ids::find(log).map(|found| (found.trace, found.span)),
         Item::Point(..) => None,
-    }
-}
-
-/// Records of one trace out of one chunk: what becomes a chunk of the closed trace.
-struct Slice {
-    sheaf: Sheaf,
-    origin: Option<signal::Origin>,
-    arrived: Time,
-    ordinals: SmallVec<[u32; 4]>,
-}
-
-impl Slice {
-    fn of(chunk: &signal::Chunk) -> Slice {
-        Slice { sheaf: Sheaf::default(), origin: chunk.origin(), arrived: chunk.arrived(), ordinals: SmallVec::new() }
-    }
-
-    /// Returns by how many bytes it grew.
-    fn push(&mut self, record: &Record<'_>, place: &Arrival<'_>) -> usize {
-        self.ordinals.push(place.ordinal);
-        self.sheaf.push(place.heading, record) + size_of::<u32>()
-    }
-
-    fn into_chunk(self) -> signal::Chunk {
-        let records = self.ordinals.len();
-        let run = self.ordinals.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]));
-        let ordinals = match self.ordinals.first() {
-            Some(first) if run => Ordinals::From(*first),
-            _ => Ordinals::These(self.ordinals.into_vec().into()),
-        };
-        signal::Chunk::new(self.sheaf.finish(), records, self.origin, ordinals, self.arrived)
     }
 }

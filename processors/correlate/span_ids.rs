@@ -19,6 +19,12 @@ impl SpanIds {
         self.many.as_ref().map_or(self.few.is_empty(), |many| many.is_empty())
     }
 
+    /// Forgets all, and keeps the memory for a few.
+    pub(super) fn clear(&mut self) {
+        self.few.clear();
+        self.many = None;
+    }
+
     pub(super) fn contains(&self, id: &SpanId) -> bool {
         self.many.as_ref().map_or_else(|| self.few.contains(id), |many| many.contains(id))
     }

@@ -1,39 +1,75 @@
 //! The table of open traces: who is open, when each is to be closed, and how much memory all of them hold.
 //! Keyed by the low 64 bits of the trace id, so that a 64-bit and a 128-bit id of one trace meet.
 
-use super::{Arrival, Caps, Close, gathering::Gathering};
-use crate::by_trace::ByTrace;
+use super::{
+    Caps, Close,
+    closing::{Closed, closed},
+    completeness::Completeness,
+    open::{Complete, LOG, Open, SHORT},
+    sources::Sources,
+    wheel::{NONE, Wheel},
+};
+use crate::{by_trace::ByTrace, slab::Slab};
 use pipeline::Held;
-use signal::{ClosedBy, Part, Record, Time, Trace, TraceId};
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+use signal::{
+    Ack, Chunk, ClosedBy, Part, Record, Segments, SpanId, Time, TraceId,
+    segments::{Note, Under},
 };
 
-/// Entries for closed traces that a line may have at least.
-const LINE_MIN: usize = 1_024;
+/// Allocated for an open trace beside its records: its header and its entry in the table, which has up to twice the room it needs.
+const TRACE_BYTES: usize = size_of::<Open>() + 34;
 
 /// Open traces.
 pub(super) struct Window {
     close: Close,
     caps: Caps,
     bytes_max: usize,
-    /// Boxed, since a table has twice the room it needs at times.
-    open: ByTrace<Box<Open>>,
-    /// Deadlines, possibly out of date: a trace's own deadline decides, and an entry that came too early is put back.
-    deadlines: BinaryHeap<Reverse<(Time, u64)>>,
-    /// Keys in order of arrival; those no longer open are skipped.
-    oldest: VecDeque<(Time, u64)>,
-    /// Keys of traces over a cap.
-    over: Vec<u64>,
-    held: Held,
+    /// The first of those whose id has this low half.
+    table: ByTrace<u32>,
+    open: Slab<Open>,
+    wheel: Wheel,
+    oldest: u32,
+    youngest: u32,
+    /// Those that have reached a cap.
+    over: Vec<u32>,
+    segments: Segments,
+    sources: Sources,
+    completeness: Completeness,
+    spans: usize,
+    logs: usize,
 }
 
-struct Open {
-    id: TraceId,
-    gathering: Gathering,
-    /// The earliest deadline of this trace in the heap.
-    queued: Time,
+/// The chunk whose records are being taken.
+pub(super) struct Taking<'a> {
+    chunk: &'a Chunk,
+    ack: &'a Ack,
+    now: Time,
+    /// Its number among the sources, once one of its records was held.
+    source: Option<u32>,
+    last: Option<(Record<'a>, Under)>,
+}
+
+impl<'a> Taking<'a> {
+    pub(super) fn new(chunk: &'a Chunk, ack: &'a Ack, now: Time) -> Taking<'a> {
+        Taking { chunk, ack, now, source: None, last: None }
+    }
+}
+
+/// A record that belongs to a trace: where it is in its chunk, and the span that it is, or that it is a log of.
+pub(super) struct Arrival<'r, 'a> {
+    pub(super) record: &'r Record<'a>,
+    pub(super) number: usize,
+    pub(super) span: Option<SpanId>,
+}
+
+/// Whose an id is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// An open trace, by its number.
+    One(u32),
+    /// Several have its 64 bits.
+    Several,
+    Nobody,
 }
 
 impl Window {
@@ -42,109 +78,174 @@ impl Window {
             close,
             caps,
             bytes_max,
-            open: ByTrace::default(),
-            deadlines: BinaryHeap::new(),
-            oldest: VecDeque::new(),
+            table: ByTrace::default(),
+            open: Slab::default(),
+            wheel: Wheel::default(),
+            oldest: NONE,
+            youngest: NONE,
             over: Vec::new(),
-            held: Held::NONE,
+            segments: Segments::new(bytes_max),
+            sources: Sources::default(),
+            completeness: Completeness::default(),
+            spans: 0,
+            logs: 0,
         }
-    }
-
-    pub(super) fn holds(&self, id: TraceId) -> bool {
-        self.open.contains_key(&id.low())
     }
 
     pub(super) fn held(&self) -> Held {
-        self.held
+        let bytes = self.segments.bytes() + self.sources.bytes() + self.open.len() * TRACE_BYTES;
+        Held { spans: self.spans, logs: self.logs, points: 0, bytes }
     }
 
-    pub(super) fn push(&mut self, id: TraceId, record: &Record<'_>, place: &Arrival<'_>) {
-        let key = id.low();
-        let open = self.open.entry(key).or_insert_with(|| {
-            self.oldest.push_back((place.now, key));
-            let gathering = Gathering::new(place.now);
-            self.held.bytes += gathering.bytes();
-            Box::new(Open { id, gathering, queued: Time(u64::MAX) })
-        });
+    /// Which open trace has this id: the one with the same 128 bits or, where either has only 64, the only one with these.
+    pub(super) fn find(&self, id: TraceId) -> Owner {
+        let (mut number, mut found) = (self.table.get(&id.low()).copied().unwrap_or(NONE), Owner::Nobody);
+        while let Some(open) = self.open.get(number).filter(|_| number != NONE) {
+            if open.id == id {
+                return Owner::One(number);
+            }
+            if is_short(open.id) || is_short(id) {
+                found = if found == Owner::Nobody { Owner::One(number) } else { Owner::Several };
+            }
+            number = open.same;
+        }
+        found
+    }
+
+    /// Opens a trace.
+    pub(super) fn open(&mut self, id: TraceId, now: Time) -> u32 {
+        let number = self.open.insert(Open::new(id, now));
+        let same = self.table.insert(id.low(), number).unwrap_or(NONE);
+        let older = std::mem::replace(&mut self.youngest, number);
+        match self.open.get_mut(older).filter(|_| older != NONE) {
+            Some(before) => before.younger = number,
+            None => self.oldest = number,
+        }
+        if let Some(open) = self.open.get_mut(number) {
+            (open.same, open.older) = (same, older);
+        }
+        number
+    }
+
+    /// A place for the late part of a trace, which is in no table and comes up at no time.
+    pub(super) fn open_late(&mut self, id: TraceId, now: Time) -> u32 {
+        self.open.insert(Open::new(id, now))
+    }
+
+    /// Adds a record to an open trace.
+    pub(super) fn push<'a>(&mut self, number: u32, id: TraceId, arrival: &Arrival<'_, 'a>, taking: &mut Taking<'a>) {
+        self.add(number, id, arrival, taking);
+        let Some(open) = self.open.get_mut(number) else { return };
+        if !open.over && is_over(&self.caps, open) {
+            open.over = true;
+            self.over.push(number);
+        }
+        let (due, timer) = (deadline(&self.close, open).0, open.timer);
+        if self.wheel.is_earlier(&timer, due) {
+            self.wheel.set(&mut self.open, number, due, taking.now);
+        }
+    }
+
+    /// Adds a record to a trace, whether it is in the table or not.
+    pub(super) fn add<'a>(&mut self, number: u32, id: TraceId, arrival: &Arrival<'_, 'a>, taking: &mut Taking<'a>) {
+        let Some(open) = self.open.get_mut(number) else { return };
+        let source = *taking.source.get_or_insert_with(|| self.sources.begin(taking.chunk, taking.ack, taking.now));
+        self.sources.hold(source);
+        let note = Note {
+            owner: number,
+            source,
+            ordinal: taking.chunk.ordinal(arrival.number),
+            flags: if is_short(id) { SHORT } else { 0 },
+            span: arrival.span.map_or(0, |span| u64::from_be_bytes(span.0)),
+            parent: 0,
+        };
+        let note = open.learn(arrival.record, note, taking.now);
+        if note.flags & LOG == 0 {
+            self.spans += 1;
+        } else {
+            self.logs += 1;
+        }
         // The 128-bit form is the better name for a trace that was first seen under its low half.
         open.id = open.id.max(id);
-        let (spans, logs) = (open.gathering.spans(), open.gathering.logs());
-        self.held.bytes += open.gathering.push(record, place);
-        self.held.spans += (open.gathering.spans() - spans) as usize;
-        self.held.logs += (open.gathering.logs() - logs) as usize;
-        let (deadline, _) = deadline(&self.close, &open.gathering);
-        if deadline < open.queued {
-            open.queued = deadline;
-            self.deadlines.push(Reverse((deadline, key)));
-        }
-        if is_over(&self.caps, &open.gathering) && self.over.last() != Some(&key) {
-            self.over.push(key);
-        }
+        let under = self.segments.under(arrival.record, &mut taking.last);
+        self.segments.push(&mut open.chain, under, note, arrival.record);
     }
 
-    /// All open traces; none is open here afterwards.
+    /// Everything that it holds; nothing is open here afterwards.
     pub(super) fn release(&mut self) -> Window {
         std::mem::replace(self, Window::new(self.close, self.caps, self.bytes_max))
     }
 
     /// Goes on with traces that another window gathered: deadlines, caps and the limit are those of this one.
     pub(super) fn adopt(&mut self, other: Window) {
-        let Window { open, oldest, held, .. } = other;
-        (self.open, self.oldest, self.held) = (open, oldest, held);
-        for (key, open) in &mut self.open {
-            (open.queued, _) = deadline(&self.close, &open.gathering);
-            self.deadlines.push(Reverse((open.queued, *key)));
-            if is_over(&self.caps, &open.gathering) {
-                self.over.push(*key);
-            }
+        let (close, caps, bytes_max) = (self.close, self.caps, self.bytes_max);
+        *self = Window { close, caps, bytes_max, wheel: Wheel::default(), over: Vec::new(), ..other };
+        let mut number = self.oldest;
+        while let Some(open) = self.open.get_mut(number).filter(|_| number != NONE) {
+            let (due, younger) = (deadline(&close, open).0, open.younger);
+            open.over = is_over(&caps, open);
+            self.over.extend(open.over.then_some(number));
+            // The old wheel is gone with its lists.
+            open.timer = super::wheel::Entry::default();
+            let last = open.last;
+            self.wheel.set(&mut self.open, number, due, last);
+            number = younger;
         }
     }
 
     /// When the next trace may be due; it may turn out that it is not.
     pub(super) fn due(&self) -> Option<Time> {
-        self.deadlines.peek().map(|Reverse((time, _))| *time)
+        self.wheel.due()
     }
 
     /// Closes up to `max` traces whose time has come.
-    pub(super) fn close_due(&mut self, now: Time, max: usize) -> Vec<Trace> {
+    pub(super) fn close_due(&mut self, now: Time, max: usize) -> Vec<Closed> {
         let mut closed = Vec::new();
         while closed.len() < max {
-            let Some(Reverse((time, key))) = self.deadlines.peek().copied() else { break };
-            if time > now {
-                break;
-            }
-            self.deadlines.pop();
-            let Some(open) = self.open.get_mut(&key).filter(|open| open.queued == time) else { continue };
-            let (deadline, by) = deadline(&self.close, &open.gathering);
-            if deadline > now {
-                open.queued = deadline;
-                self.deadlines.push(Reverse((deadline, key)));
+            let Some(number) = self.wheel.next(&mut self.open, now) else { break };
+            let (due, by) = self.look_at(number, now);
+            if due > now {
+                self.wheel.set(&mut self.open, number, due, now);
             } else {
-                closed.extend(self.close(key, Part::Whole, by));
+                closed.extend(self.close(number, Part::Whole, by));
             }
         }
+        self.compact();
         closed
     }
 
-    /// Closes up to `max` of the oldest traces before their time.
-    pub(super) fn close_oldest(&mut self, by: ClosedBy, max: usize) -> Vec<Trace> {
-        let mut closed = Vec::new();
-        while closed.len() < max {
-            let Some((first, key)) = self.oldest.pop_front() else { break };
-            if self.open.get(&key).is_some_and(|open| open.gathering.first == first) {
-                closed.extend(self.close(key, Part::Early, by));
-            }
+    /// When a trace that has come up is to be closed and why; looks through its spans where that hangs on whether it is complete.
+    fn look_at(&mut self, number: u32, now: Time) -> (Time, ClosedBy) {
+        let Some(open) = self.open.get_mut(number) else { return (now, ClosedBy::Idle) };
+        let (due, by) = deadline(&self.close, open);
+        if due > now || by != ClosedBy::Root || matches!(open.complete, Complete::Since(_)) {
+            return (due, by);
         }
+        let sources = &self.sources;
+        let spans = self.segments.notes(&open.chain).filter(|note| note.flags & LOG == 0);
+        let timed = spans.map(|note| (note, sources.get(note.source).map_or(open.last, |source| source.taken)));
+        open.complete = self.completeness.since(timed).map_or(Complete::No, Complete::Since);
+        deadline(&self.close, open)
+    }
+
+    /// Closes up to `max` of the oldest traces before their time.
+    pub(super) fn close_oldest(&mut self, by: ClosedBy, max: usize) -> Vec<Closed> {
+        let mut closed = Vec::new();
+        while closed.len() < max && self.oldest != NONE {
+            let Some(one) = self.close(self.oldest, Part::Early, by) else { break };
+            closed.push(one);
+        }
+        self.compact();
         closed
     }
 
     /// Closes up to `max` traces that are over a cap or, while all together hold too much, the oldest.
-    pub(super) fn close_overflow(&mut self, max: usize) -> Vec<Trace> {
+    pub(super) fn close_overflow(&mut self, max: usize) -> Vec<Closed> {
         let mut closed = Vec::new();
-        while let Some(key) = self.over.pop() {
-            closed.extend(self.close(key, Part::Early, ClosedBy::Cap));
+        while let Some(number) = self.over.pop() {
+            closed.extend(self.close(number, Part::Early, ClosedBy::Cap));
         }
-        while self.held.bytes > self.bytes_max && closed.len() < max {
+        while self.held().bytes > self.bytes_max && closed.len() < max {
             let pressed = self.close_oldest(ClosedBy::Pressure, 1);
             if pressed.is_empty() {
                 break;
@@ -154,45 +255,82 @@ impl Window {
         closed
     }
 
-    fn close(&mut self, key: u64, part: Part, by: ClosedBy) -> Option<Trace> {
-        let Open { id, gathering, .. } = *self.open.remove(&key)?;
-        self.held.bytes = self.held.bytes.saturating_sub(gathering.bytes());
-        self.held.spans = self.held.spans.saturating_sub(gathering.spans() as usize);
-        self.held.logs = self.held.logs.saturating_sub(gathering.logs() as usize);
-        self.tidy();
-        Some(gathering.close(id, part, by))
+    /// What was added to a late part.
+    pub(super) fn close_late(&mut self, number: u32) -> Closed {
+        let open = self.open.remove(number);
+        self.take_out(&open, Part::Late, ClosedBy::Idle)
     }
 
-    #[cfg(test)]
-    pub(super) fn close_key(&mut self, key: u64) {
-        drop(self.close(key, Part::Whole, ClosedBy::Idle));
-    }
-
-    #[cfg(test)]
-    pub(super) fn lines(&self) -> usize {
-        self.oldest.len() + self.deadlines.len()
-    }
-
-    /// Lets go of what stands in line for traces that are closed, once that is most of it: one trace that stays open for long keeps no line behind it.
-    fn tidy(&mut self) {
-        let lines_max = 2 * self.open.len() + LINE_MIN;
-        if self.oldest.len() > lines_max {
-            self.oldest.retain(|(first, key)| self.open.get(key).is_some_and(|open| open.gathering.first == *first));
+    fn close(&mut self, number: u32, part: Part, by: ClosedBy) -> Option<Closed> {
+        self.open.get(number).filter(|_| number != NONE)?;
+        self.wheel.remove(&mut self.open, number);
+        let open = self.open.remove(number);
+        match self.open.get_mut(open.older).filter(|_| open.older != NONE) {
+            Some(older) => older.younger = open.younger,
+            None => self.oldest = open.younger,
         }
-        if self.deadlines.len() > lines_max {
-            self.deadlines.retain(|Reverse((time, key))| self.open.get(key).is_some_and(|open| open.queued == *time));
+        match self.open.get_mut(open.younger).filter(|_| open.younger != NONE) {
+            Some(younger) => younger.older = open.older,
+            None => self.youngest = open.older,
         }
+        self.forget(number, &open);
+        Some(self.take_out(&open, part, by))
+    }
+
+    /// Takes a trace out of the table.
+    fn forget(&mut self, number: u32, open: &Open) {
+        let key = open.id.low();
+        let Some(first) = self.table.get_mut(&key) else { return };
+        if *first == number {
+            if open.same == NONE {
+                self.table.remove(&key);
+            } else {
+                *first = open.same;
+            }
+            return;
+        }
+        let mut before = *first;
+        while let Some(other) = self.open.get_mut(before).filter(|_| before != NONE) {
+            if other.same == number {
+                other.same = open.same;
+                return;
+            }
+            before = other.same;
+        }
+    }
+
+    /// Makes a closed trace of what an open one holds, and lets go of that.
+    fn take_out(&mut self, open: &Open, part: Part, by: ClosedBy) -> Closed {
+        let closed = closed(open, &self.segments, &self.sources, (part, by));
+        self.segments.notes(&open.chain).for_each(|note| self.sources.release(note.source));
+        self.segments.free(open.chain);
+        self.spans = self.spans.saturating_sub(open.spans as usize);
+        self.logs = self.logs.saturating_sub(open.logs as usize);
+        closed
+    }
+
+    fn compact(&mut self) {
+        let open = &mut self.open;
+        self.segments.compact(|owner, moves| open.get_mut(owner).into_iter().for_each(|open| moves(&mut open.chain)));
     }
 }
 
-fn is_over(caps: &Caps, gathering: &Gathering) -> bool {
-    gathering.spans() >= caps.spans || gathering.logs() >= caps.logs || gathering.bytes() as u64 >= caps.bytes.0
+/// Whether only 64 bits of an id were written.
+fn is_short(id: TraceId) -> bool {
+    id.0.iter().take(8).all(|byte| *byte == 0)
 }
 
-/// When a trace is to be closed, and why then.
-fn deadline(close: &Close, gathering: &Gathering) -> (Time, ClosedBy) {
-    let first = (gathering.first.plus(close.after_first.0), ClosedBy::First);
-    let idle = (gathering.last.plus(close.idle.0), ClosedBy::Idle);
-    let root = gathering.learning.complete_since.map(|since| (since.plus(close.after_root.0), ClosedBy::Root));
+fn is_over(caps: &Caps, open: &Open) -> bool {
+    open.spans >= caps.spans || open.logs >= caps.logs || open.bytes as u64 >= caps.bytes.0
+}
+
+/// When a trace is to be closed, and why then. For a trace that is perhaps complete it is to be looked at then.
+fn deadline(close: &Close, open: &Open) -> (Time, ClosedBy) {
+    let first = (open.first.plus(close.after_first.0), ClosedBy::First);
+    let idle = (open.last.plus(close.idle.0), ClosedBy::Idle);
+    let root = match open.complete {
+        Complete::No => None,
+        Complete::Perhaps(since) | Complete::Since(since) => Some((since.plus(close.after_root.0), ClosedBy::Root)),
+    };
     [Some(first), Some(idle), root].into_iter().flatten().min_by_key(|(time, _)| *time).unwrap_or(first)
 }

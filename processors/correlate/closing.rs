@@ -152,15 +152,15 @@ fn order(records: &mut [Waiting<'_>]) {
     }
     let mut start = 0;
     while let Some(under) = records.get(start).map(|record| record.under) {
-        let mut end = start + 1;
-        for at in end..records.len() {
-            if records.get(at).is_some_and(|record| record.under == under) {
-                if let Some(between) = records.get_mut(end..=at) {
-                    between.rotate_right(1);
-                }
-                end += 1;
+        start += 1;
+        let behind = start;
+        for at in behind..records.len() {
+            if records.get(at).is_some_and(|record| record.under == under)
+                && let Some(between) = records.get_mut(start..=at)
+            {
+                between.rotate_right(1);
+                start += 1;
             }
         }
-        start = end;
     }
 }

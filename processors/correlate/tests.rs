@@ -6,7 +6,7 @@ use pipeline::{
     Flush, Processor,
     testing::{advance, build, flush, run},
 };
-use signal::{Ack, ClosedBy, Decision, Flow, Kinds, Origin, Part, Signal, Value};
+use signal::{Ack, ClosedBy, Decision, Kinds, Origin, Part, Signal, Value};
 use std::sync::atomic::Ordering;
 
 fn correlate(body: &str) -> Box<dyn Processor> {

@@ -153,7 +153,7 @@ mod tests {
             steps in prop::collection::vec((0..20_u32, prop_oneof![0..2_000_u64, 0..40_000_u64], 0..300_u64, any::<bool>()), 1..200),
         ) {
             let (mut wheel, mut open) = (Wheel::default(), Slab::default());
-            (0..20).for_each(|_| drop(open.insert(Open::default())));
+            let _numbers: Vec<u32> = (0..20).map(|_| open.insert(Open::default())).collect();
             let mut model = std::collections::BTreeMap::new();
             let mut now = START;
             for (number, ahead, passes, removes) in steps {

@@ -86,7 +86,8 @@ pub(crate) fn full(error: &io::Error) -> bool {
 }
 
 /// Whether the place itself cannot be read, and not the process, for a reason that goes away by itself or with a right.
-pub(crate) fn unreadable(error: &io::Error) -> bool {
+#[must_use]
+pub fn unreadable(error: &io::Error) -> bool {
     /// Too many open files, in the process and in the system.
     const TOO_MANY_FILES: [i32; 2] = [24, 23];
     let kind = matches!(

@@ -38,4 +38,5 @@ pub use naming::Names;
 pub use opening::Opened;
 pub use reader::Reader;
 pub use record::{Entry, Header, Kind};
+pub use saving::replace;
 pub use watermark::Watermark;

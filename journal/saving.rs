@@ -152,8 +152,11 @@ fn remake(disk: &dyn Disk, dir: &Path, generation: u64, content: &[u8]) -> io::R
     disk.modify(&path)
 }
 
-/// Puts a whole file in place of whatever has the name, durably.
-pub(crate) fn replace(disk: &dyn Disk, dir: &Path, name: &str, content: Bytes) -> io::Result<()> {
+/// Puts a whole file in place of whatever has the name, in one step and durably; until then it is made beside it as `NAME.tmp`. Blocks.
+///
+/// # Errors
+/// The disk refuses. The file is there as it was, or as it was to be.
+pub fn replace(disk: &dyn Disk, dir: &Path, name: &str, content: Bytes) -> io::Result<()> {
     let half_made = dir.join(format!("{name}{HALF_MADE}"));
     match disk.remove(&half_made) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

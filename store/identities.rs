@@ -11,13 +11,13 @@ const POSITIONS_MAX: usize = 1 << 20;
 /// Origins remembered; a journal or a Kafka partition is one.
 const ORIGINS_MAX: usize = 4_096;
 
-/// The identities that are here.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Identities {
+/// The identities that are here. Whoever keeps counts of records keeps these beside them, and leaves out what comes again after a crash.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Identities {
     origins: Vec<OriginSeen>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct OriginSeen {
     log: u32,
     signal: Signal,
@@ -56,7 +56,8 @@ impl Runs {
 
 impl Identities {
     /// Which records of this chunk are here already, in the chunk's order; none when no one is.
-    pub(crate) fn repeats(&self, signal: Signal, chunk: &Chunk) -> Option<Vec<bool>> {
+    #[must_use]
+    pub fn repeats(&self, signal: Signal, chunk: &Chunk) -> Option<Vec<bool>> {
         let origin = chunk.origin()?;
         let seen = self.origins.iter().find(|o| o.log == origin.log && o.signal == signal)?;
         let runs = seen.positions.get(&origin.position)?;
@@ -65,7 +66,7 @@ impl Identities {
     }
 
     /// Remembers the records of this chunk.
-    pub(crate) fn add(&mut self, signal: Signal, chunk: &Chunk) {
+    pub fn add(&mut self, signal: Signal, chunk: &Chunk) {
         let Some(origin) = chunk.origin() else { return };
         let at = match self.origins.iter().position(|o| o.log == origin.log && o.signal == signal) {
             Some(at) => at,
@@ -86,7 +87,7 @@ impl Identities {
     }
 
     /// Nothing of this log at or below the position comes again: forget it.
-    pub(crate) fn settled(&mut self, log: u32, position: u64) {
+    pub fn settled(&mut self, log: u32, position: u64) {
         for seen in self.origins.iter_mut().filter(|o| o.log == log) {
             seen.through = seen.through.max(Some(position));
             seen.positions = match position.checked_add(1) {

@@ -24,6 +24,7 @@ mod wire;
 pub use column::{Floats, Ints, Texts};
 pub use entry::Summary;
 pub use error::Error;
+pub use identities::Identities;
 pub use options::Options;
 pub use scan::{Filter, Order, Scalar, Scan, Scanned};
 pub use store::{Appended, Maintained, Stats, Store, TableStats};

@@ -109,6 +109,8 @@ pub struct BuildContext<'a> {
     pub blocking: &'a Blocking,
     /// How much memory it may plan with.
     pub memory: Memory,
+    /// The journal's folder, below which a part may keep what has to outlive the process; none where there is no journal.
+    pub journal: Option<PathBuf>,
     /// The pipeline's clock, for a sink's own timers; a processor takes its time from `Out::now`.
     pub clock: &'a Clock,
 }

@@ -9,6 +9,8 @@ use tokio::time::sleep;
 
 /// How often sinks are told what is settled for good.
 const SETTLED_EVERY: Duration = Duration::from_secs(10);
+/// How often they are told how far behind they are.
+const LAG_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn whats(faults: &[Fault]) -> Vec<&str> {
     faults.iter().map(|fault| fault.what.as_str()).collect()
@@ -58,6 +60,21 @@ pub(crate) async fn settled(log: Arc<Log>, shared: Arc<Shared>, stop: Stop) {
                 told = cursor;
             }
             Err(error) => tracing::warn!(%error, "cannot save how far the journal was read"),
+        }
+    }
+}
+
+/// Tells sinks how far behind the clock they are: what no lane has read yet, and what waits in their queues.
+pub(crate) async fn lag(shared: Arc<Shared>, stop: Stop) {
+    loop {
+        tokio::select! {
+            () = sleep(LAG_EVERY) => {}
+            () = stop.asked() => return,
+        }
+        let graph = shared.graph();
+        let unread = graph.journal().map_or(0.0, |journal| journal.lag_seconds);
+        for delivery in &graph.deliveries {
+            delivery.sink().lags(Duration::try_from_secs_f64(unread + delivery.queue.fill().oldest_seconds).unwrap_or_default());
         }
     }
 }

@@ -28,6 +28,10 @@ pub trait Sink: Send + Sync {
     fn settled(&self, log: u32, position: u64) {
         let _ = (log, position);
     }
+    /// Told every second, where there is a journal: how far what is delivered now lies behind the clock. Zero when everything was read and delivered.
+    fn lags(&self, by: Duration) {
+        let _ = by;
+    }
     /// Gives what it knows to the instance that takes its place at a reload. None where it knows nothing that the other would not.
     fn release(&self) -> Option<State> {
         None

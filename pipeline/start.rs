@@ -128,6 +128,7 @@ impl Assembled {
         let shared = Shared::new(inner);
         if let Some(log) = journal {
             tasks.beside.spawn(lives::settled(log, Arc::clone(&shared), tasks.beside_stop.1.clone()));
+            tasks.beside.spawn(lives::lag(Arc::clone(&shared), tasks.beside_stop.1.clone()));
         }
         if let Some(letters) = letters {
             tasks.beside.spawn(retry::serve(letters, Arc::clone(&shared), asked, tasks.beside_stop.1.clone()));

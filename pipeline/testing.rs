@@ -121,6 +121,7 @@ pub fn build_in<C: Component>(body: &str, takes: Kinds, folder: &Path, pool: &Po
         disk: &disk,
         blocking: &inline(),
         memory: Memory { intake_bytes_max: 64 << 20, window_bytes_max: 64 << 20, lanes: 1, store_bytes_max: 64 << 20 },
+        journal: None,
         clock: &Clock::at(Time(0)),
     };
     config::read::<C>(&document.root)?.build(&context)

@@ -46,6 +46,7 @@ fn build<T>(takes: Kinds, make: impl FnOnce(&BuildContext<'_>) -> T) -> T {
         disk: &(Arc::new(journal::RealDisk) as Arc<dyn journal::Disk>),
         blocking: &testing::inline(),
         memory: pipeline::Memory { intake_bytes_max: MEMORY, window_bytes_max: MEMORY, lanes: 1, store_bytes_max: MEMORY },
+        journal: None,
         clock: &Clock::at(START),
     })
 }

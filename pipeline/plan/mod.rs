@@ -213,6 +213,7 @@ impl Plan {
                 lanes,
                 store_bytes_max: budget.store_bytes_max,
             },
+            journal: self.settings.journal.as_ref().map(|journal| world.folder.join(journal.path.as_str())),
             clock: &world.clock,
         }
     }

@@ -3,13 +3,12 @@
 use crate::{
     evaluate::Seen,
     evidence::Evidence,
-    rule::Rule,
+    rule::{Rule, hash},
     state::{Phase, Transition},
 };
 use parking_lot::Mutex;
 use query::When;
 use serde::{Deserialize, Serialize};
-use signal::Time;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Transitions that are remembered.
@@ -43,9 +42,9 @@ pub struct Alert {
 impl Alert {
     /// The alert that a transition is about, its templates filled.
     #[must_use]
-    pub fn of(seen: Seen, now: Time) -> Alert {
+    pub fn of(seen: Seen) -> Alert {
         let rule: &Rule = &seen.rule;
-        let mut labels = seen.labels;
+        let mut labels: BTreeMap<String, String> = rule.by.iter().map(|(label, _)| label.clone()).zip(seen.values).collect();
         labels.insert("alertname".to_owned(), rule.name.to_string());
         let fill = |texts: &BTreeMap<String, crate::template::Template>| -> BTreeMap<String, String> {
             texts.iter().map(|(name, text)| (name.clone(), text.fill(&labels, seen.value))).collect()
@@ -67,8 +66,32 @@ impl Alert {
             annotations,
             value: seen.value,
             active_since: When(seen.state.active_since.0),
-            at: When(now.0),
+            at: When(seen.at.0),
             evidence,
+        }
+    }
+
+    /// One that no rule brings about.
+    pub(crate) fn own(
+        transition: Transition,
+        phase: Phase,
+        labels: BTreeMap<String, String>,
+        summary: String,
+        when: (When, When),
+        value: f64,
+    ) -> Alert {
+        let (active_since, at) = when;
+        Alert {
+            name: labels.get("alertname").cloned().unwrap_or_default(),
+            transition,
+            phase,
+            fingerprint: fingerprint(&labels),
+            labels,
+            annotations: BTreeMap::from([("summary".to_owned(), summary)]),
+            value,
+            active_since,
+            at,
+            evidence: Vec::new(),
         }
     }
 }
@@ -87,11 +110,9 @@ fn annotate(annotations: &mut BTreeMap<String, String>, evidence: &Evidence) {
     absent("logs", lines.join("\n"));
 }
 
-/// FNV-1a over the sorted label set, names and values each ended by 0xff, as Alertmanager computes it (prometheus/common `model`).
+/// Over the sorted label set, as Alertmanager computes it (prometheus/common `model`).
 fn fingerprint(labels: &BTreeMap<String, String>) -> String {
-    let parts = labels.iter().flat_map(|(name, value)| [name.as_bytes(), &[0xff], value.as_bytes(), &[0xff]]);
-    let hash = parts.flatten().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{hash:016x}")
+    format!("{:016x}", hash(labels.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])))
 }
 
 /// What is known of one alert node's alerts.
@@ -107,11 +128,15 @@ struct Pages {
 }
 
 impl Book {
-    /// Writes down what is active now and what changed.
-    pub fn write(&self, active: Vec<Alert>, changed: &[Alert]) {
+    /// Writes down what is active now.
+    pub fn write(&self, active: Vec<Alert>) {
+        self.pages.lock().active = active;
+    }
+
+    /// Adds what changed.
+    pub fn note(&self, changed: impl IntoIterator<Item = Alert>) {
         let mut pages = self.pages.lock();
-        pages.active = active;
-        pages.history.extend(changed.iter().cloned());
+        pages.history.extend(changed);
         let over = pages.history.len().saturating_sub(HISTORY_MAX);
         pages.history.drain(..over);
     }

@@ -1,28 +1,44 @@
-//! Asks every rule of every record and keeps counts per key; `tick` turns counts into transitions.
+//! Asks every rule of every record and keeps counts per key; `advance` turns counts into transitions.
 //! Time is handed in. The memory is bounded: keys per rule, evidence per key.
 
 use crate::{
+    checkpoint::RuleState,
+    downtime::Downtimes,
     evidence::Evidence,
+    known::{Came, Known},
     pane::Panes,
     rule::Rule,
     state::{Holds, Phase, State, Transition},
+    told::Instance,
 };
 use serde::{Deserialize, Serialize};
-use signal::{Flow, Item, Kinds, Record, Time, Trace};
+use signal::{Batch, Flow, Item, Kinds, Record, Time, Trace};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    borrow::Cow,
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 /// Keys a rule counts apart; what comes beyond is counted together under the labels `other`.
 const KEYS_MAX: usize = 10_000;
 /// Things an alert can show.
 const EVIDENCE_MAX: usize = 3;
+/// How far apart states are looked at where time makes a jump.
+const STEP: Duration = Duration::from_secs(1);
+/// How far back that is done.
+const STEPS_BACK: Duration = Duration::from_secs(15 * 60);
 
-/// Every rule with its counts and states.
-#[derive(Debug)]
-pub struct Evaluator {
+/// Every rule with its counts and states, and which records are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Evaluator {
     watched: Vec<Watched>,
+    pub(crate) known: Known,
+    pub(crate) downtimes: Downtimes,
+    /// When states were looked at last.
+    now: Time,
+    /// When that went on after a restart.
+    resumed: Time,
 }
 
 #[derive(Debug)]
@@ -32,74 +48,153 @@ struct Watched {
 }
 
 /// Counts and state of one key of one rule.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Key {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Key {
     panes: Panes,
     state: State,
     evidence: VecDeque<Evidence>,
 }
 
-/// Something that changed at a tick.
+/// Something that changed, or how it stands.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// Whose state it is.
     pub rule: Arc<Rule>,
-    /// The values of `by`, by label.
-    pub labels: BTreeMap<String, String>,
+    /// The values of `by`.
+    pub values: Vec<String>,
     /// What changed.
     pub transition: Transition,
     /// Its state now.
     pub state: State,
     /// The count.
     pub value: f64,
+    /// When it was so.
+    pub at: Time,
     /// What set it off, the latest last.
     pub evidence: Vec<Evidence>,
 }
 
+impl Seen {
+    /// Whose it is, whatever becomes of the rest of its rule.
+    #[must_use]
+    pub fn instance(&self) -> Instance {
+        Instance { rule: self.rule.hash, values: self.values.clone() }
+    }
+}
+
 impl Evaluator {
     /// Watches these rules; nothing holds yet.
-    #[must_use]
-    pub fn new(rules: Vec<Rule>) -> Evaluator {
-        Evaluator { watched: rules.into_iter().map(|rule| Watched { rule: Arc::new(rule), keys: BTreeMap::new() }).collect() }
+    pub(crate) fn new(rules: Vec<Rule>) -> Evaluator {
+        let watched = rules.into_iter().map(|rule| Watched { rule: Arc::new(rule), keys: BTreeMap::new() }).collect();
+        Evaluator { watched, ..Evaluator::default() }
     }
 
-    /// Goes on with the counts and states of an evaluator of older rules, for rules that count the same way under the same name.
-    pub fn adopt(&mut self, older: Evaluator) {
+    /// Goes on with the counts and states of an evaluator of older rules, for rules that count the same under the same name.
+    pub(crate) fn adopt(&mut self, older: Evaluator) {
         for Watched { rule, keys } in older.watched {
-            if let Some(heir) = self.watched.iter_mut().find(|watched| watched.rule.counts_as(&rule)) {
+            if let Some(heir) = self.watched.iter_mut().find(|watched| watched.rule.hash == rule.hash) {
                 heir.keys = keys;
             }
         }
+        (self.known, self.downtimes, self.now, self.resumed) = (older.known, older.downtimes, older.now, older.resumed);
     }
 
-    /// The rules.
-    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        self.watched.iter().map(|watched| &watched.rule)
+    /// Goes on with what an earlier process left, for rules that count the same under the same name, on a clock that stood still for so many nanoseconds.
+    pub(crate) fn resume(&mut self, left: Vec<RuleState<'static>>, was: Time, nanos: i64) {
+        for RuleState { hash, keys, .. } in left {
+            let Some(heir) = self.watched.iter_mut().find(|watched| watched.rule.hash == hash) else { continue };
+            let window = heir.rule.window;
+            heir.keys = keys
+                .into_iter()
+                .map(|(values, key)| {
+                    let mut key = key.into_owned();
+                    key.panes.shift(nanos, window);
+                    key.state.pause(nanos);
+                    (values.into_owned(), key)
+                })
+                .collect();
+        }
+        self.now = Time(was.0.saturating_add_signed(nanos));
+        self.resumed = self.now;
     }
 
-    /// Counts what flows: closed traces as traces, and their spans and logs one by one.
-    pub fn observe(&mut self, flow: &Flow, now: Time) {
-        for watched in &mut self.watched {
-            let kinds = watched.rule.kinds;
-            if let Flow::Traces(traces) = flow
-                && kinds.has(Kinds::TRACES)
-            {
-                traces.iter().filter(|trace| !trace.is_empty()).for_each(|trace| watched.trace(trace, now));
-            }
-            for batch in flow.batches().filter(|b| kinds.has(Kinds::of(b.signal()))) {
-                batch.records().for_each(|record| watched.record(&record, now));
+    /// The counts and states of every rule that has any.
+    pub(crate) fn states(&self) -> Vec<RuleState<'_>> {
+        let some = self.watched.iter().filter(|watched| !watched.keys.is_empty());
+        some.map(|Watched { rule, keys }| RuleState {
+            hash: rule.hash,
+            group: Cow::Borrowed(&rule.group),
+            alert: Cow::Borrowed(&rule.name),
+            keys: keys.iter().map(|(values, key)| (Cow::Borrowed(values.as_slice()), Cow::Borrowed(key))).collect(),
+        })
+        .collect()
+    }
+
+    /// When states were looked at last.
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether anything is counted.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.watched.iter().all(|watched| watched.keys.is_empty())
+    }
+
+    /// Counts what flows and was not counted before: closed traces as traces, and their spans and logs one by one. Whether a restart could bring any of it again.
+    pub(crate) fn observe(&mut self, flow: &Flow, now: Time) -> bool {
+        match flow {
+            Flow::Batch(batch) => self.records(batch, Came::Alone, now),
+            Flow::Traces(traces) => {
+                let mut comes_again = false;
+                for trace in traces.iter().filter(|trace| !trace.is_empty()) {
+                    if !self.known.has_trace(trace) {
+                        let watched = self.watched.iter_mut().filter(|watched| watched.rule.kinds.has(Kinds::TRACES));
+                        watched.for_each(|watched| watched.trace(trace, now, &self.downtimes));
+                    }
+                    comes_again |= self.records(&trace.spans, Came::InTrace, now);
+                    comes_again |= self.records(&trace.logs, Came::InTrace, now);
+                }
+                comes_again
             }
         }
     }
 
-    /// What changed since the last tick, in the order of rules and keys.
-    pub fn tick(&mut self, now: Time) -> Vec<Seen> {
-        self.watched.iter_mut().flat_map(|watched| watched.tick(now)).collect()
+    fn records(&mut self, batch: &Batch, came: Came, now: Time) -> bool {
+        let (signal, mut comes_again) = (batch.signal(), false);
+        for chunk in batch.chunks() {
+            let repeats = self.known.repeats(signal, chunk);
+            let is_new = |n: usize| repeats.as_ref().is_none_or(|repeats| repeats.get(n) == Some(&false));
+            for watched in self.watched.iter_mut().filter(|watched| watched.rule.kinds.has(Kinds::of(signal))) {
+                let new = chunk.records(signal).enumerate().filter(|(n, _)| is_new(*n));
+                new.for_each(|(_, record)| watched.record(&record, now, &self.downtimes));
+            }
+            comes_again |= self.known.add(signal, chunk, came);
+        }
+        comes_again
+    }
+
+    /// Looks at every state, second by second where time makes a jump, and returns what changed in the order of time, rules and keys.
+    pub(crate) fn advance(&mut self, to: Time) -> Vec<Seen> {
+        let to = to.max(self.now);
+        let mut at = if self.is_idle() { to } else { self.now.max(to.minus(STEPS_BACK)) };
+        let mut seen = Vec::new();
+        while to.since(at) >= 2 * STEP {
+            at = at.plus(STEP);
+            seen.extend(self.step(at));
+        }
+        seen.extend(self.step(to));
+        seen
+    }
+
+    fn step(&mut self, now: Time) -> Vec<Seen> {
+        self.now = now;
+        let resumed = self.resumed;
+        self.watched.iter_mut().flat_map(|watched| watched.step(now, resumed)).collect()
     }
 
     /// Alerts that are pending or firing now.
-    pub fn active(&mut self, now: Time) -> Vec<Seen> {
-        let mut active = Vec::new();
+    pub(crate) fn active(&mut self) -> Vec<Seen> {
+        let (mut active, now) = (Vec::new(), self.now);
         for Watched { rule, keys } in &mut self.watched {
             for (values, key) in keys.iter_mut().filter(|(_, key)| key.state.phase != Phase::Inactive) {
                 let transition = if key.state.phase == Phase::Firing { Transition::Firing } else { Transition::Pending };
@@ -108,17 +203,26 @@ impl Evaluator {
         }
         active
     }
+
+    /// Who fires now.
+    pub(crate) fn firing(&self) -> HashSet<Instance> {
+        let of = |watched: &Watched| {
+            let firing = watched.keys.iter().filter(|(_, key)| key.state.phase == Phase::Firing);
+            firing.map(|(values, _)| Instance { rule: watched.rule.hash, values: values.clone() }).collect::<Vec<_>>()
+        };
+        self.watched.iter().flat_map(of).collect()
+    }
 }
 
 impl Watched {
-    fn trace(&mut self, trace: &Trace, now: Time) {
+    fn trace(&mut self, trace: &Trace, now: Time, downtimes: &Downtimes) {
         if self.rule.when.meets_trace(trace, now) {
             let values = self.rule.by.iter().map(|(_, field)| field.get_trace(trace).unwrap_or_default().into_owned()).collect();
-            self.count(values, trace.facts.end, now, || Evidence::of_trace(trace));
+            self.count(values, downtimes.moved(trace.facts.end), now, || Evidence::of_trace(trace));
         }
     }
 
-    fn record(&mut self, record: &Record<'_>, now: Time) {
+    fn record(&mut self, record: &Record<'_>, now: Time, downtimes: &Downtimes) {
         if self.rule.when.meets(record, now) {
             let values = self.rule.by.iter().map(|(_, field)| field.get(record).unwrap_or_default().into_owned()).collect();
             let at = match &record.item {
@@ -126,7 +230,7 @@ impl Watched {
                 Item::Log(log) => log.time(),
                 Item::Point(_, point) => point.time(),
             };
-            self.count(values, Time(at), now, || Evidence::of_record(record));
+            self.count(values, downtimes.moved(Time(at)), now, || Evidence::of_record(record));
         }
     }
 
@@ -143,13 +247,16 @@ impl Watched {
         key.evidence.push_back(evidence());
     }
 
-    fn tick(&mut self, now: Time) -> Vec<Seen> {
+    fn step(&mut self, now: Time, resumed: Time) -> Vec<Seen> {
         let rule = &self.rule;
+        // Whoever sends has to find us again first: nothing ends for want of news before a whole window has passed.
+        let is_early = now < resumed.plus(rule.window);
         let mut seen = Vec::new();
         self.keys.retain(|values, key| {
             let holds = if key.panes.count(now, rule.window) >= rule.count { Holds::Yes } else { Holds::No };
+            let stays = is_early && holds == Holds::No && key.state.phase == Phase::Firing;
             // At most two steps: a rule without `for` becomes pending and fires at the same tick.
-            while let Some(transition) = key.state.step(holds, now, rule.hold, rule.keep_firing_for) {
+            while let Some(transition) = if stays { None } else { key.state.step(holds, now, rule.hold, rule.keep_firing_for) } {
                 seen.push(key.seen(rule, values, transition, now));
                 if holds == Holds::No {
                     break;
@@ -163,14 +270,14 @@ impl Watched {
 
 impl Key {
     #[expect(clippy::cast_precision_loss, reason = "a count beyond 2^53 is not reached within a window")]
-    fn seen(&mut self, rule: &Arc<Rule>, values: &[String], transition: Transition, now: Time) -> Seen {
-        let labels = rule.by.iter().map(|(label, _)| label.clone()).zip(values.iter().cloned()).collect();
+    fn seen(&mut self, rule: &Arc<Rule>, values: &[String], transition: Transition, at: Time) -> Seen {
         Seen {
             rule: Arc::clone(rule),
-            labels,
+            values: values.to_vec(),
             transition,
             state: self.state,
-            value: self.panes.count(now, rule.window) as f64,
+            value: self.panes.count(at, rule.window) as f64,
+            at,
             evidence: self.evidence.iter().cloned().collect(),
         }
     }
@@ -206,14 +313,14 @@ mod tests {
         observe(&mut old, 4);
         new.adopt(old);
         observe(&mut new, 1);
-        assert!(new.tick(NOW).is_empty());
+        assert!(new.advance(NOW).is_empty());
         observe(&mut new, 1);
-        assert_eq!(new.tick(NOW).last().unwrap().transition, Transition::Firing);
+        assert_eq!(new.advance(NOW).last().unwrap().transition, Transition::Firing);
         let mut newest = evaluator("burst", 6);
         newest.adopt(new);
-        assert!(newest.tick(NOW).is_empty(), "it fires already, so nobody is told again");
+        assert!(newest.advance(NOW).is_empty(), "it fires already, so nobody is told again");
         let mut other = evaluator("other", 1);
         other.adopt(newest);
-        assert!(other.active(NOW).is_empty());
+        assert!(other.active().is_empty());
     }
 }

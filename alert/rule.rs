@@ -109,6 +109,8 @@ pub struct Rule {
     pub name: Arc<str>,
     /// The group it stands in.
     pub group: Arc<str>,
+    /// Of all that says what is counted, and under which name and labels it is told: the same in every version, since it stands on disk.
+    pub(crate) hash: u64,
     pub(crate) when: Predicate,
     pub(crate) kinds: Kinds,
     pub(crate) window: Duration,
@@ -121,13 +123,6 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether what was counted for another rule may go on being counted for this one: of the same name and group, by the same labels, in a window of the same
-    /// length. Conditions and thresholds may differ.
-    pub(crate) fn counts_as(&self, other: &Rule) -> bool {
-        let labels = |rule: &Rule| rule.by.iter().map(|(label, _)| label.clone()).collect::<Vec<_>>();
-        self.name == other.name && self.group == other.group && self.window == other.window && labels(self) == labels(other)
-    }
-
     /// As written, without the template's values: for lists of rules.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -191,6 +186,7 @@ impl Written {
         Ok(Rule {
             name: name.as_str().into(),
             group: group.as_str().into(),
+            hash: self.hash(group, group_labels, kinds),
             when,
             kinds,
             window: self.window.0.max(Duration::from_secs(1)),
@@ -201,6 +197,20 @@ impl Written {
             labels,
             annotations,
         })
+    }
+
+    /// Thresholds, `for`, `keep_firing_for` and annotations may change without it.
+    fn hash(&self, group: &str, group_labels: &BTreeMap<String, String>, kinds: Kinds) -> u64 {
+        let name = self.alert.as_ref().map_or("", |name| name.as_str()).to_owned();
+        let when = self.when.as_ref().map_or("", Condition::text).to_owned();
+        let window = self.window.0.as_nanos().to_string();
+        let of = [Subject::Traces, Subject::Spans, Subject::Logs, Subject::Metrics].map(|of| u8::from(kinds.has(of.kinds())).to_string());
+        let by = self.by.iter().flat_map(|field| ["by".to_owned(), field.text().to_owned()]);
+        let of_group = group_labels.iter().map(|(key, value)| (key, value.clone()));
+        let own = self.labels.iter().map(|(key, value)| (key, value.to_string()));
+        let labels = of_group.chain(own).flat_map(|(key, value)| ["label".to_owned(), key.clone(), value]);
+        let parts: Vec<String> = [group.to_owned(), name, when, window].into_iter().chain(of).chain(by).chain(labels).collect();
+        hash(parts.iter().map(String::as_bytes))
     }
 
     /// What would make the rule hold always or never.
@@ -251,6 +261,12 @@ impl Written {
         let help = if wanted == Kinds::TRACES { "read a node after `correlate`" } else { "read a node that carries them" };
         Err(of.fault(format!("no {wanted:?} come in here, so that the rule can never hold")).help(help))
     }
+}
+
+/// FNV-1a over parts that are each ended by 0xff.
+pub(crate) fn hash<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let bytes = parts.flat_map(|part| part.iter().chain(&[0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

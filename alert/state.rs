@@ -28,6 +28,9 @@ pub struct State {
     pub last_held: Time,
     /// When it began to fire.
     pub fired_at: Time,
+    /// How much of the time since `active_since` the process was not there; it does not count.
+    #[serde(default)]
+    pub paused: Duration,
 }
 
 /// What changed, in the words of status and notifications.
@@ -63,9 +66,10 @@ impl State {
             (Phase::Inactive, Holds::Yes) => {
                 self.phase = Phase::Pending;
                 self.active_since = now;
+                self.paused = Duration::ZERO;
                 Some(Transition::Pending)
             }
-            (Phase::Pending, Holds::Yes) if now.since(self.active_since) >= hold => {
+            (Phase::Pending, Holds::Yes) if now.since(self.active_since).saturating_sub(self.paused) >= hold => {
                 self.phase = Phase::Firing;
                 self.fired_at = now;
                 Some(Transition::Firing)
@@ -80,6 +84,12 @@ impl State {
             }
             _ => None,
         }
+    }
+
+    /// The process was not there for so many nanoseconds (fewer than none, where the clock was set back meanwhile).
+    pub(crate) fn pause(&mut self, nanos: i64) {
+        self.last_held = Time(self.last_held.0.saturating_add_signed(nanos));
+        self.paused = self.paused.saturating_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The receivers of one alert node: tries a webhook a few times, with pauses, and says in the log when it gave up.
+//! The receivers of one alert node: tries a webhook a few times, with pauses, before it says that it could not.
 
 use crate::{alert::Notify, wire};
 use alert::notify::{Notice, console, webhook};
@@ -7,6 +7,8 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use net::{Client, Patience, Protocol, Url};
 use std::{io::Write, path::Path, time::Duration};
 
+const CONSOLE: &str = "console";
+const WEBHOOK: &str = "webhook";
 const PATIENCE: Patience = Patience { tries: 5, within: Duration::from_secs(10), pause: Duration::from_secs(1) };
 
 /// Who is told.
@@ -53,22 +55,31 @@ impl Receivers {
         [console, webhook].into_iter().flatten().collect::<Vec<_>>().join(" and ")
     }
 
-    /// Tells everybody.
-    pub(crate) async fn tell(&self, notice: &Notice) {
-        if self.console {
-            // Nobody reads on when the terminal is gone.
-            let _gone = std::io::stderr().lock().write_all(console::text(notice).as_bytes());
-        }
-        if let Some(hook) = &self.webhook {
-            self.post(hook, notice).await;
+    /// By which the notification log knows them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let webhook = self.webhook.as_ref().map(|_| WEBHOOK);
+        let console = self.console.then_some(CONSOLE);
+        [console, webhook].into_iter().flatten().map(str::to_owned).collect()
+    }
+
+    /// Tells one of them.
+    ///
+    /// # Errors
+    /// The last failure in words, after a few tries.
+    pub(crate) async fn tell(&self, receiver: &str, notice: &Notice) -> Result<(), String> {
+        match (&self.webhook, receiver) {
+            (Some(hook), WEBHOOK) => self.post(hook, notice).await,
+            _ => {
+                // Nobody reads on when the terminal is gone.
+                let _gone = std::io::stderr().lock().write_all(console::text(notice).as_bytes());
+                Ok(())
+            }
         }
     }
 
-    async fn post(&self, Hook { client, url, headers }: &Hook, notice: &Notice) {
+    async fn post(&self, Hook { client, url, headers }: &Hook, notice: &Notice) -> Result<(), String> {
         let body = webhook::body(notice, &self.name, &self.external_url).to_string();
-        if let Err(failure) = client.post_patiently(url, headers, &body.into(), PATIENCE).await {
-            tracing::error!(alert = notice.alertname, to = %url.origin().ascii_serialization(), failure, "a notification could not be delivered");
-        }
+        client.post_patiently(url, headers, &body.into(), PATIENCE).await.map(drop)
     }
 }
 
@@ -107,7 +118,7 @@ mod tests {
         let notify: Notify = document.read().unwrap();
         let receivers = Receivers::new("alerts", &notify, "", folder.path()).unwrap();
         assert_eq!(receivers.said(), format!("https://{address}"));
-        receivers.tell(&Notice { alertname: "error_trace".to_owned(), alerts: Vec::new() }).await;
+        receivers.tell(WEBHOOK, &Notice { alertname: "error_trace".to_owned(), alerts: Vec::new() }).await.unwrap();
         assert_eq!(told.recv().await.unwrap(), "Bearer token");
     }
 }

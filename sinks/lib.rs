@@ -2,6 +2,7 @@
 
 pub mod alert;
 mod alert_notify;
+mod alert_watch;
 pub mod debug;
 pub mod otlp;
 pub mod store;

@@ -1,6 +1,8 @@
 //! kansoku as a process: the program beside it, signals, the drain, exit codes, read-only roots, and kill -9.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "process/alerts.rs"]
+mod alerts;
 #[path = "process/beside.rs"]
 mod beside;
 #[path = "process/drain.rs"]

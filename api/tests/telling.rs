@@ -60,8 +60,10 @@ fn alert(name: &str, at: u64) -> Alert {
 async fn alerts_of_all_nodes_come_in_their_order() {
     let site = Site::bare(Guard::none());
     let other = site.world.pool.get_or("other", || Ok::<_, ()>(std::sync::Arc::new(alert::Book::default()))).unwrap();
-    site.book.write(vec![alert("late", START + 5)], &[alert("late", START + 5)]);
-    other.write(vec![alert("early", START)], &[alert("early", START)]);
+    for (book, name, at) in [(&site.book, "late", START + 5), (&other, "early", START)] {
+        book.write(vec![alert(name, at)]);
+        book.note([alert(name, at)]);
+    }
     let (_, body) = site.json("/api/v1/alerts").await;
     let alerts: Alerts = serde_json::from_value(body.clone()).unwrap();
     assert_eq!(alerts.active.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["early", "late"]);

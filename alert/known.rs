@@ -1,0 +1,50 @@
+//! Which records were counted already: after a crash the journal gives again what no checkpoint was known to hold.
+
+use serde::{Deserialize, Serialize};
+use signal::{Batch, Chunk, Signal, Trace};
+use store::Identities;
+
+/// Identities of what was counted. A record may come twice, by itself and in its trace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Known {
+    alone: Identities,
+    in_traces: Identities,
+}
+
+impl Known {
+    /// Which records of this chunk were counted, either way; none when no one was.
+    pub(crate) fn repeats(&self, signal: Signal, chunk: &Chunk) -> Option<Vec<bool>> {
+        match (self.alone.repeats(signal, chunk), self.in_traces.repeats(signal, chunk)) {
+            (Some(alone), Some(in_traces)) => Some(alone.iter().zip(in_traces).map(|(alone, in_trace)| *alone || in_trace).collect()),
+            (alone, in_traces) => alone.or(in_traces),
+        }
+    }
+
+    /// Whether a record of this trace came in a trace before: then the trace did, and at most something late was added to it.
+    pub(crate) fn has_trace(&self, trace: &Trace) -> bool {
+        let came = |batch: &Batch| batch.chunks().iter().any(|chunk| self.in_traces.repeats(batch.signal(), chunk).is_some());
+        came(&trace.spans) || came(&trace.logs)
+    }
+
+    /// Remembers a chunk. Whether a restart could give it again.
+    pub(crate) fn add(&mut self, signal: Signal, chunk: &Chunk, came: Came) -> bool {
+        match came {
+            Came::Alone => self.alone.add(signal, chunk),
+            Came::InTrace => self.in_traces.add(signal, chunk),
+        }
+        chunk.origin().is_some()
+    }
+
+    /// Nothing of this log at or below the position comes again.
+    pub(crate) fn settled(&mut self, log: u32, position: u64) {
+        self.alone.settled(log, position);
+        self.in_traces.settled(log, position);
+    }
+}
+
+/// How a record came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    Alone,
+    InTrace,
+}

@@ -50,6 +50,8 @@ pub enum Keyed {
     By(String),
     /// One lane for all.
     Single,
+    /// Any record to any lane: what its lanes hold, they hold together.
+    Shared,
 }
 
 /// What the plan must know of a part before anything runs.

@@ -13,6 +13,8 @@ impl Reason {
     pub const SAMPLED: Reason = Reason("sampled");
     /// No sampling rule matched the trace.
     pub const NO_RULE: Reason = Reason("no_rule");
+    /// Metrics were made of it.
+    pub const MEASURED: Reason = Reason("measured");
     /// The same request came before.
     pub const REPEAT: Reason = Reason("repeat");
     /// Nobody reads the output it was sent to.

@@ -8,7 +8,10 @@ pub mod filter;
 mod kit;
 mod lately;
 pub mod sample;
+pub mod series;
+pub mod service_graph;
 mod slab;
+pub mod span_metrics;
 pub mod transform;
 
 use pipeline::{Entry, catalog::processor};
@@ -18,5 +21,7 @@ pub const ALL: &[Entry] = &[
     processor::<correlate::Correlate>(),
     processor::<filter::Filter>(),
     processor::<sample::Sample>(),
+    processor::<service_graph::ServiceGraph>(),
+    processor::<span_metrics::SpanMetrics>(),
     processor::<transform::Transform>(),
 ];

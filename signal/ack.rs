@@ -63,6 +63,12 @@ impl Ack {
         Ack::default()
     }
 
+    /// Whether it promises nothing to anybody.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Calls `settle` once, on the thread that drops the last copy; it must not block.
     #[must_use]
     pub fn new(settle: impl FnOnce(Outcome) + Send + Sync + 'static) -> Ack {

@@ -56,7 +56,8 @@ pub(super) fn check(plan: &Plan, to_node: usize, planned: &PlannedNode, node: &N
             let what = format!("`{}` gives only {dropped_words} here, and `{name}` acts on {acts_words}", edge.from);
             faults.push(Fault::at(edge.place, what));
         } else if edge.signal.is_none() {
-            let kept: Vec<String> = carries.without(dropped).signals().map(|signal| format!("{}.{signal}", edge.from)).collect();
+            let kept: Vec<String> =
+                carries.without(dropped).common(acts_on).signals().map(|signal| format!("{}.{signal}", edge.from)).collect();
             let what = format!("`{name}` would silently drop the {dropped_words} of `{}`: it takes {acts_words}", edge.from);
             faults.push(Fault::at(edge.place, what).help(format!("say what it reads: inputs: [{}]", kept.join(", "))));
         }

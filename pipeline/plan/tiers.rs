@@ -72,5 +72,9 @@ impl Plan {
 
 /// What holds records without saying by which key is taken to need all of them in one place.
 fn needs_a_key(node: &PlannedNode) -> bool {
-    node.shape.keyed != Keyed::No || node.shape.holds
+    match node.shape.keyed {
+        Keyed::No => node.shape.holds,
+        Keyed::Shared => false,
+        Keyed::Trace | Keyed::By(_) | Keyed::Single => true,
+    }
 }

@@ -59,7 +59,16 @@ fn line(record: &Record<'_>) -> String {
                 Some(Number::Double(value)) => value.to_string(),
                 None => "-".to_owned(),
             };
-            vec![format!("point {service}"), metric.name().to_owned(), value]
+            let mut words = vec!["point".to_owned()];
+            words.extend((!service.is_empty()).then(|| service.to_owned()));
+            words.push(metric.name().to_owned());
+            match point.count() {
+                None => words.push(value),
+                Some(count) => words.extend([format!("count={count}"), format!("sum={}", point.sum().unwrap_or_default())]),
+            }
+            let named = point.exemplars().filter_map(|one| Some((one.trace_id()?, one.span_id()?)));
+            words.extend(named.map(|(trace, span)| format!("exemplar={}/{}", short(&trace.to_string()), short(&span.to_string()))));
+            words
         }
     };
     words.extend(record.attributes().iter().map(|(key, value)| format!("{key}={}", quoted(&value.display()))));

@@ -27,6 +27,7 @@ fn example(entry: &Entry) -> String {
     let inputs = match shape(entry) {
         _ if entry.kind == Kind::Source => "",
         shape if shape.acts_on == Kinds::TRACES => "inputs: [traces]",
+        shape if shape.gives == Kinds::METRICS => "inputs: [otlp.traces]",
         _ => "inputs: [otlp]",
     };
     let body = entry.example.trim();
@@ -59,6 +60,9 @@ fn flow(entry: &Entry) -> String {
     let words = |kinds: Kinds| kind_words(kinds).join(", ");
     let mut said = match entry.kind {
         Kind::Source => vec![format!("Gives {}.", words(shape.gives))],
+        Kind::Processor if shape.gives == Kinds::METRICS => {
+            vec![format!("Takes {} and gives {}.", words(shape.acts_on), words(shape.gives))]
+        }
         Kind::Processor => vec![format!("Acts on {}; what else comes in passes untouched.", words(shape.acts_on))],
         Kind::Sink => vec![format!("Takes {}.", words(shape.acts_on))],
     };
@@ -81,7 +85,7 @@ fn shape(entry: &Entry) -> Shape {
 fn notes(shape: &Shape) -> Vec<&'static str> {
     let mut notes = Vec::new();
     notes.extend(match shape.keyed {
-        Keyed::No => None,
+        Keyed::No | Keyed::Shared => None,
         Keyed::Trace => Some("One trace stays in one lane."),
         Keyed::By(_) => Some("One value of its key stays in one lane."),
         Keyed::Single => Some("It runs in one lane."),

@@ -15,6 +15,10 @@ impl Reason {
     pub const NO_RULE: Reason = Reason("no_rule");
     /// Metrics were made of it.
     pub const MEASURED: Reason = Reason("measured");
+    /// Equal logs came shortly before; a record that went on has their number.
+    pub const DUPLICATE: Reason = Reason("duplicate");
+    /// More came than a limit lets through; a record that went on has their number.
+    pub const OVER_LIMIT: Reason = Reason("over_limit");
     /// The same request came before.
     pub const REPEAT: Reason = Reason("repeat");
     /// Nobody reads the output it was sent to.

@@ -132,3 +132,18 @@ pub(crate) fn names(batch: &Batch) -> Vec<String> {
     };
     batch.records().filter_map(name).collect()
 }
+
+/// Log records in everything that a call sent.
+pub(crate) fn counted(call: &Collected) -> usize {
+    call.count(Signal::Logs)
+}
+
+/// For how many log records those that were sent stand.
+pub(crate) fn weights<'a>(calls: impl IntoIterator<Item = &'a Collected>) -> u64 {
+    let batches = calls.into_iter().flat_map(|call| call.sent.iter().flat_map(|(_, flow)| flow.batches()));
+    let weight = |record: signal::Record<'_>| match record.attributes().get(crate::stand_in::COUNT).map(|value| value.to_value()) {
+        Some(Value::Int(count)) => u64::try_from(count).unwrap(),
+        _ => 1,
+    };
+    batches.flat_map(|batch| batch.records().map(weight).collect::<Vec<_>>()).sum()
+}

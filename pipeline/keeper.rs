@@ -14,7 +14,7 @@ use crate::{
 };
 use journal::{Blocking, Entry, Reader, Refused, blocked};
 use signal::Time;
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 /// Written in one go, and at the most in one record, where a flow is not larger by itself.
@@ -142,17 +142,16 @@ impl Spiller {
         }
         self.begun = true;
         let (mut written, mut refused, mut unwritten) = (Vec::new(), None, Vec::new());
-        for owed in together(taken) {
-            if !unwritten.is_empty() {
-                unwritten.push(owed);
-                continue;
-            }
+        let mut rest = VecDeque::from(together(taken));
+        while let Some(owed) = rest.pop_front() {
             match self.spill.append(&owed, Hold::Reader).await {
                 Ok(sequence) => written.push((sequence, owed)),
-                Err(Refused::TooLarge { .. }) => unwritten.extend(self.smaller(owed)),
+                // At once: put back, they would come together again.
+                Err(Refused::TooLarge { .. }) => self.smaller(owed).into_iter().rev().for_each(|piece| rest.push_front(piece)),
                 Err(error) => {
                     refused = Some(error);
                     unwritten.push(owed);
+                    unwritten.extend(rest.drain(..));
                 }
             }
         }

@@ -222,14 +222,29 @@ impl Queue {
             self.stirred.notify_one();
         } else {
             let first = self.on_full == OnFull::Spill && state.is_idle();
-            state.ready(owed);
+            let news = self.ready(&mut state, owed);
             drop(state);
-            self.work.notify_one();
+            if news {
+                self.work.notify_one();
+            }
             if first {
                 self.stirred.notify_one();
             }
         }
         None
+    }
+
+    /// Adds to what is to be delivered. Whether somebody has to look: whoever gathers for a parcel does so when it is his time.
+    fn ready(&self, state: &mut State, owed: Owed) -> bool {
+        let gathers = !state.flying.is_empty() && state.kinds.iter().any(|waiting| !waiting.flows.is_empty());
+        let kind = owed.kind();
+        state.ready(owed);
+        !gathers || self.is_enough(&state.kinds[kind])
+    }
+
+    /// Whether a parcel of it need not be any larger.
+    fn is_enough(&self, waiting: &Waiting) -> bool {
+        waiting.bytes >= self.parcel_bytes_max.load(Ordering::Relaxed) || waiting.records >= self.delivering.batch_items
     }
 
     /// Waits for room.
@@ -244,7 +259,8 @@ impl Queue {
         }
     }
 
-    /// The next parcel's worth of one kind: once there is enough of it, or its oldest has waited for a moment. None when the queue is closed and empty.
+    /// The next parcel's worth of one kind: at once while nothing is on its way, else once there is enough of it or its oldest has waited for a moment. So the
+    /// busier a sink is, the more is gathered for it. None when the queue is closed and empty.
     pub(crate) async fn take(self: &Arc<Queue>) -> Option<Load> {
         loop {
             let work = self.work.notified();
@@ -268,18 +284,16 @@ impl Queue {
         if left {
             return Ready::Never;
         }
-        let parcel_bytes_max = self.parcel_bytes_max.load(Ordering::Relaxed);
         let Delivering { linger, batch_items, .. } = self.delivering;
         let heads = state.kinds.iter().enumerate().filter_map(|(at, waiting)| Some((waiting.flows.front()?.since, at)));
         let Some((since, at)) = heads.min() else {
             return if closed && !spilling { Ready::Never } else { Ready::Unknown };
         };
-        let waiting = &mut state.kinds[at];
-        let enough = closed || waiting.bytes >= parcel_bytes_max || waiting.records >= batch_items;
-        if !enough && since.elapsed() < linger {
+        let at_once = closed || state.flying.is_empty() || self.is_enough(&state.kinds[at]);
+        if !at_once && since.elapsed() < linger {
             return Ready::At(since + linger);
         }
-        let members = waiting.take(parcel_bytes_max, batch_items);
+        let members = state.kinds[at].take(self.parcel_bytes_max.load(Ordering::Relaxed), batch_items);
         let bytes = members.iter().map(|owed| owed.bytes).sum();
         let keeper = if members.iter().all(|owed| owed.keeper == Keeper::Spill) { Keeper::Spill } else { Keeper::Sender };
         let id = state.loads;

@@ -108,7 +108,7 @@ pub struct Delivery {
     batch_bytes: Placed<Bytes>,
     /// Records of one parcel.
     batch_items: Placed<usize>,
-    /// How long records wait for others to be sent with.
+    /// How long records wait for others to be sent with while a parcel is on its way; while none is, they are sent at once.
     linger: Period,
     /// How long something may wait before it goes to disk, where it may (`on_full: spill`).
     spill_after: Period,

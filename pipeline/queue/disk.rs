@@ -76,9 +76,11 @@ impl Queue {
             state.bytes += owed.bytes;
             self.share.force(owed.bytes);
         }
-        state.ready(owed);
+        let news = self.ready(&mut state, owed);
         drop(state);
-        self.work.notify_one();
+        if news {
+            self.work.notify_one();
+        }
     }
 
     /// Bytes that are ready to be delivered.

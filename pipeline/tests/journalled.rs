@@ -78,7 +78,7 @@ async fn a_drain_with_a_dead_sink_keeps_everything_for_the_next_start() {
 #[tokio::test(start_paused = true)]
 async fn overload_becomes_lag_and_is_read_back_from_disk_in_order() {
     let folder = TempDir::new().unwrap();
-    let trial = Trial::start(PLAIN, folder.path()).await;
+    let trial = Trial::start(&PLAIN.replace("inputs: [kept]", "inputs: [kept], on_full: block"), folder.path()).await;
     *trial.told("out").dead.lock() = true;
     let large = "a".repeat(300_000);
     for n in 0..80 {

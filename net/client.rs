@@ -2,12 +2,14 @@
 
 use crate::{
     body::{self, Limits, ReadError},
+    channel::Channel,
     retry::retry_after,
     tls::{self, ClientFiles, Fresh, ReadText, Text, TlsError},
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use reqwest::{Url, redirect};
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use std::{
@@ -29,10 +31,14 @@ pub enum Protocol {
     Grpc,
 }
 
-/// A pool of connections. Clones share it.
+/// Connections to one server, made when they are needed. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Client {
-    http: Arc<Fresh<reqwest::Client>>,
+pub struct Client(Arc<Way>);
+
+#[derive(Debug)]
+enum Way {
+    Http(Fresh<reqwest::Client>),
+    Grpc(Channel),
 }
 
 /// A client that cannot be made: the machine's certificates cannot be read.
@@ -67,38 +73,49 @@ impl Answer {
 
 /// What is read of an answer.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+pub(crate) const USER_AGENT: &str = concat!("kansoku/", env!("CARGO_PKG_VERSION"));
 
 impl Client {
     /// A client for `url` and others of its scheme, which trusts whom the machine trusts. Opens nothing.
     pub fn new(protocol: Protocol, url: &Url) -> Result<Client, NoClient> {
         // Somebody else may have installed one, which serves as well.
         let _installed = CryptoProvider::install_default((*tls::provider()).clone());
-        let mut builder = builder(protocol);
-        if url.scheme() == "http" {
-            // Without TLS it must not fail on a machine that has no certificates.
-            let none = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
-            let none = none.map_err(|error| NoClient(error.to_string()))?;
-            builder = builder.tls_backend_preconfigured(none.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
-        }
-        let client = builder.build().map_err(|error| NoClient(cause(&error)))?;
-        Ok(Client { http: Arc::new(Fresh::fixed(client)) })
+        // Without TLS it must not fail on a machine that has no certificates.
+        let is_plain = url.scheme() == "http";
+        let way = match protocol {
+            Protocol::Grpc if is_plain => Way::Grpc(Channel::plain()),
+            Protocol::Grpc => {
+                let tls = tls::client_config(&ClientFiles::default(), &[]).map_err(|error| NoClient(error.to_string()))?;
+                Way::Grpc(Channel::tls(Fresh::fixed(Arc::new(speaking(protocol, tls)))))
+            }
+            Protocol::Http => {
+                let mut builder = builder();
+                if is_plain {
+                    let none = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
+                    let none = none.map_err(|error| NoClient(error.to_string()))?;
+                    builder = builder.tls_backend_preconfigured(none.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+                }
+                Way::Http(Fresh::fixed(builder.build().map_err(|error| NoClient(cause(&error)))?))
+            }
+        };
+        Ok(Client(Arc::new(way)))
     }
 
     /// A client that trusts and shows what is in files, which are read now and looked at again when it is used; when they change, it connects anew.
     pub fn with_tls(protocol: Protocol, files: ClientFiles, read: ReadText) -> Result<Client, TlsError> {
         let paths = files.paths();
         let place = paths.first().cloned().unwrap_or_default();
-        let make = move |texts: &[Text]| {
-            let mut tls = tls::client_config(&files, texts)?;
-            tls.alpn_protocols = match protocol {
-                Protocol::Grpc => vec![b"h2".to_vec()],
-                Protocol::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            };
-            let client = builder(protocol).tls_backend_preconfigured(tls).build();
-            client.map_err(|error| TlsError { path: place.clone(), what: cause(&error) })
+        let config = move |texts: &[Text]| Ok(speaking(protocol, tls::client_config(&files, texts)?));
+        let way = match protocol {
+            Protocol::Grpc => Way::Grpc(Channel::tls(Fresh::new(paths, read, move |texts| config(texts).map(Arc::new))?)),
+            Protocol::Http => Way::Http(Fresh::new(paths, read, move |texts| {
+                let client = builder().tls_backend_preconfigured(config(texts)?).build();
+                client.map_err(|error| TlsError { path: place.clone(), what: cause(&error) })
+            })?),
         };
-        Ok(Client { http: Arc::new(Fresh::new(paths, read, make)?) })
+        Ok(Client(Arc::new(way)))
     }
 
     /// Posts the pieces as one body, with its length announced.
@@ -118,39 +135,46 @@ impl Client {
         }
     }
 
-    pub(crate) async fn send(
-        &self,
-        url: &Url,
-        headers: HeaderMap,
-        pieces: Vec<Bytes>,
-    ) -> Result<http::Response<reqwest::Body>, Unanswered> {
-        let body = reqwest::Body::wrap(Pieces(pieces.into()));
-        match self.http.get().post(url.clone()).headers(headers).body(body).send().await {
-            Ok(response) => Ok(response.into()),
-            Err(error) => Err(Unanswered(format!("{} did not answer ({})", place(url), cause(&error)))),
+    pub(crate) async fn send(&self, url: &Url, headers: HeaderMap, pieces: Vec<Bytes>) -> Result<http::Response<Answering>, Unanswered> {
+        let pieces = Pieces(pieces.into());
+        match &*self.0 {
+            Way::Http(client) => match client.get().post(url.clone()).headers(headers).body(reqwest::Body::wrap(pieces)).send().await {
+                Ok(response) => Ok(http::Response::from(response).map(|body| body.map_err(BoxError::from).boxed_unsync())),
+                Err(error) => Err(unanswered(url, &error)),
+            },
+            Way::Grpc(channel) => Ok(channel.post(url, headers, pieces).await?.map(|body| body.map_err(BoxError::from).boxed_unsync())),
         }
     }
 }
 
-async fn read_answer(body: reqwest::Body, within: Duration) -> Result<Bytes, ReadError> {
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The body of an answer that is still coming.
+pub(crate) type Answering = UnsyncBoxBody<Bytes, BoxError>;
+
+async fn read_answer(body: Answering, within: Duration) -> Result<Bytes, ReadError> {
     body::read(body, &limits(within), &mut |_| Ok(())).await
 }
 
-fn builder(protocol: Protocol) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         .redirect(redirect::Policy::none())
         .referer(false)
-        .user_agent(concat!("kansoku/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_MAX)
-        .pool_idle_timeout(Duration::from_secs(50));
-    match protocol {
-        Protocol::Http => builder,
-        Protocol::Grpc => builder
-            .http2_prior_knowledge()
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .http2_keep_alive_timeout(Duration::from_secs(10))
-            .no_proxy(),
-    }
+        .pool_idle_timeout(Duration::from_secs(50))
+}
+
+fn speaking(protocol: Protocol, mut tls: ClientConfig) -> ClientConfig {
+    tls.alpn_protocols = match protocol {
+        Protocol::Grpc => vec![b"h2".to_vec()],
+        Protocol::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    };
+    tls
+}
+
+pub(crate) fn unanswered(url: &Url, error: &(dyn Error + 'static)) -> Unanswered {
+    Unanswered(format!("{} did not answer ({})", place(url), cause(error)))
 }
 
 fn limits(within: Duration) -> Limits {
@@ -175,8 +199,9 @@ pub(crate) fn cause(error: &dyn Error) -> String {
     inner.to_string()
 }
 
-/// A body in pieces.
-struct Pieces(VecDeque<Bytes>);
+/// A body in pieces. Clones share their bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Pieces(VecDeque<Bytes>);
 
 impl Body for Pieces {
     type Data = Bytes;

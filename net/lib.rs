@@ -3,8 +3,11 @@
 
 pub mod auth;
 pub mod body;
+mod channel;
 pub mod client;
 pub mod coding;
+mod drive;
+mod gathered;
 pub mod grpc;
 pub mod listen;
 mod patient;

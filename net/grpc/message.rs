@@ -71,9 +71,7 @@ impl Prefix {
 }
 
 /// What is put before a message; one of 4 GiB or more cannot be announced and is refused by every server.
-pub(super) fn prefix_of(length: usize, coding: Coding) -> Bytes {
-    let mut prefix = BytesMut::with_capacity(PREFIX);
-    prefix.put_u8(u8::from(coding != Coding::Identity));
-    prefix.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    prefix.freeze()
+pub(super) fn put_prefix(to: &mut BytesMut, length: usize, coding: Coding) {
+    to.put_u8(u8::from(coding != Coding::Identity));
+    to.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
 }

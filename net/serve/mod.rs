@@ -6,14 +6,18 @@ mod pulse;
 #[cfg(test)]
 mod tests;
 
-use crate::{Listener, Transport};
+use crate::{
+    Listener, Transport,
+    drive::{Drive, Started},
+    gathered::Gathered,
+};
 use bytes::Bytes;
 use exchange::Exchanges;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use places::{Place, Places};
@@ -128,8 +132,8 @@ fn note(ended: Result<(), JoinError>) {
 const RESETS_MAX: usize = 20;
 const MISTAKES_MAX: usize = 256;
 
-fn builder(limits: &Limits, window: u32) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(limits: &Limits, window: u32, started: Started) -> auto::Builder<Started> {
+    let mut builder = auto::Builder::new(started);
     let head_bytes_max = usize::try_from(limits.head_bytes_max).unwrap_or(usize::MAX);
     // hyper would count the wait for the next request as part of its head; `Pulse` tells them apart.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head_bytes_max.max(8_192));
@@ -168,15 +172,16 @@ async fn connection<S, B>(
         Err(_) => return tracing::debug!(%peer, "a TLS handshake had no end"),
     };
     let pulse = Arc::new(Pulse::new());
-    let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse)));
+    let stream = Gathered::new(Watched::new(stream, Arc::clone(&pulse)), place.window as usize / 4);
     let exchanges = Exchanges::new(service, peer, Arc::clone(&pulse));
-    let builder = builder(&limits, place.window);
-    let mut served = std::pin::pin!(builder.serve_connection(stream, exchanges));
+    let started = Started::default();
+    let builder = builder(&limits, place.window, started.clone());
+    let mut served = Drive::new(builder.serve_connection(TokioIo::new(stream.clone()), exchanges), stream, started);
     let ended = tokio::select! {
-        ended = served.as_mut() => ended,
+        ended = &mut served => ended,
         late = pulse.overdue(&limits) => match late {
             Late::Idle => {
-                served.as_mut().graceful_shutdown();
+                served.tell(|connection| connection.graceful_shutdown());
                 // It has nothing under way, but it may not even answer the ping that comes with a good-bye.
                 timeout(limits.drain, served).await.unwrap_or(Ok(()))
             }
@@ -186,7 +191,7 @@ async fn connection<S, B>(
             }
         },
         _ = close.changed() => {
-            served.as_mut().graceful_shutdown();
+            served.tell(|connection| connection.graceful_shutdown());
             served.await
         }
     };

@@ -2,10 +2,18 @@
 
 use crate::{Code, Coding};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
-use std::{error::Error, pin::Pin, time::Duration};
+use std::{
+    error::Error,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// What a body may cost.
@@ -141,11 +149,27 @@ impl ReadError {
     }
 }
 
+/// Bytes that came over a connection, whatever they belong to; an extension of every request. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A body being read frame by frame, against its time limits.
 pub(crate) struct Reader<'a, B> {
     body: Pin<&'a mut B>,
     limits: &'a Limits,
     started: Instant,
+    /// A large frame is seen only when all of it has come; that it comes shows here.
+    heard: Option<(Heard, u64)>,
     /// Bytes that came.
     pub(crate) bytes: usize,
 }
@@ -155,20 +179,27 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(crate) fn new(body: Pin<&'a mut B>, limits: &'a Limits) -> Reader<'a, B> {
-        Reader { body, limits, started: Instant::now(), bytes: 0 }
+    /// `extensions`: of the request that it is the body of.
+    pub(crate) fn new(extensions: &Extensions, body: Pin<&'a mut B>, limits: &'a Limits) -> Reader<'a, B> {
+        let heard = extensions.get::<Heard>().map(|heard| (heard.clone(), heard.bytes()));
+        Reader { body, limits, started: Instant::now(), heard, bytes: 0 }
+    }
+
+    /// At `rate_min` a byte earns its share of a second; whoever is behind that after the grace is cut.
+    fn until(&self) -> Instant {
+        let heard = self.heard.as_ref().map_or(0, |(heard, before)| heard.bytes() - before);
+        let earned = Duration::from_secs_f64(heard.max(self.bytes as u64) as f64 / f64::from(self.limits.rate_min.max(1)));
+        self.started + (self.limits.grace + earned).min(self.limits.time_max)
     }
 
     /// The next piece of data; trailers are skipped.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
-            // At `rate_min` a byte earns its share of a second; whoever is behind that after the grace is cut.
-            let earned = Duration::from_secs_f64(self.bytes as f64 / f64::from(self.limits.rate_min.max(1)));
-            let until = self.started + (self.limits.grace + earned).min(self.limits.time_max);
-            let frame = match timeout_at(until, self.body.frame()).await {
+            let frame = match timeout_at(self.until(), self.body.frame()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(error))) => return Err(ReadError::Broken { bytes: self.bytes, what: error.into().to_string() }),
+                Err(_) if Instant::now() < self.until() => continue,
                 Err(_) => return Err(ReadError::Slow { bytes: self.bytes, seconds: self.started.elapsed().as_secs() }),
             };
             if let Ok(data) = frame.into_data() {
@@ -183,9 +214,15 @@ where
 const ON_TRUST: usize = 1 << 20;
 const STEP: usize = 64 << 10;
 
+/// A body that comes as a whole is kept as it came from here on; a smaller one would hold on to more than itself.
+const KEPT_MIN: usize = 8 << 10;
+
 /// A body as it gathers, never larger than what was admitted for it.
 pub(crate) struct Buffer {
+    /// All of it, if it came in one piece.
+    kept: Bytes,
     whole: Vec<u8>,
+    announced: usize,
     admitted: usize,
     max: usize,
 }
@@ -198,35 +235,43 @@ impl Buffer {
         }
         let admitted = announced.min(ON_TRUST);
         grow(admitted).map_err(ReadError::NoRoom)?;
-        Ok(Buffer { whole: Vec::with_capacity(admitted), admitted, max })
+        Ok(Buffer { kept: Bytes::new(), whole: Vec::new(), announced, admitted, max })
     }
 
-    pub(crate) fn push(&mut self, data: &[u8], grow: Grow<'_>) -> Result<(), ReadError> {
-        let needed = self.whole.len().saturating_add(data.len());
+    pub(crate) fn push(&mut self, data: Bytes, grow: Grow<'_>) -> Result<(), ReadError> {
+        let needed = self.len().saturating_add(data.len());
         if needed > self.max {
             return Err(ReadError::TooLarge { max: self.max });
         }
         if needed > self.admitted {
             let target = self.admitted.saturating_mul(2).max(needed).max(STEP).min(self.max);
             grow(target - self.admitted).map_err(ReadError::NoRoom)?;
-            self.whole.reserve_exact(target - self.whole.len());
             self.admitted = target;
         }
-        self.whole.extend_from_slice(data);
+        if self.len() == 0 && data.len() == self.announced && data.len() >= KEPT_MIN {
+            self.kept = data;
+            return Ok(());
+        }
+        if !data.is_empty() {
+            let kept = std::mem::take(&mut self.kept);
+            self.whole.reserve_exact(self.admitted - self.whole.len());
+            self.whole.extend_from_slice(&kept);
+            self.whole.extend_from_slice(&data);
+        }
         Ok(())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.whole.len()
+        self.kept.len() + self.whole.len()
     }
 
     pub(crate) fn finish(self) -> Bytes {
-        tight(self.whole)
+        if self.kept.is_empty() { tight(self.whole) } else { self.kept }
     }
 }
 
-/// Reads a whole body. Bytes are admitted before they are buffered, doubling as they come.
-pub async fn read<B>(body: B, limits: &Limits, grow: Grow<'_>) -> Result<Bytes, ReadError>
+/// Reads a whole body. Bytes are admitted before they are buffered, doubling as they come. `extensions`: of its request, if it is one's.
+pub async fn read<B>(extensions: &Extensions, body: B, limits: &Limits, grow: Grow<'_>) -> Result<Bytes, ReadError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -234,9 +279,9 @@ where
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut buffer = Buffer::new(announced, limits.wire_bytes_max, grow)?;
     let mut body = std::pin::pin!(body);
-    let mut reader = Reader::new(body.as_mut(), limits);
+    let mut reader = Reader::new(extensions, body.as_mut(), limits);
     while let Some(data) = reader.next().await? {
-        buffer.push(&data, grow)?;
+        buffer.push(data, grow)?;
     }
     Ok(buffer.finish())
 }
@@ -267,4 +312,31 @@ pub(crate) fn tight(mut whole: Vec<u8>) -> Bytes {
         whole.shrink_to_fit();
     }
     Bytes::from(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use std::convert::Infallible;
+    use tokio::time::sleep;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_frame_may_take_as_long_as_its_bytes_have_earned() {
+        for (bytes_a_second, is_cut) in [(2_000, false), (500, true)] {
+            let (heard, mut extensions) = (Heard::default(), Extensions::new());
+            extensions.insert(heard.clone());
+            let frame = async move {
+                for _ in 0..20 {
+                    sleep(Duration::from_secs(1)).await;
+                    heard.add(bytes_a_second);
+                }
+                Ok::<_, Infallible>(Frame::data(Bytes::from(vec![0; 20 * bytes_a_second])))
+            };
+            let read = read(&extensions, StreamBody::new(stream::once(frame)), &Limits::default(), &mut |_| Ok(())).await;
+            assert_eq!(matches!(read, Err(ReadError::Slow { .. })), is_cut, "{read:?}");
+        }
+    }
 }

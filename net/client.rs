@@ -7,7 +7,7 @@ use crate::{
     tls::{self, ClientFiles, Fresh, ReadText, Text, TlsError},
 };
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use reqwest::{Url, redirect};
@@ -153,7 +153,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type Answering = UnsyncBoxBody<Bytes, BoxError>;
 
 async fn read_answer(body: Answering, within: Duration) -> Result<Bytes, ReadError> {
-    body::read(body, &limits(within), &mut |_| Ok(())).await
+    body::read(&Extensions::new(), body, &limits(within), &mut |_| Ok(())).await
 }
 
 fn builder() -> reqwest::ClientBuilder {

@@ -147,3 +147,68 @@ impl<C: Future, I: AsyncRead + AsyncWrite + Unpin> Future for Drive<C, I> {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use tokio::{
+        io::duplex,
+        sync::{mpsc, oneshot},
+    };
+
+    fn polled<F: Future>(times: &Arc<AtomicUsize>, future: F) -> impl Future<Output = F::Output> {
+        let (times, mut future) = (Arc::clone(times), Box::pin(future));
+        std::future::poll_fn(move |cx| {
+            times.fetch_add(1, Ordering::Relaxed);
+            future.as_mut().poll(cx)
+        })
+    }
+
+    #[tokio::test]
+    async fn what_a_connection_starts_runs_beside_it_and_nobody_is_polled_in_vain() {
+        let (started, polls) = (Started::default(), Arc::new(AtomicUsize::new(0)));
+        let (tell, mut told) = mpsc::channel(8);
+        let (go, gone) = oneshot::channel::<()>();
+        let starts = started.clone();
+        let connection = polled(&polls, async move {
+            for n in 0..3 {
+                let tell = tell.clone();
+                starts.execute(async move { tell.send(n).await.unwrap() });
+            }
+            let mut heard = Vec::new();
+            while heard.len() < 3 {
+                heard.push(told.recv().await.unwrap());
+            }
+            gone.await.unwrap();
+            heard
+        });
+        let whole = Arc::new(AtomicUsize::new(0));
+        let drive = polled(&whole, Drive::new(connection, Gathered::new(duplex(8).0, 8), started));
+        let (heard, ()) = tokio::join!(drive, async {
+            tokio::task::yield_now().await;
+            assert_eq!((whole.load(Ordering::Relaxed), polls.load(Ordering::Relaxed)), (1, 2), "all of it in one turn");
+            go.send(()).unwrap();
+        });
+        assert_eq!(heard, [0, 1, 2]);
+        assert_eq!(whole.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn what_it_started_ends_with_it() {
+        struct Drops(Option<oneshot::Sender<()>>);
+        impl Drop for Drops {
+            fn drop(&mut self) {
+                self.0.take().into_iter().for_each(|tell| drop(tell.send(())));
+            }
+        }
+        let (tell, told) = oneshot::channel();
+        let (started, held) = (Started::default(), Drops(Some(tell)));
+        started.execute(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        Drive::new(tokio::task::yield_now(), Gathered::new(duplex(8).0, 8), started).await;
+        told.await.unwrap();
+    }
+}

@@ -174,3 +174,68 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gathered<I> {
         Pin::new(&mut inner.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test]
+    async fn what_is_written_is_gathered_until_it_is_let_out() {
+        let (near, mut far) = duplex(1 << 20);
+        let mut stream = Gathered::new(near, AHEAD_MAX);
+        for _ in 0..10 {
+            stream.write_all(b"0123456789").await.unwrap();
+            stream.flush().await.unwrap();
+        }
+        let mut got = [0; 200];
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(10), far.read(&mut got)).await.is_err());
+        poll_fn(|cx| stream.poll_let_out(cx)).await.unwrap();
+        assert_eq!(far.read(&mut got).await.unwrap(), 100);
+        stream.write_all(b"last").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut rest = String::new();
+        far.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "last");
+    }
+
+    #[tokio::test]
+    async fn whoever_writes_more_than_is_gathered_waits_until_it_is_taken() {
+        let (near, mut far) = duplex(1_000);
+        let mut stream = Gathered::new(near, AHEAD_MAX);
+        let sent: Vec<u8> = (0..3 * GATHERED_MAX + 77).map(|n| n as u8).collect();
+        let whole = sent.clone();
+        let write = async {
+            for (n, piece) in whole.chunks(60_000).enumerate() {
+                // Large ones go out from where they are, behind what was gathered.
+                let piece = if n == 1 { &whole[60_000..60_000 + piece.len()] } else { piece };
+                stream.write_all(piece).await.unwrap();
+            }
+            stream.write_all(&whole).await.unwrap();
+            stream.shutdown().await.unwrap();
+        };
+        let mut got = Vec::new();
+        let (read, ()) = tokio::join!(far.read_to_end(&mut got), write);
+        assert_eq!(read.unwrap(), 2 * sent.len());
+        assert!(got[..sent.len()] == sent && got[sent.len()..] == sent);
+    }
+
+    #[tokio::test]
+    async fn what_is_read_ahead_comes_in_order_into_buffers_of_any_size() {
+        let (near, mut far) = duplex(1 << 20);
+        let mut stream = Gathered::new(near, 1_000);
+        let sent: Vec<u8> = (0..20_000_u32).map(|n| (n % 251) as u8).collect();
+        far.write_all(&sent).await.unwrap();
+        far.shutdown().await.unwrap();
+        let (mut got, mut sizes) = (Vec::new(), [1, 7, 499, 500, 3, 2_000].into_iter().cycle());
+        loop {
+            let mut buffer = vec![0; sizes.next().unwrap()];
+            match stream.read(&mut buffer).await.unwrap() {
+                0 => break,
+                read => got.extend_from_slice(&buffer[..read]),
+            }
+        }
+        assert!(got == sent);
+    }
+}

@@ -262,6 +262,10 @@ impl Gate {
 
     async fn to_lane(&self, lanes: &RwLock<Vec<mpsc::Sender<Handed>>>, mut request: Request) -> Result<Option<String>, Refused> {
         let reserve = async {
+            // Mostly there is room, and nothing to wait for.
+            if let Some(Ok(room)) = lane_of(lanes, request.lane).map(mpsc::Sender::try_reserve_owned) {
+                return Some(room);
+            }
             loop {
                 let lane = lane_of(lanes, request.lane)?;
                 match lane.clone().reserve_owned().await {

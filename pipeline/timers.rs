@@ -30,9 +30,13 @@ impl Timers {
     pub(crate) fn set(&self, lane: usize, due: Option<Time>, now: Time) {
         let timer = Timer { due, now };
         let mut lanes = self.lanes.lock();
-        if let Some(place) = lanes.get_mut(lane).filter(|place| **place != timer) {
+        if let Some(place) = lanes.get_mut(lane) {
+            // A lane that waits for nothing, and did not before, is no news.
+            let is_news = *place != timer && (place.due.is_some() || due.is_some());
             *place = timer;
-            self.news.notify_one();
+            if is_news {
+                self.news.notify_one();
+            }
         }
     }
 

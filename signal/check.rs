@@ -4,6 +4,7 @@
 mod bytes_test;
 #[cfg(test)]
 mod check_test;
+mod glance;
 mod pass;
 pub(crate) mod schema;
 

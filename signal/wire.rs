@@ -136,10 +136,42 @@ impl<'a> Fields<'a> {
     /// The next length-delimited field of this number and its content; others are passed over.
     #[inline(always)]
     pub(crate) fn next_bytes(&mut self, number: u32) -> Option<(Field<'a>, &'a [u8])> {
-        self.find_map(|field| match field.value {
-            Wire::Bytes(content) if field.number == number => Some((field, content)),
-            _ => None,
-        })
+        let wanted = u8::try_from(number << 3 | BYTES).unwrap_or(u8::MAX);
+        loop {
+            // What most fields are: a tag and a length of one byte each, or numbers.
+            let start = self.at;
+            match self.bytes.get(start..)? {
+                [tag @ ..0x80, length @ ..0x80, rest @ ..] if u32::from(*tag) & 7 == BYTES => {
+                    let content = rest.get(..usize::from(*length))?;
+                    self.at = start + 2 + content.len();
+                    if *tag == wanted {
+                        return Some((Field { number, value: Wire::Bytes(content), start, end: self.at }, content));
+                    }
+                }
+                [tag @ ..0x80, ..] if u32::from(*tag) & 7 == FIXED64 => self.at = start + 9,
+                [tag @ ..0x80, ..0x80, ..] if u32::from(*tag) & 7 == VARINT => self.at = start + 2,
+                _ => {
+                    let field = self.next()?;
+                    if let Wire::Bytes(content) = field.value
+                        && field.number == number
+                    {
+                        return Some((field, content));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next field, without those of this number that are short and length-delimited: for whoever looks for everything else.
+    #[inline(always)]
+    pub(crate) fn next_but(&mut self, number: u32) -> Option<Field<'a>> {
+        let passed = u8::try_from(number << 3 | BYTES).unwrap_or(u8::MAX);
+        while let Some([tag, length @ ..0x80, ..]) = self.bytes.get(self.at..)
+            && *tag == passed
+        {
+            self.at += 2 + usize::from(*length);
+        }
+        self.next()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     coding,
 };
 use bytes::{BufMut, Bytes, BytesMut};
+use http::Extensions;
 use http_body::Body;
 use std::error::Error;
 
@@ -14,14 +15,14 @@ pub(super) const PREFIX: usize = 5;
 /// Names the coding of messages whose flag is set.
 pub(super) const ENCODING: &str = "grpc-encoding";
 
-/// The one message of a body whose header names this coding.
-pub(super) async fn read<B>(coding: Coding, body: B, limits: &Limits, grow: Grow<'_>) -> Result<Bytes, ReadError>
+/// The one message of a body whose header names this coding. `extensions`: of its request.
+pub(super) async fn read<B>(extensions: &Extensions, coding: Coding, body: B, limits: &Limits, grow: Grow<'_>) -> Result<Bytes, ReadError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut body = std::pin::pin!(body);
-    let mut reader = Reader::new(body.as_mut(), limits);
+    let mut reader = Reader::new(extensions, body.as_mut(), limits);
     let mut prefix = BytesMut::with_capacity(PREFIX);
     let mut message: Option<(Prefix, Buffer)> = None;
     while let Some(mut data) = reader.next().await? {
@@ -36,7 +37,7 @@ where
             if buffer.len().saturating_add(data.len()) > prefix.length {
                 return Err(ReadError::Frame("more came than the one message that the call takes".into()));
             }
-            buffer.push(&data, grow)?;
+            buffer.push(data, grow)?;
         }
     }
     let Some((prefix, buffer)) = message else {

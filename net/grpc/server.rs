@@ -37,7 +37,7 @@ where
 {
     let (head, body) = request.into_parts();
     let read = match Coding::of_header(head.headers.get(ENCODING)) {
-        Ok(coding) => message::read(coding, body, &limits, &mut |bytes| grow(&mut room, bytes)).await,
+        Ok(coding) => message::read(&head.extensions, coding, body, &limits, &mut |bytes| grow(&mut room, bytes)).await,
         Err(error) => Err(error),
     };
     let answer = match read {

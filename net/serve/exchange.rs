@@ -42,6 +42,7 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
+        request.extensions_mut().insert(self.pulse.heard.clone());
         let exchange = self.pulse.begin();
         let answer = self.service.clone().oneshot(request);
         Box::pin(async move { Ok(answer.await?.map(|body| Answering { body: Box::pin(body), _exchange: exchange })) })

@@ -132,6 +132,9 @@ fn note(ended: Result<(), JoinError>) {
 const RESETS_MAX: usize = 20;
 const MISTAKES_MAX: usize = 256;
 
+/// The least that HTTP/2 allows for the size of a frame.
+const FRAME_MIN: u32 = 16 << 10;
+
 fn builder(limits: &Limits, window: u32, started: Started) -> auto::Builder<Started> {
     let mut builder = auto::Builder::new(started);
     let head_bytes_max = usize::try_from(limits.head_bytes_max).unwrap_or(usize::MAX);
@@ -148,7 +151,7 @@ fn builder(limits: &Limits, window: u32, started: Started) -> auto::Builder<Star
         .max_local_error_reset_streams(MISTAKES_MAX)
         .initial_stream_window_size(limits.stream_window.min(window))
         .initial_connection_window_size(window)
-        .max_frame_size(256 << 10);
+        .max_frame_size(limits.stream_window.min(window).max(FRAME_MIN));
     builder
 }
 

@@ -1,6 +1,7 @@
 //! What a connection does at the moment, and how long it may go on doing it: waiting for its first bytes, reading a head, answering, idling, or not taking what is written to it.
 
 use super::Limits;
+use crate::body::Heard;
 use parking_lot::Mutex;
 use std::{
     io,
@@ -23,6 +24,7 @@ pub(super) struct Pulse {
     now: Mutex<Now>,
     /// A shorter time limit than the last one runs now.
     sooner: Notify,
+    pub(super) heard: Heard,
 }
 
 struct Now {
@@ -54,7 +56,11 @@ pub(super) enum Late {
 
 impl Pulse {
     pub(super) fn new() -> Pulse {
-        Pulse { now: Mutex::new(Now { phase: Phase::First, since: Instant::now(), exchanges: 0, stuck: None }), sooner: Notify::new() }
+        Pulse {
+            now: Mutex::new(Now { phase: Phase::First, since: Instant::now(), exchanges: 0, stuck: None }),
+            sooner: Notify::new(),
+            heard: Heard::default(),
+        }
     }
 
     /// Returns once a time limit has passed.
@@ -182,6 +188,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         let before = into.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
         if let Some(data) = into.filled().get(before..).filter(|data| !data.is_empty()) {
+            self.pulse.heard.add(data.len());
             self.heard(data);
         }
         read

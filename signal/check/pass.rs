@@ -2,11 +2,11 @@
 
 use super::{
     Limits,
+    glance::{Ascii, Found, glance, is_utf8},
     schema::{Known, Message, Role, Shape, Times},
 };
 use crate::{
     SpanId, TraceId,
-    view::Pair,
     wire::{Broken, Field, Fields, Wire, field, varint},
 };
 use std::{borrow::Cow, ops::Range};
@@ -62,6 +62,7 @@ pub(super) struct Pass<'a> {
     pub(super) why: Option<Box<Fault>>,
     /// Whether something was given twice that views expect once.
     pub(super) rewrite: bool,
+    ascii: Ascii,
 }
 
 /// Where a message stands.
@@ -75,7 +76,7 @@ struct Level {
 
 impl<'a> Pass<'a> {
     pub(super) fn new(raw: &'a [u8], limits: &'a Limits) -> Pass<'a> {
-        Pass { raw, limits, records: 0, rejected: 0, cuts: Vec::new(), why: None, rewrite: false }
+        Pass { raw, limits, records: 0, rejected: 0, cuts: Vec::new(), why: None, rewrite: false, ascii: Ascii::default() }
     }
 
     /// Goes over the whole request.
@@ -88,38 +89,38 @@ impl<'a> Pass<'a> {
         self.enter(message.role, tag, content.len())?;
         let raw = self.raw;
         let bytes = raw.get(..content.end).unwrap_or_default();
-        let (mut at, mut seen, mut attributes, mut ids) = (content.start, 0u8, 0usize, 0u8);
-        let mut spoiled = None;
+        let (mut at, mut found, mut spoiled) = (content.start, Found::default(), None);
         while at < content.end {
+            if let Some(end) = glance(message, bytes, at, self.limits.key_bytes_max, &mut self.ascii, &mut found) {
+                at = end;
+                continue;
+            }
             let field = field(bytes, at)?;
             at = field.end;
             let Some(known) = message.known(field.number) else { continue };
             match known.times {
                 Times::Last | Times::Many => {}
-                Times::Attributes => attributes += 1,
-                Times::Once(bit) => {
-                    self.rewrite |= seen & 1 << bit != 0;
-                    seen |= 1 << bit;
-                }
+                Times::Attributes => found.attributes += 1,
+                Times::Once(bit) | Times::Value(bit) => found.once(1 << bit),
             }
             match (known.shape, field.value) {
-                (Shape::Inner(_), Wire::Bytes(pair)) if known.times == Times::Attributes && self.is_usual(pair) => {}
                 (Shape::Inner(inner), Wire::Bytes(_)) => match self.inner(inner, &field, level) {
                     Err(fault) if message.role == Role::Group && fault.harm == Harm::Record => spoiled = spoiled.or(Some(fault)),
                     outcome => outcome?,
                 },
-                (Shape::TraceId, Wire::Bytes(id)) => ids = ids & !1 | u8::from(TraceId::of_bytes(id).is_some()),
-                (Shape::SpanId, Wire::Bytes(id)) => ids = ids & !2 | u8::from(SpanId::of_bytes(id).is_some()) << 1,
+                (Shape::TraceId, Wire::Bytes(id)) => found.ids = found.ids & !1 | u8::from(TraceId::of_bytes(id).is_some()),
+                (Shape::SpanId, Wire::Bytes(id)) => found.ids = found.ids & !2 | u8::from(SpanId::of_bytes(id).is_some()) << 1,
                 _ => self.scalar(known, &field)?,
             }
         }
+        self.rewrite |= found.again;
         if let Some(fault) = spoiled {
             return Err(fault);
         }
-        if attributes > self.limits.attributes_max {
-            return cut(tag, format!("{attributes} attributes, {} are allowed", self.limits.attributes_max));
+        if found.attributes > self.limits.attributes_max {
+            return cut(tag, format!("{} attributes, {} are allowed", found.attributes, self.limits.attributes_max));
         }
-        match (message.role, ids) {
+        match (message.role, found.ids) {
             (Role::Span, 0 | 2) => cut(tag, "a span needs a trace_id of 16 bytes that are not all zero"),
             (Role::Span, 1) => cut(tag, "a span needs a span_id of 8 bytes that are not all zero"),
             _ => Ok(()),
@@ -166,19 +167,6 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether a `KeyValue` is as encoders write it, with a scalar value, and well: what most attributes are, seen in one glance. All others go the long way.
-    #[inline]
-    fn is_usual(&self, bytes: &[u8]) -> bool {
-        let Some(pair) = Pair::usual(bytes) else { return false };
-        let value_is_well = match pair.value {
-            [0x0a, length @ ..0x80, text @ ..] => text.len() == usize::from(*length) && is_utf8(text),
-            [0x10 | 0x18, ..] => matches!(varint(pair.value, 1), Ok((_, end)) if end == pair.value.len()),
-            [0x21, double @ ..] => double.len() == 8,
-            _ => false,
-        };
-        value_is_well && pair.key.len() <= self.limits.key_bytes_max && is_utf8(pair.key)
-    }
-
     #[inline]
     fn scalar(&mut self, known: &Known, field: &Field<'_>) -> Outcome {
         match (known.shape, field.value) {
@@ -202,11 +190,6 @@ impl<'a> Pass<'a> {
 #[inline]
 fn utf8(field: &Field<'_>, text: &[u8]) -> Outcome {
     if is_utf8(text) { Ok(()) } else { refuse(field.start, "text that is not UTF-8") }
-}
-
-#[inline]
-fn is_utf8(text: &[u8]) -> bool {
-    text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok()
 }
 
 fn packed_varints(field: &Field<'_>, packed: &[u8]) -> Outcome {

@@ -1,5 +1,6 @@
 //! OTLP's messages as tables: what `check` knows about each field. Field numbers and names from opentelemetry-proto 1.x.
 
+use super::glance::{Glances, glances};
 use crate::Signal;
 
 /// What a field holds.
@@ -28,6 +29,8 @@ pub(crate) enum Times {
     Last,
     /// A message or a case of a oneof: given again, it has to be merged. The number tells apart the ones of one message.
     Once(u8),
+    /// The same, of an `AnyValue`.
+    Value(u8),
     /// Repeated.
     Many,
     /// Repeated, and counted as attributes.
@@ -41,6 +44,12 @@ pub(crate) struct Known {
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
     pub(crate) times: Times,
+}
+
+impl Known {
+    pub(super) const fn number(&self) -> u32 {
+        self.number
+    }
 }
 
 /// What `check` does about a message besides its fields.
@@ -65,6 +74,7 @@ pub(crate) struct Message {
     fields: &'static [Known],
     /// By field number, the place in `fields` plus one.
     places: [u8; NUMBERS],
+    pub(super) glances: Glances,
 }
 
 /// One above the highest field number.
@@ -78,7 +88,7 @@ impl Message {
             places[fields[i].number as usize] = i as u8 + 1;
             i += 1;
         }
-        Message { role, fields, places }
+        Message { role, fields, places, glances: glances(fields) }
     }
 
     /// The field of this number, if OTLP has it.
@@ -205,7 +215,7 @@ static LOG: Message = Message::new(
         last(1, "time_unix_nano", Fixed64),
         last(2, "severity_number", Varint),
         last(3, "severity_text", Text),
-        once(0, 5, "body", Inner(&ANY)),
+        Known { number: 5, name: "body", shape: Inner(&ANY), times: Times::Value(0) },
         attributes(6, "attributes"),
         last(7, "dropped_attributes_count", Varint),
         last(8, "flags", Fixed32),

@@ -69,8 +69,10 @@ impl Asks {
     /// Writes the message without the fields in `dropped` (a bit each, numbers below 64) and with its attributes, in field `field`, as asked: replaced in their place, new ones behind all else.
     pub(super) fn put_patched(&self, out: &mut Vec<u8>, message: &[u8], field: u32, dropped: u64) {
         let mut done: SmallVec<[bool; 16]> = SmallVec::from_elem(false, self.list.len());
-        let mut copied = 0;
-        for found in Fields::of(message) {
+        let (mut copied, mut fields) = (0, Fields::of(message));
+        // Where nothing else is dropped, only attributes matter.
+        let mut next = || if dropped == 0 { fields.next_bytes(field).map(|(field, _)| field) } else { fields.next() };
+        while let Some(found) = next() {
             let ask = match found.value {
                 Wire::Bytes(pair) if found.number == field && !self.list.is_empty() => match self.find(Pair::of(pair).key) {
                     Some(place) => Some(place),

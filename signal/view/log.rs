@@ -35,7 +35,8 @@ impl<'a> LogRecord<'a> {
             flags: 0,
             severity: 0,
         };
-        for field in Fields::of(bytes) {
+        let mut fields = Fields::of(bytes);
+        while let Some(field) = fields.next_but(6) {
             match (field.number, field.value) {
                 (1, Wire::Fixed64(time)) => log.time = time,
                 (11, Wire::Fixed64(time)) => log.observed = time,

@@ -114,7 +114,8 @@ impl<'a> Span<'a> {
             kind: SpanKind::Unspecified,
             status: Status::Unset,
         };
-        for field in Fields::of(bytes) {
+        let mut fields = Fields::of(bytes);
+        while let Some(field) = fields.next_but(9) {
             match (field.number, field.value) {
                 (1, Wire::Bytes(id)) => span.trace_id = TraceId::of_bytes(id).unwrap_or_default(),
                 (2, Wire::Bytes(id)) => span.span_id = SpanId::of_bytes(id).unwrap_or_default(),

@@ -56,7 +56,7 @@ async fn answered(request: Request<Incoming>, says: Result<Bytes, Status>, tell:
         let answer = grpc::unary(Request::from_parts(head, body), Arc::new(limits), (), |(), _| Ok(()), refuse, serve).await;
         return answer.map(|body| BodyExt::boxed_unsync(body.map_err(|status| unreachable!("{status}"))));
     }
-    let wire = body::read(body, &limits, &mut |_| Ok(())).await.unwrap();
+    let wire = body::read(&head.extensions, body, &limits, &mut |_| Ok(())).await.unwrap();
     let coding = Coding::of_header(head.headers.get(CONTENT_ENCODING)).unwrap();
     let request = coding::inflate(coding, wire, &limits, &mut |_| Ok(())).await.unwrap();
     tell.send(Got { path, headers: head.headers, request }).await.unwrap();

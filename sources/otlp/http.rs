@@ -135,7 +135,7 @@ where
     };
     let mut room = inlet.room(signal)?;
     let coding = Coding::of_header(head.headers.get(CONTENT_ENCODING)).map_err(|error| room.unread(error))?;
-    let wire = body::read(body, &inlet.limits, &mut |bytes| room.grow(bytes)).await;
+    let wire = body::read(&head.extensions, body, &inlet.limits, &mut |bytes| room.grow(bytes)).await;
     let wire = wire.map_err(|error| room.unread(error))?;
     let plain = coding::inflate(coding, wire, &inlet.limits, &mut |bytes| room.grow(bytes)).await;
     let plain = plain.map_err(|error| room.unread(error))?;

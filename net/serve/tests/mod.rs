@@ -48,7 +48,7 @@ async fn echo(held: Arc<()>, request: Request<Incoming>) -> Result<Answer, Infal
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
             let length = head.headers.get("content-length").map_or("none", |v| v.to_str().unwrap()).to_owned();
-            let (status, text) = match body::read(body, &limits, &mut |_| Ok(())).await {
+            let (status, text) = match body::read(&head.extensions, body, &limits, &mut |_| Ok(())).await {
                 Ok(_) if path == "/down" => (503, "<html>no backend</html>".to_owned()),
                 Ok(body) => {
                     let Peer(peer) = head.extensions.get().unwrap();

@@ -199,7 +199,9 @@ mod tests {
         struct Drops(Option<oneshot::Sender<()>>);
         impl Drop for Drops {
             fn drop(&mut self) {
-                self.0.take().into_iter().for_each(|tell| drop(tell.send(())));
+                if let Some(tell) = self.0.take() {
+                    tell.send(()).unwrap();
+                }
             }
         }
         let (tell, told) = oneshot::channel();

@@ -115,6 +115,7 @@ impl<'a> Span<'a> {
             status: Status::Unset,
         };
         let mut fields = Fields::of(bytes);
+        span.usual(&mut fields);
         while let Some(field) = fields.next_but(9) {
             match (field.number, field.value) {
                 (1, Wire::Bytes(id)) => span.trace_id = TraceId::of_bytes(id).unwrap_or_default(),
@@ -131,6 +132,29 @@ impl<'a> Span<'a> {
             }
         }
         span
+    }
+    /// The first fields as encoders write them: in the order of their numbers, so that what comes next is mostly foreseen.
+    #[inline(always)]
+    fn usual(&mut self, fields: &mut Fields<'a>) {
+        if let Some(id) = fields.next_short(0x0a) {
+            self.trace_id = TraceId::of_bytes(id).unwrap_or_default();
+        }
+        if let Some(id) = fields.next_short(0x12) {
+            self.span_id = SpanId::of_bytes(id).unwrap_or_default();
+        }
+        if let Some(state) = fields.next_short(0x1a) {
+            self.trace_state = state;
+        }
+        if let Some(id) = fields.next_short(0x22) {
+            self.parent_span_id = SpanId::of_bytes(id);
+        }
+        if let Some(name) = fields.next_short(0x2a) {
+            self.name = name;
+        }
+        let kind = fields.next_varint(0x30);
+        self.kind = kind.map_or(self.kind, SpanKind::of_number);
+        self.start = fields.next_fixed64(0x39).unwrap_or(self.start);
+        self.end = fields.next_fixed64(0x41).unwrap_or(self.end);
     }
     /// The trace it belongs to. Never zero after `check`.
     #[must_use]

@@ -36,6 +36,9 @@ impl Batch {
     }
 }
 
+/// By how much records grow that get an attribute or two, as a share of what they had.
+const NEW_SHARE: usize = 8;
+
 fn edit_chunk(signal: Signal, chunk: &mut Chunk, edit: &mut Edit, change: &mut impl FnMut(&Walk<'_>, &mut Edit)) -> usize {
     let raw = chunk.bytes.0.clone();
     let mut walk = Walk::new(signal, &raw);
@@ -58,7 +61,8 @@ fn edit_chunk(signal: Signal, chunk: &mut Chunk, edit: &mut Edit, change: &mut i
         draft.group.shared.note(edit, signal);
         if edit.changes(signal) {
             if draft.new.capacity() == 0 {
-                draft.new.reserve(raw.len().saturating_sub(frame.tag));
+                let rest = raw.len().saturating_sub(frame.tag);
+                draft.new.reserve(rest + rest / NEW_SHARE);
             }
             let from = draft.new.len();
             edit.put_record(&mut draft.new, signal, &walk);

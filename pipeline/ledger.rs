@@ -1,11 +1,11 @@
 //! What became of every record. One account per node, posted to once per call and under one lock, so that it balances whenever it is looked at:
 //! in + made = out + discarded + rejected + lost + held.
 
-use crate::{Held, Kind, Reason};
+use crate::{Held, Kind, Reason, Tally};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::{Flow, Signal, text};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// A number per signal, in the order of `Signal::ALL`.
 pub(crate) type PerSignal<T> = [T; 3];
@@ -47,6 +47,7 @@ pub(crate) struct Posting {
     pub(crate) out: PerSignal<u64>,
     pub(crate) held: PerSignal<i64>,
     pub(crate) ended: Vec<(Fate, Signal, Reason, u64)>,
+    pub(crate) tallies: Vec<(Tally, Cow<'static, str>, u64)>,
 }
 
 impl Posting {
@@ -109,6 +110,7 @@ struct Books {
     sums: Posting,
     ended: BTreeMap<(Fate, Signal, Reason), u64>,
     refused: BTreeMap<(Signal, Reason), Requests>,
+    tallies: BTreeMap<(Tally, Cow<'static, str>), u64>,
 }
 
 impl Account {
@@ -129,6 +131,9 @@ impl Account {
         for (fate, signal, why, records) in &posting.ended {
             *books.ended.entry((*fate, *signal, *why)).or_default() += records;
         }
+        for (what, word, times) in &posting.tallies {
+            *books.tallies.entry((*what, word.clone())).or_default() += times;
+        }
     }
 
     /// Counts a request of which nothing was taken in.
@@ -142,7 +147,7 @@ impl Account {
     /// Whether nothing was ever posted.
     fn is_empty(&self) -> bool {
         let books = self.books.lock();
-        books.sums == Posting::default() && books.ended.is_empty() && books.refused.is_empty()
+        books.sums == Posting::default() && books.ended.is_empty() && books.refused.is_empty() && books.tallies.is_empty()
     }
 
     /// What is held now.
@@ -185,7 +190,11 @@ impl Account {
                 signals.insert(signal, counts);
             }
         }
-        NodeCounts { name: self.name.clone(), kind: self.kind, signals }
+        let mut tallies = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for ((what, word), times) in &books.tallies {
+            tallies.entry(what.metric().to_owned()).or_default().insert(word.to_string(), *times);
+        }
+        NodeCounts { name: self.name.clone(), kind: self.kind, signals, tallies }
     }
 }
 
@@ -226,6 +235,9 @@ pub struct NodeCounts {
     pub kind: Kind,
     /// Only signals of which anything was seen.
     pub signals: BTreeMap<Signal, Counts>,
+    /// What it counted besides records: by metric, by word.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tallies: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// One node's counters of one signal, in records since the process began.

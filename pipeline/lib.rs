@@ -55,6 +55,7 @@ mod start;
 pub mod status;
 mod stream;
 mod tail;
+pub mod tally;
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -82,4 +83,5 @@ pub use running::{Drained, Running, View};
 pub use sink::{Parcel, Refusal, Sink, SinkError, Why};
 pub use source::{Source, SourceContext, SourceError, Stop};
 pub use status::Status;
+pub use tally::Tally;
 pub use world::World;

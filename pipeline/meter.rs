@@ -1,12 +1,15 @@
 //! `/metrics`: what `status` says, as Prometheus reads it. Made anew for each scrape from the ledger, which is the only place that counts.
 
-use crate::{ledger::Counts, running::Inner};
+use crate::{
+    ledger::{Counts, NodeCounts},
+    running::Inner,
+};
 use metrics::{counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 30] = [
+pub const METRICS: [(&str, &str, &str); 34] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -20,6 +23,22 @@ pub const METRICS: [(&str, &str, &str); 30] = [
         "Requests that a source said no to; their client still has them, so they came in nowhere.",
     ),
     ("kansoku_refused_bytes_total", "node, kind, signal, reason", "Their bytes, as far as they were known when the answer was given."),
+    (
+        "kansoku_traces_total",
+        "node, state",
+        "Traces that `correlate` closed, by state: `joined`, `partial`, `orphan`, `late`, `unsampled_upstream`, `split`.",
+    ),
+    ("kansoku_traces_closed_total", "node, by", "The same by what closed them: `root`, `idle`, `first`, `cap`, `pressure`, `drain`."),
+    (
+        "kansoku_trace_logs_total",
+        "node, state",
+        "Logs of traces by state; `ambiguous` is one whose 64-bit id fits several traces, and that passed without one.",
+    ),
+    (
+        "kansoku_split_traces_total",
+        "node, service",
+        "Traces of a service that lack parents from its own processes, which never come: they go to another gateway, or are lost on their way.",
+    ),
     ("kansoku_queue_bytes", "node", "What waits for a sink."),
     ("kansoku_queue_limit_bytes", "node", "What may wait for it."),
     ("kansoku_queue_oldest_seconds", "node", "How long the oldest of it has waited."),
@@ -67,6 +86,7 @@ impl Inner {
                 record_node(&node.name, node.kind.word(), signal.word(), counts);
             }
         }
+        status.ledger.nodes.iter().for_each(record_tallies);
         for sink in status.sinks {
             let labels = [("node", sink.name)];
             gauge!("kansoku_queue_bytes", &labels).set(number(sink.queue.bytes as u64));
@@ -126,6 +146,18 @@ fn record_node(node: &str, kind: &'static str, signal: &'static str, counts: &Co
         counter!("kansoku_refused_requests_total", &labels).absolute(sum.requests);
         counter!("kansoku_refused_bytes_total", &labels).absolute(sum.bytes);
     }
+}
+
+fn record_tallies(node: &NodeCounts) {
+    let ended = |metric: &'static str, label: &'static str| {
+        for (word, times) in node.tallies.get(metric).into_iter().flatten() {
+            counter!(metric, "node" => node.name.clone(), label => word.clone()).absolute(*times);
+        }
+    };
+    ended("kansoku_traces_total", "state");
+    ended("kansoku_traces_closed_total", "by");
+    ended("kansoku_trace_logs_total", "state");
+    ended("kansoku_split_traces_total", "service");
 }
 
 /// Gauges are floats; above 2^53 they lose the last digits, which nobody reads.

@@ -1,12 +1,13 @@
 //! Where a processor puts what it made: plain calls into the stages to its right, or the lane's outbox. Nothing waits here.
 
 use crate::{
-    Reason,
+    Reason, Tally,
     chain::Chain,
     ledger::{Fate, Posting, count, slot},
     route::Outputs,
 };
 use signal::{Ack, Decision, Flow, Signal, Time};
+use std::borrow::Cow;
 
 /// Flows in the outbox from which on `Out::full` asks for a pause.
 const OUTBOX_FLOWS_MAX: usize = 64;
@@ -104,6 +105,13 @@ impl<'a> Out<'a> {
     /// Counts records that this node made itself.
     pub fn made(&mut self, signal: Signal, records: usize) {
         self.posting.made[slot(signal)] += records as u64;
+    }
+
+    /// Counts something besides records, under a word of which there are few.
+    pub fn tally(&mut self, what: Tally, word: impl Into<Cow<'static, str>>, times: usize) {
+        if times > 0 {
+            self.posting.tallies.push((what, word.into(), times as u64));
+        }
     }
 
     /// Has a decision written to the journal and synced before anything that is sent after this call leaves the lane, and before the promise of what it was

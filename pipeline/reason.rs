@@ -11,6 +11,8 @@ impl Reason {
     pub const ABORTED: Reason = Reason("aborted");
     /// Chance decided against the trace.
     pub const SAMPLED: Reason = Reason("sampled");
+    /// The trace window was nearly full, and chance was against the trace.
+    pub const SHED: Reason = Reason("shed");
     /// No sampling rule matched the trace.
     pub const NO_RULE: Reason = Reason("no_rule");
     /// Metrics were made of it.

@@ -1,7 +1,7 @@
 //! Calls a processor alone, as a lane would: for the tests of processors, for conformance tests and for pipelines as stories.
 
 use crate::{
-    BuildContext, Clock, Component, Flush, Memory, Out, Pool, Processor, Reason,
+    BuildContext, Clock, Component, Flush, Memory, Out, Pool, Processor, Reason, Tally,
     ledger::{Fate, Posting, count, slot},
     route::Outputs,
 };
@@ -32,6 +32,12 @@ impl Collected {
     #[must_use]
     pub fn made(&self, signal: Signal) -> usize {
         usize::try_from(self.posting.made[slot(signal)]).unwrap_or(usize::MAX)
+    }
+
+    /// How often something besides records was counted under this word.
+    #[must_use]
+    pub fn tallied(&self, what: Tally, word: &str) -> u64 {
+        self.posting.tallies.iter().filter(|(of, under, _)| *of == what && under == word).map(|(_, _, times)| times).sum()
     }
 
     /// Records of a signal in everything that was sent.

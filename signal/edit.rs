@@ -10,7 +10,7 @@ mod regroup;
 
 use crate::{SpanId, TraceId, Value};
 use asks::Asks;
-use encode::put_any;
+use encode::{put_any, put_event};
 use std::ops::Range;
 
 /// Changes to one record; several on one key: the last wins. What the record's kind does not have (a name on a log) is ignored.
@@ -32,6 +32,8 @@ pub struct Edit {
     trace_state: Option<Range<usize>>,
     trace_id: Option<TraceId>,
     span_id: Option<SpanId>,
+    /// Encoded events, as fields of a span.
+    events: Vec<u8>,
     fate: Fate,
 }
 
@@ -102,6 +104,10 @@ impl Edit {
         self.trace_id = Some(trace);
         self.span_id = span.or(self.span_id);
     }
+    /// Adds an event to a span.
+    pub fn add_event(&mut self, time: u64, name: &str, attributes: &[(&str, Value)]) {
+        put_event(&mut self.events, time, name, attributes);
+    }
     /// Takes the record out.
     pub fn discard(&mut self) {
         self.fate = Fate::Discarded;
@@ -119,11 +125,12 @@ impl Edit {
 
     /// Forgets everything but the memory it took.
     fn clear(&mut self) {
-        let (mut attributes, mut resource, mut text) =
-            (std::mem::take(&mut self.attributes), std::mem::take(&mut self.resource), std::mem::take(&mut self.text));
+        let (mut attributes, mut resource) = (std::mem::take(&mut self.attributes), std::mem::take(&mut self.resource));
+        let (mut text, mut events) = (std::mem::take(&mut self.text), std::mem::take(&mut self.events));
         attributes.clear();
         resource.clear();
         text.clear();
-        *self = Edit { attributes, resource, text, ..Edit::default() };
+        events.clear();
+        *self = Edit { attributes, resource, text, events, ..Edit::default() };
     }
 }

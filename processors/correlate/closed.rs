@@ -1,11 +1,12 @@
 //! Which traces were closed lately, and how far those went that were closed before a restart.
 
+use super::split;
 use crate::lately::Lately;
 use signal::{Decision, Origin, Time, TraceId};
 use std::time::Duration;
 
 /// The memory of closed traces; of those from before a restart, the last record that belonged to each.
-pub(super) struct ClosedLately(Lately<(), Option<Origin>>);
+pub(super) struct ClosedLately(Lately<u32, Option<Origin>>);
 
 impl ClosedLately {
     pub(super) fn new(length: Duration, traces_max: usize) -> ClosedLately {
@@ -21,8 +22,16 @@ impl ClosedLately {
         self.0.adopt(other.0);
     }
 
-    pub(super) fn remember(&mut self, id: TraceId, now: Time) {
-        self.0.remember(id, (), now);
+    /// `lacking`: the number of a service whose spans lacked a parent, or `split::NONE`.
+    pub(super) fn remember(&mut self, id: TraceId, lacking: u32, now: Time) {
+        self.0.remember(id, lacking, now);
+    }
+
+    /// The service that lacked a parent when the trace closed; once.
+    pub(super) fn take_lacking(&mut self, id: TraceId, now: Time) -> Option<u32> {
+        let lacking = self.0.find(id, now).0.copied().filter(|number| *number != split::NONE)?;
+        self.0.remember(id, split::NONE, now);
+        Some(lacking)
     }
 
     /// A trace that was closed and decided before a restart.

@@ -1,8 +1,9 @@
 //! Makes a closed trace of an open one: its facts, and its records in as few pieces as their identity allows, copied once into one allocation.
 
 use super::{
-    open::{ERROR, LOG, Open, ROOT},
+    open::{ERROR, Fate, LOCAL, LOG, Open, ROOT},
     sources::Sources,
+    state::State,
 };
 use signal::{
     Ack, Batch, Chunk, ClosedBy, Facts, FirstError, Ordinals, Part, Root, Segments, Signal, SpanId, Time, Trace,
@@ -10,7 +11,10 @@ use signal::{
     text,
 };
 use smallvec::SmallVec;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Bytes of a first error's message.
 const MESSAGE_BYTES_MAX: usize = 256;
@@ -19,17 +23,29 @@ const SERVICES_MAX: usize = 256;
 /// So many records of a chunk are put in order by looking through them.
 const FEW: usize = 48;
 
-/// A closed trace, with what its logs are to learn of it still to come.
+/// A closed trace, with what its records are to learn of each other still to come.
 pub(super) struct Closed {
     pub(super) trace: Trace,
-    /// The span that each log names, in the order of the logs.
-    pub(super) spans_of_logs: Vec<Option<SpanId>>,
+    pub(super) state: State,
+    /// Of its logs, in their order.
+    pub(super) logs: Vec<LogNote>,
+    /// Its root or, where that was not seen, a span whose parent was not.
+    pub(super) root: Option<SpanId>,
+    /// The service of a span that lacks a parent from its own process, of a trace that closed in its time.
+    pub(super) lacking: Option<Arc<str>>,
+}
+
+/// What is known of a log since it came.
+pub(super) struct LogNote {
+    pub(super) span: Option<SpanId>,
+    pub(super) flags: u32,
 }
 
 type Records<'a> = SmallVec<[Waiting<'a>; 12]>;
 
 /// What an open trace is once it is closed.
 pub(super) fn closed(open: &Open, segments: &Segments, sources: &Sources, (part, closed_by): (Part, ClosedBy)) -> Closed {
+    let part = if open.fate == Fate::Truncated { Part::Early } else { part };
     let (mut spans, mut logs) = (Records::new(), Records::new());
     let (mut services, mut acks) = (Vec::new(), SmallVec::<[&Ack; 4]>::new());
     let (mut source, mut under) = (None, None);
@@ -58,12 +74,37 @@ pub(super) fn closed(open: &Open, segments: &Segments, sources: &Sources, (part,
         first_error: if open.error_spans + open.error_logs > 0 { first_error(&spans, &logs, sources) } else { None },
         closed_by,
     };
+    let root = if logs.is_empty() { None } else { root_id(open, &spans) };
+    let in_time = part == Part::Whole && matches!(closed_by, ClosedBy::Idle | ClosedBy::First);
+    let lacking = if in_time { lacking(&spans) } else { None };
     let ack = Ack::of_all(acks.into_iter());
     let spans = batch(Signal::Traces, &mut spans, sources, &ack);
     let batch_of_logs = batch(Signal::Logs, &mut logs, sources, &ack);
-    let spans_of_logs = logs.iter().map(|log| span_id(log.note.span)).collect();
+    let logs: Vec<LogNote> = logs.iter().map(|log| LogNote { span: span_id(log.note.span), flags: log.note.flags }).collect();
+    let state = State::of(part, spans.is_empty(), &logs);
     let trace = Trace { id: open.id, part, spans, logs: batch_of_logs, facts: Arc::new(facts), decision: None, pinned: false };
-    Closed { trace, spans_of_logs }
+    Closed { trace, state, logs, root, lacking }
+}
+
+/// A span whose parent is of its own process and was not seen.
+fn lacking(spans: &[Waiting<'_>]) -> Option<Arc<str>> {
+    let mut local = spans.iter().filter(|span| span.note.flags & LOCAL != 0);
+    let service = |span: &Waiting<'_>| Arc::clone(span.heading.service());
+    if spans.len() <= FEW {
+        return local.find(|span| !spans.iter().any(|other| other.note.span == span.note.parent)).map(service);
+    }
+    let seen: HashSet<u64> = spans.iter().map(|span| span.note.span).collect();
+    local.find(|span| !seen.contains(&span.note.parent)).map(service)
+}
+
+/// Whose parent is the earliest that was not seen: the root, or where the trace begins for us.
+fn root_id(open: &Open, spans: &[Waiting<'_>]) -> Option<SpanId> {
+    if open.has_root
+        && let Some(root) = spans.iter().rfind(|span| span.note.flags & ROOT != 0)
+    {
+        return span_id(root.note.span);
+    }
+    spans.iter().find(|span| span.note.flags & LOCAL == 0).or(spans.first()).and_then(|span| span_id(span.note.span))
 }
 
 fn span_id(number: u64) -> Option<SpanId> {

@@ -4,7 +4,7 @@ use super::wheel::{Entry, NONE};
 use signal::{
     Item, Record, Time, TraceId,
     segments::{Chain, Note},
-    view::Status,
+    view::{Span, SpanKind, Status},
 };
 
 /// Flags of a record's note: it is a log.
@@ -15,6 +15,16 @@ pub(super) const ROOT: u32 = 2;
 pub(super) const ERROR: u32 = 4;
 /// Its id has only 64 bits.
 pub(super) const SHORT: u32 = 8;
+/// Its id is one that nothing names, of a trace that was open.
+pub(super) const PROBED: u32 = 16;
+/// It says that its trace was not sampled where it began.
+pub(super) const UNSAMPLED: u32 = 32;
+/// It is a span whose parent is of the same process.
+pub(super) const LOCAL: u32 = 64;
+
+/// Bits of a span's flags: they say whether the parent is remote, and that it is.
+const TELLS_REMOTE: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;
 
 /// What is known of whether the root and every parent were seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +58,18 @@ impl Range {
     }
 }
 
+/// What became of a trace's records when memory ran short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They are held.
+    #[default]
+    Held,
+    /// They were let go, as is what comes, until something goes wrong.
+    Shed,
+    /// They were let go, and what came since something went wrong is held.
+    Truncated,
+}
+
 /// A trace that is open, or the late part of one that was.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
@@ -67,6 +89,7 @@ pub(super) struct Open {
     pub(super) has_root: bool,
     /// It is among those that have reached a cap.
     pub(super) over: bool,
+    pub(super) fate: Fate,
     pub(super) timer: Entry,
     /// Opened before it, and after it.
     pub(super) older: u32,
@@ -97,6 +120,7 @@ impl Open {
             complete: Complete::No,
             has_root: false,
             over: false,
+            fate: Fate::Held,
             timer: Entry::default(),
             older: NONE,
             younger: NONE,
@@ -119,6 +143,8 @@ impl Open {
                 if note.parent == 0 {
                     note.flags |= ROOT;
                     self.has_root = true;
+                } else if has_local_parent(span) {
+                    note.flags |= LOCAL;
                 }
                 if span.status() == Status::Error {
                     note.flags |= ERROR;
@@ -149,4 +175,12 @@ impl Open {
         }
         note
     }
+}
+
+/// Whether a span's parent was made by the same process: as its flags say, or as its kind shows where they say nothing.
+fn has_local_parent(span: &Span<'_>) -> bool {
+    if span.flags() & TELLS_REMOTE != 0 {
+        return span.flags() & IS_REMOTE == 0;
+    }
+    !matches!(span.kind(), SpanKind::Server | SpanKind::Consumer)
 }

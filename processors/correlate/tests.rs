@@ -1,5 +1,9 @@
 //! What closes a trace, what is joined, what passes, and what a late record becomes.
 
+mod pressed;
+mod random;
+mod told;
+
 use super::Correlate;
 use crate::kit::{at, attribute, id, log, logs, names, promise, span, spans, traces, written_at};
 use pipeline::{

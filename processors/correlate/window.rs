@@ -2,10 +2,11 @@
 //! Keyed by the low 64 bits of the trace id, so that a 64-bit and a 128-bit id of one trace meet.
 
 use super::{
-    Caps, Close,
     closing::{Closed, closed},
     completeness::Completeness,
-    open::{Complete, LOG, Open, SHORT},
+    open::{Complete, ERROR, Fate, LOG, Open, SHORT},
+    pressure::{Gone, Shedding},
+    settings::{Caps, Close},
     sources::Sources,
     wheel::{NONE, Wheel},
 };
@@ -21,22 +22,26 @@ const TRACE_BYTES: usize = size_of::<Open>() + 34;
 
 /// Open traces.
 pub(super) struct Window {
-    close: Close,
+    pub(super) close: Close,
     caps: Caps,
-    bytes_max: usize,
+    pub(super) bytes_max: usize,
+    pub(super) shedding: Option<Shedding>,
     /// The first of those whose id has this low half.
     table: ByTrace<u32>,
-    open: Slab<Open>,
+    pub(super) open: Slab<Open>,
     wheel: Wheel,
-    oldest: u32,
+    pub(super) oldest: u32,
     youngest: u32,
+    /// The oldest that was not looked at when records were to be let go.
+    pub(super) unshed: u32,
     /// Those that have reached a cap.
-    over: Vec<u32>,
-    segments: Segments,
-    sources: Sources,
+    pub(super) over: Vec<u32>,
+    pub(super) segments: Segments,
+    pub(super) sources: Sources,
     completeness: Completeness,
-    spans: usize,
-    logs: usize,
+    pub(super) spans: usize,
+    pub(super) logs: usize,
+    pub(super) gone: Gone,
 }
 
 /// The chunk whose records are being taken.
@@ -60,6 +65,8 @@ pub(super) struct Arrival<'r, 'a> {
     pub(super) record: &'r Record<'a>,
     pub(super) number: usize,
     pub(super) span: Option<SpanId>,
+    /// What is known of it already, of `open`'s flags.
+    pub(super) flags: u32,
 }
 
 /// Whose an id is.
@@ -73,22 +80,25 @@ pub(super) enum Owner {
 }
 
 impl Window {
-    pub(super) fn new(close: Close, caps: Caps, bytes_max: usize) -> Window {
+    pub(super) fn new(close: Close, caps: Caps, bytes_max: usize, shedding: Option<Shedding>) -> Window {
         Window {
             close,
             caps,
             bytes_max,
+            shedding,
             table: ByTrace::default(),
             open: Slab::default(),
             wheel: Wheel::default(),
             oldest: NONE,
             youngest: NONE,
+            unshed: NONE,
             over: Vec::new(),
             segments: Segments::new(bytes_max),
             sources: Sources::default(),
             completeness: Completeness::default(),
             spans: 0,
             logs: 0,
+            gone: Gone::default(),
         }
     }
 
@@ -112,8 +122,13 @@ impl Window {
         found
     }
 
+    /// Whether a trace of exactly these 128 bits is open.
+    pub(super) fn has(&self, id: TraceId) -> bool {
+        matches!(self.find(id), Owner::One(number) if self.open.get(number).is_some_and(|open| open.id == id))
+    }
+
     /// Opens a trace.
-    pub(super) fn open(&mut self, id: TraceId, now: Time) -> u32 {
+    pub(super) fn begin(&mut self, id: TraceId, now: Time) -> u32 {
         let number = self.open.insert(Open::new(id, now));
         let same = self.table.insert(id.low(), number).unwrap_or(NONE);
         let older = std::mem::replace(&mut self.youngest, number);
@@ -124,11 +139,14 @@ impl Window {
         if let Some(open) = self.open.get_mut(number) {
             (open.same, open.older) = (same, older);
         }
+        if self.unshed == NONE {
+            self.unshed = number;
+        }
         number
     }
 
-    /// A place for the late part of a trace, which is in no table and comes up at no time.
-    pub(super) fn open_late(&mut self, id: TraceId, now: Time) -> u32 {
+    /// A place for a part of a trace that is in no table and comes up at no time: it is closed with the flow at hand.
+    pub(super) fn begin_aside(&mut self, id: TraceId, now: Time) -> u32 {
         self.open.insert(Open::new(id, now))
     }
 
@@ -149,17 +167,28 @@ impl Window {
     /// Adds a record to a trace, whether it is in the table or not.
     pub(super) fn add<'a>(&mut self, number: u32, id: TraceId, arrival: &Arrival<'_, 'a>, taking: &mut Taking<'a>) {
         let Some(open) = self.open.get_mut(number) else { return };
-        let source = *taking.source.get_or_insert_with(|| self.sources.begin(taking.chunk, taking.ack, taking.now));
-        self.sources.hold(source);
         let note = Note {
             owner: number,
-            source,
+            source: NONE,
             ordinal: taking.chunk.ordinal(arrival.number),
-            flags: if is_short(id) { SHORT } else { 0 },
+            flags: arrival.flags | if is_short(id) { SHORT } else { 0 },
             span: arrival.span.map_or(0, |span| u64::from_be_bytes(span.0)),
             parent: 0,
         };
-        let note = open.learn(arrival.record, note, taking.now);
+        let mut note = open.learn(arrival.record, note, taking.now);
+        if open.fate == Fate::Shed {
+            if note.flags & ERROR == 0 {
+                if note.flags & LOG == 0 {
+                    self.gone.spans += 1
+                } else {
+                    self.gone.logs += 1
+                }
+                return;
+            }
+            open.fate = Fate::Truncated;
+        }
+        note.source = *taking.source.get_or_insert_with(|| self.sources.begin(taking.chunk, taking.ack, taking.now));
+        self.sources.hold(note.source);
         if note.flags & LOG == 0 {
             self.spans += 1;
         } else {
@@ -173,13 +202,13 @@ impl Window {
 
     /// Everything that it holds; nothing is open here afterwards.
     pub(super) fn release(&mut self) -> Window {
-        std::mem::replace(self, Window::new(self.close, self.caps, self.bytes_max))
+        std::mem::replace(self, Window::new(self.close, self.caps, self.bytes_max, self.shedding))
     }
 
     /// Goes on with traces that another window gathered: deadlines, caps and the limit are those of this one.
     pub(super) fn adopt(&mut self, other: Window) {
-        let (close, caps, bytes_max) = (self.close, self.caps, self.bytes_max);
-        *self = Window { close, caps, bytes_max, wheel: Wheel::default(), over: Vec::new(), ..other };
+        let (close, caps, bytes_max, shedding) = (self.close, self.caps, self.bytes_max, self.shedding);
+        *self = Window { close, caps, bytes_max, shedding, wheel: Wheel::default(), over: Vec::new(), ..other };
         let mut number = self.oldest;
         while let Some(open) = self.open.get_mut(number).filter(|_| number != NONE) {
             let (due, younger) = (deadline(&close, open).0, open.younger);
@@ -239,30 +268,17 @@ impl Window {
         closed
     }
 
-    /// Closes up to `max` traces that are over a cap or, while all together hold too much, the oldest.
-    pub(super) fn close_overflow(&mut self, max: usize) -> Vec<Closed> {
-        let mut closed = Vec::new();
-        while let Some(number) = self.over.pop() {
-            closed.extend(self.close(number, Part::Early, ClosedBy::Cap));
-        }
-        while self.held().bytes > self.bytes_max && closed.len() < max {
-            let pressed = self.close_oldest(ClosedBy::Pressure, 1);
-            if pressed.is_empty() {
-                break;
-            }
-            closed.extend(pressed);
-        }
-        closed
-    }
-
-    /// What was added to a late part.
-    pub(super) fn close_late(&mut self, number: u32) -> Closed {
+    /// What was added to a part that is in no table.
+    pub(super) fn close_aside(&mut self, number: u32, part: Part) -> Closed {
         let open = self.open.remove(number);
-        self.take_out(&open, Part::Late, ClosedBy::Idle)
+        self.take_out(&open, part, ClosedBy::Idle)
     }
 
-    fn close(&mut self, number: u32, part: Part, by: ClosedBy) -> Option<Closed> {
-        self.open.get(number).filter(|_| number != NONE)?;
+    pub(super) fn close(&mut self, number: u32, part: Part, by: ClosedBy) -> Option<Closed> {
+        let younger = self.open.get(number).filter(|_| number != NONE)?.younger;
+        if self.unshed == number {
+            self.unshed = younger;
+        }
         self.wheel.remove(&mut self.open, number);
         let open = self.open.remove(number);
         match self.open.get_mut(open.older).filter(|_| open.older != NONE) {
@@ -302,14 +318,11 @@ impl Window {
     /// Makes a closed trace of what an open one holds, and lets go of that.
     fn take_out(&mut self, open: &Open, part: Part, by: ClosedBy) -> Closed {
         let closed = closed(open, &self.segments, &self.sources, (part, by));
-        self.segments.notes(&open.chain).for_each(|note| self.sources.release(note.source));
-        self.segments.free(open.chain);
-        self.spans = self.spans.saturating_sub(open.spans as usize);
-        self.logs = self.logs.saturating_sub(open.logs as usize);
+        self.let_go(open.chain);
         closed
     }
 
-    fn compact(&mut self) {
+    pub(super) fn compact(&mut self) {
         let open = &mut self.open;
         self.segments.compact(|owner, moves| open.get_mut(owner).into_iter().for_each(|open| moves(&mut open.chain)));
     }
@@ -326,11 +339,11 @@ fn is_over(caps: &Caps, open: &Open) -> bool {
 
 /// When a trace is to be closed, and why then. For a trace that is perhaps complete it is to be looked at then.
 fn deadline(close: &Close, open: &Open) -> (Time, ClosedBy) {
-    let first = (open.first.plus(close.after_first.0), ClosedBy::First);
-    let idle = (open.last.plus(close.idle.0), ClosedBy::Idle);
+    let first = (open.first.plus(close.after_first), ClosedBy::First);
+    let idle = (open.last.plus(close.idle), ClosedBy::Idle);
     let root = match open.complete {
         Complete::No => None,
-        Complete::Perhaps(since) | Complete::Since(since) => Some((since.plus(close.after_root.0), ClosedBy::Root)),
+        Complete::Perhaps(since) | Complete::Since(since) => Some((since.plus(close.after_root), ClosedBy::Root)),
     };
     [Some(first), Some(idle), root].into_iter().flatten().min_by_key(|(time, _)| *time).unwrap_or(first)
 }

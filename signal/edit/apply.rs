@@ -22,7 +22,11 @@ impl Edit {
     fn changes_fields(&self, signal: Signal) -> bool {
         match signal {
             Signal::Traces => {
-                self.name.is_some() || self.status_code.is_some() || self.status_message.is_some() || self.trace_state.is_some()
+                self.name.is_some()
+                    || self.status_code.is_some()
+                    || self.status_message.is_some()
+                    || self.trace_state.is_some()
+                    || !self.events.is_empty()
             }
             Signal::Logs => {
                 self.severity_number.is_some()
@@ -61,6 +65,7 @@ impl Edit {
         if let Some(state) = &self.trace_state {
             put_bytes(out, 3, self.noted(state));
         }
+        out.extend_from_slice(&self.events);
         if status {
             let message = self.status_message.as_ref().map_or(span.status_message().as_bytes(), |m| self.noted(m));
             let slot = open(out, 15, message.len() + 4);

@@ -21,6 +21,19 @@ pub(super) fn put_pair(out: &mut Vec<u8>, key: &str, value: &Value) {
     put_pair_within(out, key, value, 0);
 }
 
+/// Writes an event as a field of a span.
+pub(super) fn put_event(out: &mut Vec<u8>, time: u64, name: &str, attributes: &[(&str, Value)]) {
+    let event = open(out, 11, NESTED_BYTES);
+    put_fixed64(out, 1, time);
+    put_bytes(out, 2, name.as_bytes());
+    for (key, value) in attributes {
+        let pair = open(out, 3, NESTED_BYTES);
+        put_pair(out, key, value);
+        close(out, pair);
+    }
+    close(out, event);
+}
+
 fn put_pair_within(out: &mut Vec<u8>, key: &str, value: &Value, level: usize) {
     put_bytes(out, 1, key.as_bytes());
     let slot = open(out, 2, NESTED_BYTES);

@@ -17,7 +17,7 @@ pub struct LogRecord<'a> {
     event_name: &'a [u8],
     trace_id: Option<TraceId>,
     span_id: Option<SpanId>,
-    flags: u32,
+    flags: Option<u32>,
     severity: u8,
 }
 
@@ -32,7 +32,7 @@ impl<'a> LogRecord<'a> {
             event_name: &[],
             trace_id: None,
             span_id: None,
-            flags: 0,
+            flags: None,
             severity: 0,
         };
         let mut fields = Fields::of(bytes);
@@ -43,7 +43,7 @@ impl<'a> LogRecord<'a> {
                 (2, Wire::Varint(number)) => log.severity = severity_of(number),
                 (3, Wire::Bytes(text)) => log.severity_text = text,
                 (5, Wire::Bytes(any)) => log.body = Some(any),
-                (8, Wire::Fixed32(flags)) => log.flags = flags,
+                (8, Wire::Fixed32(flags)) => log.flags = Some(flags),
                 (9, Wire::Bytes(id)) => log.trace_id = TraceId::of_bytes(id),
                 (10, Wire::Bytes(id)) => log.span_id = SpanId::of_bytes(id),
                 (12, Wire::Bytes(name)) => log.event_name = name,
@@ -90,7 +90,17 @@ impl<'a> LogRecord<'a> {
     /// Bits 0-7 are W3C trace flags.
     #[must_use]
     pub fn flags(&self) -> u32 {
-        self.flags
+        self.flags.unwrap_or(0)
+    }
+    /// Whether its flags were written and say that its trace was not sampled where it began, so that no span of it will come.
+    #[must_use]
+    pub fn is_unsampled(&self) -> bool {
+        let written = || match self.attributes().get("trace_flags")? {
+            Any::Int(flags) => Some(flags.cast_unsigned() as u32),
+            Any::Text(flags) if flags.len() == 2 => u32::from_str_radix(flags, 16).ok(),
+            _ => None,
+        };
+        self.flags.or_else(written).is_some_and(|flags| flags & 1 == 0)
     }
     /// The event's name, or nothing.
     #[must_use]

@@ -44,6 +44,7 @@ fn line(record: &Record<'_>) -> String {
             words.extend((span.status() != Status::Unset).then(|| span.status().word().to_owned()));
             words.extend((!span.status_message().is_empty()).then(|| format!("{:?}", span.status_message())));
             words.extend((!span.trace_state().is_empty()).then(|| format!("tracestate={}", span.trace_state())));
+            words.extend(span.events().map(|event| format!("event={}", quoted(event.name()))));
             words
         }
         Item::Log(log) => {

@@ -151,8 +151,8 @@ impl Evaluator {
                         let watched = self.watched.iter_mut().filter(|watched| watched.rule.kinds.has(Kinds::TRACES));
                         watched.for_each(|watched| watched.trace(trace, now, &self.downtimes));
                     }
-                    comes_again |= self.records(&trace.spans, Came::InTrace, now);
-                    comes_again |= self.records(&trace.logs, Came::InTrace, now);
+                    comes_again |= self.records(&trace.spans, Came::within(trace), now);
+                    comes_again |= self.records(&trace.logs, Came::within(trace), now);
                 }
                 comes_again
             }
@@ -166,7 +166,7 @@ impl Evaluator {
             let is_new = |n: usize| repeats.as_ref().is_none_or(|repeats| repeats.get(n) == Some(&false));
             for watched in self.watched.iter_mut().filter(|watched| watched.rule.kinds.has(Kinds::of(signal))) {
                 let new = chunk.records(signal).enumerate().filter(|(n, _)| is_new(*n));
-                new.for_each(|(_, record)| watched.record(&record, now, &self.downtimes));
+                new.for_each(|(_, record)| watched.record(&record, came, now, &self.downtimes));
             }
             comes_again |= self.known.add(signal, chunk, came);
         }
@@ -218,11 +218,11 @@ impl Watched {
     fn trace(&mut self, trace: &Trace, now: Time, downtimes: &Downtimes) {
         if self.rule.when.meets_trace(trace, now) {
             let values = self.rule.by.iter().map(|(_, field)| field.get_trace(trace).unwrap_or_default().into_owned()).collect();
-            self.count(values, downtimes.moved(trace.facts.end), now, || Evidence::of_trace(trace));
+            self.count(values, Came::within(trace), downtimes.moved(trace.facts.end), now, || Evidence::of_trace(trace));
         }
     }
 
-    fn record(&mut self, record: &Record<'_>, now: Time, downtimes: &Downtimes) {
+    fn record(&mut self, record: &Record<'_>, came: Came, now: Time, downtimes: &Downtimes) {
         if self.rule.when.meets(record, now) {
             let values = self.rule.by.iter().map(|(_, field)| field.get(record).unwrap_or_default().into_owned()).collect();
             let at = match &record.item {
@@ -230,17 +230,21 @@ impl Watched {
                 Item::Log(log) => log.time(),
                 Item::Point(_, point) => point.time(),
             };
-            self.count(values, downtimes.moved(Time(at)), now, || Evidence::of_record(record));
+            self.count(values, came, downtimes.moved(Time(at)), now, || Evidence::of_record(record));
         }
     }
 
-    fn count(&mut self, mut values: Vec<String>, at: Time, now: Time, evidence: impl FnOnce() -> Evidence) {
+    fn count(&mut self, mut values: Vec<String>, came: Came, at: Time, now: Time, evidence: impl FnOnce() -> Evidence) {
         if self.keys.len() >= KEYS_MAX && !self.keys.contains_key(&values) {
             values.fill("other".to_owned());
         }
         let key = self.keys.entry(values).or_default();
         // A clock ahead of ours must not open a window that never closes.
         key.panes.add(at.min(now), now, self.rule.window);
+        // What an alert points to has to be there when somebody looks.
+        if came == Came::InTrace && !key.evidence.is_empty() {
+            return;
+        }
         if key.evidence.len() == EVIDENCE_MAX {
             key.evidence.pop_front();
         }

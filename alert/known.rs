@@ -30,7 +30,7 @@ impl Known {
     pub(crate) fn add(&mut self, signal: Signal, chunk: &Chunk, came: Came) -> bool {
         match came {
             Came::Alone => self.alone.add(signal, chunk),
-            Came::InTrace => self.in_traces.add(signal, chunk),
+            Came::InKept | Came::InTrace => self.in_traces.add(signal, chunk),
         }
         chunk.origin().is_some()
     }
@@ -46,5 +46,15 @@ impl Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Came {
     Alone,
+    /// In a closed trace that is kept.
+    InKept,
+    /// In a closed trace that may not be kept.
     InTrace,
+}
+
+impl Came {
+    /// In this trace.
+    pub(crate) fn within(trace: &Trace) -> Came {
+        if trace.pinned || trace.decision.is_some() { Came::InKept } else { Came::InTrace }
+    }
 }

@@ -71,7 +71,7 @@ impl Panes {
     }
 }
 
-fn number(at: Time, window: Duration) -> u64 {
+pub(crate) fn number(at: Time, window: Duration) -> u64 {
     at.0 / length(window)
 }
 

@@ -6,6 +6,7 @@ use crate::{
     ledger::{Account, Ledger},
     limits::Budget,
     line::Line,
+    observer::Observers,
     plan::{PlannedNode, Tiers},
     route::{Outputs, Place, Route, Target},
     tail::{KnownSource, SourceKey},
@@ -131,6 +132,17 @@ impl Blueprint {
         behind.map(|(_, (_, account))| Arc::clone(account)).collect()
     }
 
+    /// What sinks have in one lane.
+    fn observers(&self) -> Observers {
+        let of = |node: &PlannedNode| match node.whole() {
+            Some(Spec::Sink(recipe)) => recipe.observer(&self.plan.context(node, &self.world, &self.budget)),
+            _ => None,
+        };
+        let sinks = self.plan.nodes.iter().filter(|node| node.kind == Kind::Sink);
+        let all: Vec<_> = sinks.map(of).collect();
+        Observers(if all.iter().any(Option::is_some) { all } else { Vec::new() })
+    }
+
     /// The parts of one lane.
     pub(crate) fn line(&self, tier: Tier) -> Result<Line, Vec<Fault>> {
         let (mut stages, mut faults, mut sources) = (Vec::new(), Vec::new(), HashMap::new());
@@ -149,7 +161,7 @@ impl Blueprint {
                 (_, Kind::Processor) => faults.extend(unread(node)),
             }
         }
-        if faults.is_empty() { Ok(Line { stages, sources }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Line { stages, sources, observers: self.observers() }) } else { Err(faults) }
     }
 }
 

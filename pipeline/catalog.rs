@@ -1,6 +1,6 @@
 //! A component as a value, so that a plain list is the catalogue.
 
-use crate::{BuildContext, Component, Processor, Shape, Sink, Source};
+use crate::{BuildContext, Component, Observer, Processor, Shape, Sink, Source};
 use config::{Fault, Node};
 use schemars::{
     Schema,
@@ -19,6 +19,8 @@ pub trait Recipe<R: ?Sized>: Send + Sync {
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<R>, Vec<Fault>>;
     /// See `Component::rests_on`.
     fn rests_on(&self, context: &BuildContext<'_>) -> Vec<PathBuf>;
+    /// See `Component::observer`.
+    fn observer(&self, context: &BuildContext<'_>) -> Option<Box<dyn Observer>>;
     /// See `Component::warnings`.
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault>;
 }
@@ -32,6 +34,9 @@ impl<C: Component> Recipe<C::Runs> for C {
     }
     fn rests_on(&self, context: &BuildContext<'_>) -> Vec<PathBuf> {
         Component::rests_on(self, context)
+    }
+    fn observer(&self, context: &BuildContext<'_>) -> Option<Box<dyn Observer>> {
+        Component::observer(self, context)
     }
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
         Component::warnings(self, context)

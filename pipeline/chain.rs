@@ -3,6 +3,7 @@
 use crate::{
     Flush, Processor, Reason,
     ledger::{Account, Fate, PerSignal, Posting, count, slot},
+    observer::Observers,
     out::{Out, Outbox},
     route::{Outputs, Place, Target},
 };
@@ -43,6 +44,7 @@ impl Comes {
 pub(crate) struct Chain<'a> {
     pub(crate) first: usize,
     pub(crate) stages: &'a mut [Stage],
+    pub(crate) observers: &'a mut Observers,
     pub(crate) now: Time,
     pub(crate) outbox: &'a mut Outbox,
 }
@@ -83,7 +85,7 @@ impl Chain<'_> {
         };
         let Stage { part, account, outputs, held } = this;
         let mut call = Call { account, held, posting, fall: self.outbox.fall, ended: false };
-        let rest = Chain { first: stage + 1, stages: right, now: self.now, outbox: self.outbox };
+        let rest = Chain { first: stage + 1, stages: right, observers: self.observers, now: self.now, outbox: self.outbox };
         step(part.as_mut(), &mut Out::in_lane(&mut call.posting, outputs, rest));
         call.end(part.held().per_signal());
     }

@@ -1,6 +1,6 @@
 //! A config struct that can become a running part: all that a component offers. Parsing, checking, reference, schema and conformance test follow from it.
 
-use crate::{Clock, Pool, limits::Memory};
+use crate::{Clock, Observer, Pool, limits::Memory};
 use config::{Fault, Place};
 use journal::{Blocking, Disk};
 use schemars::JsonSchema;
@@ -30,6 +30,11 @@ pub trait Component: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn rests_on(&self, context: &BuildContext<'_>) -> Vec<PathBuf> {
         let _ = context;
         Vec::new()
+    }
+    /// What a sink has in each lane, made for each anew; what cannot be made is left out, since `build` says why.
+    fn observer(&self, context: &BuildContext<'_>) -> Option<Box<dyn Observer>> {
+        let _ = context;
+        None
     }
     /// What works and is probably not meant; asked by `check` once `build` has succeeded.
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {

@@ -5,6 +5,7 @@ use crate::{
     chain::{Chain, Comes, Stage, flush},
     handed::Handed,
     ledger::{Fate, Posting},
+    observer::Observers,
     out::Outbox,
     route::Outputs,
     tail::SourceKey,
@@ -19,11 +20,12 @@ pub(crate) struct Line {
     pub(crate) stages: Vec<Stage>,
     /// Who reads each source. None behind an exchange.
     pub(crate) sources: HashMap<SourceKey, Arc<Outputs>>,
+    pub(crate) observers: Observers,
 }
 
 impl Line {
     fn chain<'a>(&'a mut self, now: Time, outbox: &'a mut Outbox) -> Chain<'a> {
-        Chain { first: 0, stages: &mut self.stages, now, outbox }
+        Chain { first: 0, stages: &mut self.stages, observers: &mut self.observers, now, outbox }
     }
 
     /// A request goes to whoever reads its source. `log`: the journal's id.

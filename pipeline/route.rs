@@ -77,7 +77,8 @@ impl Route {
     }
 
     /// Sends a flow to every reader, each with its copy of the promise.
-    pub(crate) fn send(&self, flow: Flow, chain: &mut Chain<'_>) {
+    pub(crate) fn send(&self, mut flow: Flow, chain: &mut Chain<'_>) {
+        chain.observers.see(&self.targets, &mut flow, chain.now);
         let Some((last, others)) = self.targets.split_last() else { return };
         for target in others {
             if target.reads(&flow) {

@@ -1,12 +1,12 @@
 //! Speaks up: asks its rules of everything that comes in, and tells whoever is to be told when an alert fires and when it is resolved.
 
 use crate::{alert_notify::Receivers, alert_watch::Alerting};
-use alert::{AdminUrl, Rule, builtin, rule};
+use alert::{AdminUrl, Pins, Rule, builtin, rule};
 use config::{Auth, ClientTls, Fault, Placed};
-use pipeline::{BuildContext, Component, Shape, Sink};
+use pipeline::{BuildContext, Component, Observer, Shape, Sink};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::Kinds;
+use signal::{Flow, Kinds, Time};
 use std::path::PathBuf;
 
 /// Watches what flows and tells when a rule begins to hold and when it no longer does. Read a node before `sample`, so that every record counts. With a journal its counts, and who was told, outlive a restart.
@@ -53,6 +53,12 @@ impl Component for Alert {
         files.map(|word| context.folder.join(word.as_str())).collect()
     }
 
+    fn observer(&self, context: &BuildContext<'_>) -> Option<Box<dyn Observer>> {
+        let sees_traces = context.takes.has(Kinds::TRACES);
+        let rules = if sees_traces { self.rules(context).ok()? } else { return None };
+        Some(Box::new(Pinning(Pins::new(rules))))
+    }
+
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
         let mut faults = Vec::new();
         let rules = self.rules(context).unwrap_or_else(|found| {
@@ -73,6 +79,15 @@ impl Component for Alert {
             Err(fault) => faults.push(fault),
         }
         Err(faults)
+    }
+}
+
+/// Pins in each lane what an alert will show.
+struct Pinning(Pins);
+
+impl Observer for Pinning {
+    fn observe(&mut self, flow: &mut Flow, now: Time) {
+        self.0.pin(flow, now);
     }
 }
 

@@ -3,6 +3,7 @@
 mod bytes;
 mod crash;
 mod lagging;
+mod pinned;
 mod reload;
 mod restart;
 mod versions;

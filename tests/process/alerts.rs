@@ -7,6 +7,10 @@ use std::{path::Path, thread, time::Duration};
 
 const KILLS: u64 = 3;
 const A_LIFE: u64 = 7;
+const RULES: &str = "groups: [{ name: g, rules: [
+  { alert: many, of: logs, when: '.severity_number >= 17', window: 10m, count: 5 },
+  { alert: few, of: logs, when: '.severity_number >= 17', window: 12s, count: 3 },
+] }]";
 /// The rule's window; the alert ends that long after the last log.
 const WINDOW: Duration = Duration::from_secs(12);
 
@@ -20,12 +24,8 @@ sinks:
 }
 
 #[expect(clippy::disallowed_methods, reason = "what a user writes")]
-fn rules(folder: &Path) {
-    let all = "groups: [{ name: g, rules: [
-  { alert: many, of: logs, when: '.severity_number >= 17', window: 10m, count: 5 },
-  { alert: few, of: logs, when: '.severity_number >= 17', window: 12s, count: 3 },
-] }]";
-    std::fs::write(folder.join("rules.yaml"), all).unwrap();
+fn rules(folder: &Path, text: &str) {
+    std::fs::write(folder.join("rules.yaml"), text).unwrap();
 }
 
 fn told(hook: &Webhook, name: &str) -> Vec<String> {
@@ -43,7 +43,7 @@ fn value(kansoku: &Kansoku, name: &str) -> Option<f64> {
 #[test]
 fn over_three_kills_an_alert_fires_once_counts_exactly_and_ends_once() {
     let (folder, hook) = (tempfile::tempdir().unwrap(), Webhook::start());
-    rules(folder.path());
+    rules(folder.path(), RULES);
     for life in 0..KILLS {
         let kansoku = Kansoku::run(folder.path(), &pipeline(hook.url()));
         for n in 0..A_LIFE {
@@ -72,4 +72,28 @@ fn over_three_kills_an_alert_fires_once_counts_exactly_and_ends_once() {
     assert_eq!((told(&hook, "few"), told(&hook, "many")), (vec!["firing".to_owned(), "resolved".to_owned()], vec!["firing".to_owned()]));
     let ended = kansoku.stop();
     assert!(ended.code == 0 && ended.err.contains("nothing was lost"), "{}", ended.err);
+}
+
+#[test]
+fn a_reload_goes_on_with_what_counts_the_same_and_ends_the_rest() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Webhook::start());
+    rules(folder.path(), RULES);
+    let kansoku = Kansoku::run(folder.path(), &pipeline(hook.url()));
+    for n in 0..A_LIFE {
+        assert_eq!(post(&kansoku, "/v1/logs", &otlp::log(&format!("{n}"), "ERROR", None)), 200);
+    }
+    for name in ["few", "many"] {
+        hook.told("it fires", |notice| (notice["alerts"][0]["labels"]["alertname"] == name).then_some(()));
+    }
+    // One has another threshold, the other another condition.
+    rules(
+        folder.path(),
+        &RULES.replace("count: 5", "count: 6").replace("'.severity_number >= 17', window: 12s", "'.severity_number >= 21', window: 12s"),
+    );
+    kansoku.signal("HUP");
+    hook.told("what is no longer counted ends", |notice| (notice["status"] == "resolved").then_some(()));
+    assert_eq!(post(&kansoku, "/v1/logs", &otlp::log("one more", "ERROR", None)), 200);
+    kit::until("the rest goes on", || (value(&kansoku, "many") == Some((A_LIFE + 1) as f64)).then_some(()));
+    assert_eq!((told(&hook, "few"), told(&hook, "many")), (vec!["firing".to_owned(), "resolved".to_owned()], vec!["firing".to_owned()]));
+    assert_eq!(kansoku.stop().code, 0);
 }

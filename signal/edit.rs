@@ -1,5 +1,6 @@
 //! What to change in one record. Collected while the record is viewed, applied by `Batch::edit` as a patch of its bytes.
 
+mod all;
 mod apply;
 mod asks;
 mod batch;

@@ -19,7 +19,7 @@ impl Edit {
     }
 
     /// Whether more of it changes than its attributes.
-    fn changes_fields(&self, signal: Signal) -> bool {
+    pub(super) fn changes_fields(&self, signal: Signal) -> bool {
         match signal {
             Signal::Traces => {
                 self.name.is_some()

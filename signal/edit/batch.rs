@@ -2,10 +2,11 @@
 
 use super::{
     Edit,
+    all::rewritten,
     regroup::{Shared, regroup, resource_patch},
 };
 use crate::{
-    Batch, Chunk, Record, Signal,
+    Batch, Checked, Chunk, Record, Signal,
     retain::Left,
     splice::{Patch, push_cut, splice},
     view::{Frame, Walk},
@@ -23,6 +24,13 @@ impl Batch {
 
     /// Does the same to every record, without looking at what is in it. Returns how many records are gone: all or none.
     pub fn edit_all(&mut self, edit: &Edit) -> usize {
+        if let Some(asks) = edit.of_attributes_alone(self.signal) {
+            for chunk in &mut self.chunks {
+                chunk.bytes = Checked(rewritten(self.signal, &chunk.bytes.0, asks).into());
+            }
+            self.chunks.retain(|chunk| !chunk.is_empty());
+            return 0;
+        }
         self.edit_chunks(edit.clone(), |_, _| ())
     }
 

@@ -31,6 +31,12 @@ pub enum Any<'a> {
 impl<'a> Any<'a> {
     /// Reads an `AnyValue` message.
     pub(crate) fn of(bytes: &'a [u8]) -> Any<'a> {
+        // Most values are short texts.
+        if let [0x0a, length @ ..0x80, content @ ..] = bytes
+            && content.len() == usize::from(*length)
+        {
+            return Any::Text(text(content));
+        }
         let mut any = Any::Empty;
         for field in Fields::of(bytes) {
             any = match (field.number, field.value) {
@@ -162,7 +168,14 @@ impl<'a> Attributes<'a> {
     /// The value of the first pair with this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Any<'a>> {
-        every(self.bytes, self.field).map(Pair::of).find(|pair| pair.key == key.as_bytes()).map(|pair| Any::of(pair.value))
+        let mut fields = Fields::of(self.bytes);
+        while let Some((_, bytes)) = fields.next_bytes(self.field) {
+            let pair = Pair::of(bytes);
+            if pair.key == key.as_bytes() {
+                return Some(Any::of(pair.value));
+            }
+        }
+        None
     }
 }
 

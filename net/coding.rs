@@ -4,7 +4,10 @@ use crate::body::{Grow, Limits, ReadError, tight};
 use bytes::Bytes;
 use flate2::{Compression, bufread, write};
 use http::HeaderValue;
-use std::io::{self, Read, Write};
+use std::{
+    cell::Cell,
+    io::{self, Read, Write},
+};
 
 /// How a body is coded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -63,11 +66,11 @@ pub async fn inflate(coding: Coding, wire: Bytes, limits: &Limits, grow: Grow<'_
     let invalid = |error: io::Error| ReadError::Coding { coding, what: error.to_string() };
     let Some(mut reader) = reader(coding, &wire).map_err(invalid)? else { return Ok(wire) };
     let mut plain = Vec::new();
-    let mut piece = vec![0; STRETCH.min(wire.len().saturating_mul(8).max(1_024))];
+    let mut piece = Piece::new();
     let mut admitted = 0_usize;
     loop {
-        let read = reader.read(&mut piece).map_err(invalid)?;
-        let Some(data) = piece.get(..read).filter(|data| !data.is_empty()) else { break };
+        let read = reader.read(&mut piece.0).map_err(invalid)?;
+        let Some(data) = piece.0.get(..read).filter(|data| !data.is_empty()) else { break };
         let needed = plain.len().saturating_add(data.len());
         if needed > limits.plain_bytes_max {
             return Err(ReadError::TooLargeInflated { coding, max: limits.plain_bytes_max });
@@ -87,6 +90,28 @@ pub async fn inflate(coding: Coding, wire: Bytes, limits: &Limits, grow: Grow<'_
         }
     }
     Ok(tight(plain))
+}
+
+thread_local! {
+    /// The piece that nobody inflates into, so that not every body makes one of zeros.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What is inflated into.
+struct Piece(Vec<u8>);
+
+impl Piece {
+    fn new() -> Piece {
+        let mut piece = SPARE.take();
+        piece.resize(STRETCH, 0);
+        Piece(piece)
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        SPARE.set(std::mem::take(&mut self.0));
+    }
 }
 
 fn reader(coding: Coding, wire: &[u8]) -> io::Result<Option<Box<dyn Read + Send + '_>>> {

@@ -39,6 +39,9 @@ pub(crate) struct Line {
     collector: Option<Medians>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ratios: Option<Ratios>,
+    /// Bytes of memory above idle for each span that is held, kansoku's and the Collector's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_per_open: Option<(f64, f64)>,
     #[serde(skip)]
     bound: Option<Bound>,
 }
@@ -84,6 +87,10 @@ pub(crate) fn line(cell: &Cell, runs: &[Run]) -> Line {
         kansoku: medians(&ours),
         collector: (!theirs.is_empty()).then(|| medians(&theirs)),
         ratios: (!theirs.is_empty()).then(ratios),
+        bytes_per_open: cell.open().map(|open| {
+            let above = |runs: &[&Run]| median(runs.iter().map(|run| (run.peak_mib - run.idle_mib) * 1024.0 * 1024.0 / open));
+            (above(&ours), above(&theirs))
+        }),
         bound: cell.bound(),
     }
 }
@@ -119,6 +126,15 @@ pub(crate) fn table(lines: &[Line]) -> String {
             format!("{}, {}", theirs(|m| m.idle_mib, 0), rounded(ours.idle_mib, 0)),
         ];
         table.push_str(&format!("\n| {} |", cells.join(" | ")));
+    }
+    for line in lines {
+        if let Some((ours, theirs)) = line.bytes_per_open {
+            table.push_str(&format!(
+                "\n{}: {ours:.0} bytes above idle for each open span, the Collector {theirs:.0}: {:.3}",
+                line.cell,
+                ours / theirs
+            ));
+        }
     }
     table
 }

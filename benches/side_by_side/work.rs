@@ -13,7 +13,10 @@ pub(crate) enum Work {
     Filter,
     Set,
     FilterSet,
+    /// Every trace comes in four requests.
     Sample,
+    /// Every trace comes in twelve.
+    SampleWide,
     Journal,
     /// Requests of one span, 5,000 a second, with a journal.
     Trickle,
@@ -35,7 +38,11 @@ pub(crate) struct Bound {
     pub(crate) memory: f64,
 }
 
-const ALL: [Work; 7] = [Work::Passthrough, Work::Filter, Work::Set, Work::FilterSet, Work::Sample, Work::Journal, Work::Trickle];
+const ALL: [Work; 8] =
+    [Work::Passthrough, Work::Filter, Work::Set, Work::FilterSet, Work::Sample, Work::SampleWide, Work::Journal, Work::Trickle];
+
+/// How long the servers hold a trace, in seconds.
+const WINDOW: f64 = 2.0;
 
 impl Work {
     pub(crate) fn name(self) -> &'static str {
@@ -45,6 +52,7 @@ impl Work {
             Work::Set => "set",
             Work::FilterSet => "filter_set",
             Work::Sample => "sample",
+            Work::SampleWide => "sample_wide",
             Work::Journal => "journal",
             Work::Trickle => "trickle",
         }
@@ -57,7 +65,7 @@ impl Work {
             Work::Filter => (include_str!("kansoku/filter.yaml"), include_str!("collector/filter.yaml")),
             Work::Set => (include_str!("kansoku/set.yaml"), include_str!("collector/set.yaml")),
             Work::FilterSet => (include_str!("kansoku/filter_set.yaml"), include_str!("collector/filter_set.yaml")),
-            Work::Sample => (include_str!("kansoku/sample.yaml"), include_str!("collector/sample.yaml")),
+            Work::Sample | Work::SampleWide => (include_str!("kansoku/sample.yaml"), include_str!("collector/sample.yaml")),
             Work::Journal | Work::Trickle => (include_str!("kansoku/journal.yaml"), include_str!("collector/journal.yaml")),
         }
     }
@@ -66,7 +74,7 @@ impl Work {
         match self {
             Work::Passthrough | Work::Set => Expected::AtLeast(sent.items),
             Work::Filter | Work::FilterSet | Work::Journal | Work::Trickle => Expected::AtLeast(sent.unfiltered),
-            Work::Sample => Expected::About(sent.remarkable + (sent.items - sent.remarkable) / 10),
+            Work::Sample | Work::SampleWide => Expected::About(sent.remarkable + (sent.items - sent.remarkable) / 10),
         }
     }
 
@@ -79,7 +87,7 @@ impl Work {
         match self {
             Work::Passthrough | Work::Set | Work::Journal => &[Signal::Traces, Signal::Logs, Signal::Metrics],
             Work::Filter | Work::FilterSet => &[Signal::Traces, Signal::Logs],
-            Work::Sample | Work::Trickle => &[Signal::Traces],
+            Work::Sample | Work::SampleWide | Work::Trickle => &[Signal::Traces],
         }
     }
 }
@@ -101,13 +109,17 @@ impl Cell {
             10 => (4, 16),
             _ => (4, 2),
         };
-        let spread = if work == Work::Sample { 4 } else { 1 };
+        let spread = match work {
+            Work::Sample => 4,
+            Work::SampleWide => 12,
+            _ => 1,
+        };
         let rate = match (work, items) {
             (Work::Trickle, _) => 5_000.0,
             // The Collector syncs every request by itself, a few hundred a second.
             (Work::Journal, 10) => 1_000.0,
             (Work::Journal, 100) => 10_000.0,
-            (Work::Sample, _) | (_, 10) => 20_000.0,
+            (Work::Sample | Work::SampleWide, _) | (_, 10) => 20_000.0,
             (_, 100) | (Work::Journal, _) => 40_000.0,
             _ => 100_000.0,
         };
@@ -131,16 +143,21 @@ impl Cell {
             (Work::Passthrough, 1000) => bound(6.0, 3.0),
             (Work::Passthrough, 10) => bound(3.0, 3.0),
             (Work::FilterSet, _) => bound(5.0, 3.0),
-            (Work::Sample, _) => bound(8.0, 4.0),
+            (Work::Sample | Work::SampleWide, _) => bound(8.0, 4.0),
             (Work::Journal | Work::Trickle, _) => bound(4.0, 3.0),
             _ => None,
         }
     }
 
+    /// Spans that are held at once at the given rate, where the work holds any.
+    pub(crate) fn open(&self) -> Option<f64> {
+        matches!(self.work, Work::Sample | Work::SampleWide).then_some(self.rate * WINDOW)
+    }
+
     /// In the table that is run without words: everything uncompressed but what two others show together.
     fn usual(&self) -> bool {
         match (self.work, self.load.coding) {
-            (Work::Filter | Work::Set, Coding::None) => self.load.items == 100,
+            (Work::Filter | Work::Set | Work::SampleWide, Coding::None) => self.load.items == 100,
             (_, Coding::None) => true,
             (Work::Passthrough, Coding::Gzip) => self.load.items == 1000,
             _ => false,

@@ -40,6 +40,11 @@ pub trait Disk: Send + Sync + 'static {
         None
     }
 
+    /// A number that stays while what was written is there without a sync: until the machine starts again.
+    fn boot(&self) -> u32 {
+        0
+    }
+
     /// A whole file; refuses one of more than `bytes_max`.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Bytes> {
         let file = self.open(path)?;
@@ -157,6 +162,11 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         fs::File::open(dir)?.sync_all()
+    }
+
+    fn boot(&self) -> u32 {
+        // Where the machine does not say, every start is taken for one of the process only.
+        fs::read("/proc/sys/kernel/random/boot_id").map_or(0, |id| crc32c::crc32c(&id))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Lock> {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const META: &str = "meta";
 pub(crate) const CURSORS: &str = "cursors";
 pub(crate) const LOCK: &str = "lock";
+pub(crate) const BLAME: &str = "in-hand";
 /// Ending of files that are being made.
 pub(crate) const HALF_MADE: &str = ".tmp";
 

@@ -1,6 +1,7 @@
 //! WHERE IT WAITS: an append-only log of records in segments, synced in groups, read again by cursors. One type serves sources,
 //! spill, dead letters and the store. What lies on disk is in FORMAT.md; nobody outside `disk.rs` calls `std::fs`. Start at `log.rs`.
 
+mod blame;
 mod blocking;
 mod cursors;
 pub mod disk;
@@ -28,6 +29,7 @@ mod tests;
 mod turn;
 pub mod watermark;
 
+pub use blame::Blame;
 pub use blocking::{Blocking, blocked};
 pub use disk::{Disk, File, Found, Lock, RealDisk};
 pub use error::{Damaged, Error, Refused};

@@ -60,6 +60,8 @@ struct Inner {
     locked: BTreeSet<PathBuf>,
     /// Counts restarts: a file opened in an earlier life is dead.
     life: u64,
+    /// Counts those of the machine.
+    boot: u32,
     calls: u64,
     syncs: u64,
     off_at: Option<u64>,
@@ -105,6 +107,7 @@ impl SimulatedDisk {
     /// The machine, or only the process, starts again: locks are gone, and files opened before are dead.
     pub fn restart(&self, survives: Survives) {
         let mut inner = self.0.lock();
+        inner.boot += u32::from(inner.off || survives != Survives::All);
         (inner.off, inner.off_at) = (false, None);
         inner.life += 1;
         inner.locked.clear();

@@ -72,6 +72,9 @@ impl Chain<'_> {
         let origins = flow.batches().flat_map(Batch::chunks).filter_map(Chunk::origin);
         self.outbox.at_hand.clear();
         self.outbox.at_hand.extend(origins.map(|origin| origin.position));
+        if let Some(in_hand) = &mut self.outbox.in_hand {
+            in_hand.note(&self.outbox.at_hand);
+        }
         self.call(stage, comes.posting(count(&flow)), |part, out| part.process(flow, out));
         self.outbox.at_hand.clear();
     }
@@ -85,8 +88,10 @@ impl Chain<'_> {
         };
         let Stage { part, account, outputs, held } = this;
         let mut call = Call { account, held, posting, fall: self.outbox.fall, ended: false };
+        let caller = self.outbox.at_work.replace(stage);
         let rest = Chain { first: stage + 1, stages: right, observers: self.observers, now: self.now, outbox: self.outbox };
         step(part.as_mut(), &mut Out::in_lane(&mut call.posting, outputs, rest));
+        self.outbox.at_work = caller;
         call.end(part.held().per_signal());
     }
 }

@@ -6,8 +6,9 @@ use crate::{
     assemble::{Blueprint, Lines, Tier},
     backoff::Backoff,
     exchange::exchange,
+    falls::Falls,
     inbox::{Feed, Inbox},
-    lane::{Fallen, Falls, Lane, Seat},
+    lane::{Fallen, Lane, Seat},
     ledger::Fate,
     line::Line,
     lives::whats,
@@ -59,7 +60,8 @@ pub(crate) struct Crew {
 impl Crew {
     /// Life after life, until the stream was read to its end. `lines`: of the first life. `decisions`: made before the start.
     pub(crate) async fn run(mut self, lines: Lines, mut decisions: Vec<Decision>) {
-        let (mut backoff, falls, mut lines, mut promises) = (Backoff::new("lane"), Arc::new(Falls::default()), Some(lines), None);
+        let falls = Arc::new(Falls::new(self.around.blame.as_ref().map(|blame| blame.blamed())));
+        let (mut backoff, mut lines, mut promises) = (Backoff::new("lane"), Some(lines), None);
         loop {
             let Some(mut parts) = lines.take().or_else(|| self.lines()) else { return };
             recall(&mut parts, &std::mem::take(&mut decisions));
@@ -69,7 +71,7 @@ impl Crew {
                 Ok(lanes) => self.hand_over(lanes).await,
                 Err(fallen) => Err(fallen),
             };
-            let Fallen(mut at_hand) = match ended {
+            let Fallen { at, node } = match ended {
                 Ok(heirs) => {
                     // What was promised for records that lanes of the graph before took in is kept by those who hold them now.
                     (lines, promises) = (heirs, Some(settling));
@@ -82,16 +84,14 @@ impl Crew {
                 // What lanes that did not fall held, or were about to get.
                 account.end_held(Fate::Discarded, Reason::REPLAYED);
             }
-            at_hand.sort_unstable();
-            at_hand.dedup();
-            at_hand.into_iter().for_each(|position| *falls.lock().entry(position).or_default() += 1);
+            falls.note(at, node.as_deref());
             sleep(backoff.next()).await;
             // Also the decisions that the fallen made are seen only once they are on disk.
             if let Err(error) = log.flush().await {
                 tracing::error!(%error, "cannot sync the journal");
             }
             let cursor = log.cursor(CURSOR);
-            falls.lock().retain(|position, _| *position >= cursor);
+            falls.forget_below(cursor);
             self.reader.stream.again(cursor);
             match remember(&log, &self.blueprint.world).await {
                 Ok(remembered) => decisions = remembered.decisions,
@@ -227,7 +227,7 @@ async fn deal(reader: &mut Reader, ways: Vec<mpsc::Sender<Turn>>) {
 async fn all(lanes: &mut Lives) -> Result<Vec<Lane>, Fallen> {
     let mut ended = Vec::new();
     while let Some(joined) = lanes.join_next().await {
-        ended.extend(joined.unwrap_or_else(|_| Err(Fallen(Vec::new())))?);
+        ended.extend(joined.unwrap_or_else(|_| Err(Fallen::default()))?);
     }
     Ok(ended)
 }
@@ -253,7 +253,7 @@ async fn lives(
             Ok(Err(fallen)) => fallen,
             Err(_panic) => {
                 seat.settling.fall();
-                Fallen(Vec::new())
+                Fallen::default()
             }
         };
         drop(lane);

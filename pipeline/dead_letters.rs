@@ -5,15 +5,14 @@ use crate::{
     ledger::{Fate, Ledger, PerSignal, Posting},
     letter::{self, About, CURSOR},
     opening::OnDemand,
-    queue::Phase,
 };
 use bytes::Bytes;
 use journal::{Blocking, Entry, Error, Header, Kind, Log, Reader, Refused, Watermark, blocked};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::Ack;
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, time::sleep};
+use signal::{Ack, Time};
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::time::sleep;
 
 /// When a disk that did not take a letter is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -105,14 +104,9 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// The same, for as long as it takes. False when the pipeline closes meanwhile: whoever has the records keeps them.
-    pub(crate) async fn bury(
-        &self,
-        about: &About,
-        content: Vec<Bytes>,
-        records: PerSignal<u64>,
-        mut phase: watch::Receiver<Phase>,
-    ) -> bool {
+    /// The same, for as long as it takes. False when it is `closed` meanwhile: whoever has the records keeps them.
+    pub(crate) async fn bury(&self, about: &About, content: Vec<Bytes>, records: PerSignal<u64>, closed: impl Future<Output = ()>) -> bool {
+        let mut closed = pin!(closed);
         loop {
             match self.keep(about, content.clone(), records).await {
                 Ok(()) => return true,
@@ -123,10 +117,15 @@ impl DeadLetters {
                 Err(error) => tracing::warn!(node = about.node, %error, "a dead letter waits for the disk"),
             }
             tokio::select! {
-                _ = phase.wait_for(|phase| phase.closed) => return false,
+                () = &mut closed => return false,
                 () = sleep(AGAIN_AFTER) => {}
             }
         }
+    }
+
+    /// The wall's time.
+    pub(crate) fn now(&self) -> Time {
+        self.log.now()
     }
 
     /// The accounts of another graph.

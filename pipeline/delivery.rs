@@ -259,7 +259,7 @@ impl Delivery {
             tracing::warn!(node = name, records = owed.records(), why, "refused for good");
             if let (Some(letters), Some(flow)) = (&self.letters, owed.flow()) {
                 let about = About::new(name, reason, why, self.clock.now());
-                if !letters.bury(&about, payload::encode(flow), count(flow), self.queue.phase()).await {
+                if !letters.bury(&about, payload::encode(flow), count(flow), self.queue.closed()).await {
                     return;
                 }
             }

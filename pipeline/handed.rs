@@ -8,7 +8,7 @@ use crate::{
     tail::SourceKey,
 };
 use parking_lot::Mutex;
-use signal::{Checked, Outcome, Signal, Time};
+use signal::{Ack, Batch, Checked, Chunk, Flow, Ordinals, Origin, Outcome, Signal, Time};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -51,10 +51,22 @@ impl Handed {
 
     /// Ends it in the account of its source, instead of it going on.
     pub(crate) fn let_go(&self, fate: Fate, why: Reason) {
+        self.account.post(&self.ending(fate, why));
+    }
+
+    /// What letting it go posts.
+    pub(crate) fn ending(&self, fate: Fate, why: Reason) -> Posting {
         let mut posting = self.leaving();
         let records = posting.difference().map(|records| u64::try_from(records).unwrap_or(0));
         posting.end_all(fate, why, records);
-        self.account.post(&posting);
+        posting
+    }
+
+    /// As it goes to a processor. `log`: the journal's id.
+    pub(crate) fn into_flow(self, log: Option<u32>, ack: Ack) -> Flow {
+        let origin = log.zip(self.position).map(|(log, position)| Origin { log, position });
+        let chunk = Chunk::new(self.checked, self.records, origin, Ordinals::From(0), self.arrived);
+        Flow::Batch(Batch::new(self.signal, chunk, ack))
     }
 }
 

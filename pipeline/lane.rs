@@ -3,33 +3,35 @@
 
 use crate::{
     Reason,
+    falls::{Falls, InHand, Verdict},
+    handed::Handed,
     inbox::Inbox,
-    ledger::Fate,
+    ledger::{Fate, count},
+    letter::About,
     line::Line,
     out::Outbox,
     outlet::{Outlet, SEALED_MAX, Surroundings},
+    payload,
     settling::Settling,
     timers::Timers,
     turn::{Dealt, End, Step},
 };
-use parking_lot::Mutex;
-use signal::{Outcome, Time};
+use signal::{Ack, Outcome, Time};
 use std::{
-    collections::HashMap,
+    future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 use tokio::task::coop::consume_budget;
 
-/// Requests at which lanes fell, and how often; one more once it was given up for that.
-pub(crate) type Falls = Mutex<HashMap<u64, u32>>;
-
-/// Falls at one request before it is given up.
-const FALLS_MAX: u32 = 2;
-
-/// A processor panicked: this life of the lane is over. With the places in the journal of what it panicked at.
-#[derive(Debug)]
-pub(crate) struct Fallen(pub(crate) Vec<u64>);
+/// A processor panicked: this life of the lane is over.
+#[derive(Debug, Default)]
+pub(crate) struct Fallen {
+    /// The places in the journal of what it panicked at.
+    pub(crate) at: Vec<u64>,
+    /// Which processor it was, where that is known.
+    pub(crate) node: Option<String>,
+}
 
 /// What a lane knows of the others.
 #[derive(Clone)]
@@ -40,6 +42,30 @@ pub(crate) struct Seat {
     /// Its number among those timers.
     pub(crate) number: usize,
     pub(crate) falls: Arc<Falls>,
+}
+
+impl Seat {
+    /// A request at which lanes fell too often goes to the dead letters, where there is a disk, and is settled. Once, however often others make it be read again.
+    async fn give_up(&self, handed: Handed, ack: Ack, position: u64, verdict: Verdict) {
+        match verdict {
+            Verdict::GivenUp => handed.let_go(Fate::Discarded, Reason::REPLAYED),
+            Verdict::GiveUp { reason, why } => {
+                let (around, account) = (&self.around, Arc::clone(&handed.account));
+                tracing::error!(node = account.name, position, records = handed.records, why, "a request is given up");
+                let fate = if around.letters.is_some() { Fate::Rejected } else { Fate::Lost };
+                let ending = handed.ending(fate, reason);
+                if let Some(letters) = &around.letters {
+                    let flow = handed.into_flow(around.journal.as_ref().map(|log| log.id()), Ack::none());
+                    let about = About::new(&account.name, reason, &why, letters.now());
+                    // For as long as it takes: nothing goes on before it is kept, and cut off it stays in the journal.
+                    let _kept = letters.bury(&about, payload::encode(&flow), count(&flow), pending()).await;
+                }
+                account.post(&ending);
+                self.falls.give_up(position);
+            }
+        }
+        ack.record(Outcome::Rejected);
+    }
 }
 
 /// One life of a lane.
@@ -57,7 +83,7 @@ impl Lane {
     pub(crate) fn new(line: Line, seat: Seat) -> Lane {
         // Where there is a journal what the parts have is read again.
         let fall = if seat.around.journal.is_some() { (Fate::Discarded, Reason::REPLAYED) } else { (Fate::Lost, Reason::PANICKED) };
-        let outbox = Outbox::new(fall, !seat.falls.lock().is_empty());
+        let outbox = Outbox::new(fall, !seat.falls.is_empty());
         let window_bytes = line.held_bytes();
         seat.around.window.force(window_bytes);
         Lane { line, seat, now: Time::default(), outbox, window_bytes, over: false }
@@ -123,23 +149,13 @@ impl Lane {
     async fn take(&mut self, dealt: Dealt, outlet: &mut Outlet, turn: u64) -> Result<(), Fallen> {
         let Some((mut handed, ack)) = dealt.take() else { return Ok(()) };
         let position = handed.position;
-        if let Some((fate, why)) = position.and_then(|position| self.given_up(position)) {
-            handed.let_go(fate, why);
-            ack.record(Outcome::Rejected);
+        if let Some((position, verdict)) = position.and_then(|position| Some((position, self.seat.falls.verdict(position)?))) {
+            self.seat.give_up(handed, ack, position, verdict).await;
             return Ok(());
         }
         drop(handed.admission.take());
         let log = self.seat.around.journal.as_ref().map(|log| log.id());
         self.call(position, outlet, turn, |line, now, outbox| line.take(handed, ack, log, *now, outbox)).await
-    }
-
-    /// What becomes of a request at which lanes fell too often. It is lost once, however often others make it be read again.
-    fn given_up(&self, position: u64) -> Option<(Fate, Reason)> {
-        let mut falls = self.seat.falls.lock();
-        let times = falls.get_mut(&position).filter(|times| **times >= FALLS_MAX)?;
-        let lost = *times == FALLS_MAX;
-        *times = FALLS_MAX + 1;
-        Some(if lost { (Fate::Lost, Reason::PANICKED) } else { (Fate::Discarded, Reason::REPLAYED) })
     }
 
     /// Fires every timer up to `until`, each at its own time, and lets what comes of it out in between.
@@ -186,19 +202,20 @@ impl Lane {
         turn: u64,
         call: impl FnOnce(&mut Line, &mut Time, &mut Outbox),
     ) -> Result<(), Fallen> {
-        let (line, now, outbox) = (&mut self.line, &mut self.now, &mut self.outbox);
-        if catch_unwind(AssertUnwindSafe(|| call(line, now, outbox))).is_err() {
+        if self.panics(call) {
             self.seat.settling.fall();
             self.over = true;
             let mut at_hand = std::mem::take(&mut self.outbox.at_hand);
             at_hand.extend(position.filter(|_| at_hand.is_empty()));
+            let stage = self.outbox.at_work.take().and_then(|at| self.line.stages.get(at));
+            let node = stage.map(|stage| stage.account.name.clone());
             let (fate, why) = self.outbox.fall;
             self.line.end_held(fate, why);
             if self.seat.around.journal.is_none() {
                 // What came out before is counted as out, and nobody reads it again.
                 outlet.send(&mut self.outbox, turn, self.now).await;
             }
-            return Err(Fallen(at_hand));
+            return Err(Fallen { at: at_hand, node });
         }
         let held = self.line.held_bytes();
         self.seat.around.window.force(held.saturating_sub(self.window_bytes));
@@ -208,6 +225,17 @@ impl Lane {
             outlet.send(&mut self.outbox, turn, self.now).await;
         }
         Ok(())
+    }
+
+    /// Calls the parts. While what an earlier process left is read again, the next one can tell what was in hand if this one ends here.
+    fn panics(&mut self, call: impl FnOnce(&mut Line, &mut Time, &mut Outbox)) -> bool {
+        let Lane { line, seat, now, outbox, .. } = self;
+        let blame = seat.around.blame.as_ref().filter(|blame| !blame.is_over());
+        let _alone = blame.and_then(|blame| blame.alone());
+        outbox.in_hand = blame.map(|blame| InHand::new(Arc::clone(blame), seat.number));
+        let panicked = catch_unwind(AssertUnwindSafe(|| call(line, now, outbox))).is_err();
+        outbox.in_hand = None;
+        panicked
     }
 }
 

@@ -12,6 +12,7 @@ mod crew;
 pub mod dead_letters;
 pub mod delivery;
 mod exchange;
+mod falls;
 mod handed;
 mod heirs;
 mod inbox;

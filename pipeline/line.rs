@@ -10,7 +10,7 @@ use crate::{
     route::Outputs,
     tail::SourceKey,
 };
-use signal::{Ack, Batch, Chunk, Decision, Flow, Ordinals, Origin, Time};
+use signal::{Ack, Decision, Flow, Time};
 use std::{collections::HashMap, sync::Arc};
 
 /// The parts of a lane, without anything that waits.
@@ -34,13 +34,11 @@ impl Line {
             // A reload took its source out before it was read.
             return handed.let_go(Fate::Discarded, Reason::NO_READER);
         };
-        let mut leaving = handed.leaving();
-        let origin = log.zip(handed.position).map(|(log, position)| Origin { log, position });
-        let chunk = Chunk::new(handed.checked, handed.records, origin, Ordinals::From(0), handed.arrived);
-        let flow = Flow::Batch(Batch::new(handed.signal, chunk, ack));
+        let (mut leaving, account) = (handed.leaving(), Arc::clone(&handed.account));
+        let flow = handed.into_flow(log, ack);
         // Posted first: whatever happens further on, its source is rid of it.
         outputs.main.count(&flow, &mut leaving);
-        handed.account.post(&leaving);
+        account.post(&leaving);
         outputs.main.send(flow, &mut self.chain(now, outbox));
     }
 

@@ -2,6 +2,7 @@
 
 use crate::World;
 use journal::{Error, Log, Opened, Options, blocked};
+use signal::Time;
 use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 use tokio::sync::OnceCell;
 
@@ -25,6 +26,11 @@ pub(crate) struct OnDemand {
 impl OnDemand {
     pub(crate) fn new(world: &World, path: PathBuf, limit: u64, cursor: &'static str) -> OnDemand {
         OnDemand { world: world.clone(), path, limit, cursor, log: OnceCell::new() }
+    }
+
+    /// The wall's time.
+    pub(crate) fn now(&self) -> Time {
+        self.world.clock.now()
     }
 
     /// The log, if it is open.

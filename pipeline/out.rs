@@ -3,6 +3,7 @@
 use crate::{
     Reason, Tally,
     chain::Chain,
+    falls::InHand,
     ledger::{Fate, Posting, count, slot},
     route::Outputs,
 };
@@ -45,6 +46,10 @@ pub(crate) struct Outbox {
     pub(crate) fall: (Fate, Reason),
     /// Places in the journal of what a stage was just given; after a panic, of what it panicked at.
     pub(crate) at_hand: Vec<u64>,
+    /// The stage that is at work; after a panic, the one that panicked.
+    pub(crate) at_work: Option<usize>,
+    /// Where the same is noted for the next process, while there is a reason to.
+    pub(crate) in_hand: Option<InHand>,
     /// Whether closed traces are given one by one, so that a panic at one does not put it on others.
     pub(crate) one_by_one: bool,
 }
@@ -52,7 +57,7 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn new(fall: (Fate, Reason), one_by_one: bool) -> Outbox {
         let (flows, across, decisions, promises, at_hand) = Default::default();
-        Outbox { flows, across, decisions, promises, fall, at_hand, one_by_one }
+        Outbox { flows, across, decisions, promises, fall, at_hand, at_work: None, in_hand: None, one_by_one }
     }
 
     /// Flows and decisions.

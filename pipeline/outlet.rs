@@ -1,6 +1,7 @@
 //! What leaves a lane: flows to the queues of sinks and over the exchange, and decisions, which are on disk before anything that came with them goes out.
 
 use crate::{
+    dead_letters::DeadLetters,
     exchange::Exchange,
     limits::Share,
     order::Order,
@@ -9,7 +10,7 @@ use crate::{
     settling::Settling,
     turn::{End, Turn},
 };
-use journal::{Header, Kind, Log};
+use journal::{Blame, Header, Kind, Log};
 use parking_lot::Mutex;
 use signal::{Ack, Decision, Flow, Time};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -25,6 +26,10 @@ const DECISION_TRY_AFTER: Duration = Duration::from_millis(100);
 pub(crate) struct Surroundings {
     pub(crate) edges: Vec<Arc<Queue>>,
     pub(crate) journal: Option<Arc<Log>>,
+    /// Where a request goes that nobody can go on with.
+    pub(crate) letters: Option<Arc<DeadLetters>>,
+    /// Where it is noted what lanes have in hand, while what an earlier process left is read again.
+    pub(crate) blame: Option<Arc<Blame>>,
     pub(crate) window: Arc<Share>,
     /// The stream's time, for `status`.
     pub(crate) progress: watch::Sender<Time>,

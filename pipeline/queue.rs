@@ -330,6 +330,12 @@ impl Queue {
         self.phase.subscribe()
     }
 
+    /// Returns once nothing more comes.
+    pub(crate) async fn closed(&self) {
+        // Cannot fail: the queue is here.
+        drop(self.phase.subscribe().wait_for(|phase| phase.closed).await);
+    }
+
     /// Moves records from held to an end in the ledger.
     pub(crate) fn end(&self, owed: &Owed, fate: Fate, why: Reason) {
         let Some(flow) = owed.flow() else { return };

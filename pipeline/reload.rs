@@ -81,6 +81,8 @@ impl Running {
         let around = Arc::new(Surroundings {
             edges: deliveries.iter().map(|delivery| Arc::clone(&delivery.queue)).collect(),
             journal: before.around.journal.clone(),
+            letters: before.letters.clone(),
+            blame: before.around.blame.clone(),
             window: Arc::clone(&before.around.window),
             progress: before.around.progress.clone(),
             settling: Mutex::new(before.around.settling.lock().clone()),

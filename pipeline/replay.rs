@@ -22,6 +22,8 @@ pub(crate) struct Remembered {
     pub(crate) repeats: Repeats,
     /// The number after the last record of an earlier process.
     pub(crate) next: u64,
+    /// And after the last request among those.
+    pub(crate) through: u64,
 }
 
 /// Reads what is kept of the journal once, and marks this start in it.
@@ -31,7 +33,7 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     let cursor = log.cursor(CURSOR);
     let read = blocked(&world.blocking, move || read(reader, next, cursor)).await;
     let Some(read) = read else { return Ok(Remembered { next, ..Remembered::default() }) };
-    let Left { decisions, bodies, mut gaps, last } = read?;
+    let Left { decisions, bodies, mut gaps, last, through } = read?;
     let now = world.clock.now();
     if let Some(last) = last {
         gaps.push((next, between(last, now)));
@@ -48,7 +50,7 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     bodies
         .into_iter()
         .for_each(|(sequence, body, stamp)| repeats.remember(body, Known::Journal(sequence), shifts.shifted(sequence, stamp)));
-    Ok(Remembered { decisions, shifts, repeats, next })
+    Ok(Remembered { decisions, shifts, repeats, next, through })
 }
 
 /// Nanoseconds from one time to another, either way.
@@ -66,16 +68,19 @@ struct Left {
     gaps: Vec<(u64, i64)>,
     /// The last stamp.
     last: Option<Time>,
+    /// The number after the last request.
+    through: u64,
 }
 
 fn read(mut reader: Reader, next: u64, cursor: u64) -> Result<Left, journal::Error> {
-    let mut left = Left { decisions: Vec::new(), bodies: VecDeque::new(), gaps: Vec::new(), last: None };
+    let mut left = Left { decisions: Vec::new(), bodies: VecDeque::new(), gaps: Vec::new(), last: None, through: 0 };
     while let Some(entry) = reader.next()?.filter(|entry| entry.sequence < next) {
         let stamp = Time(entry.header.arrived);
         match entry.header.kind {
             Kind::Data => {
                 let signal = Signal::ALL.get(usize::from(entry.header.signal));
                 left.bodies.extend(signal.map(|signal| (entry.sequence, Body::journalled(*signal, &entry.payload), stamp)));
+                left.through = entry.sequence + 1;
                 if left.bodies.len() > BODIES_MAX {
                     left.bodies.pop_front();
                 }

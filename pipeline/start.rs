@@ -1,7 +1,7 @@
 //! Opens everything and sets it going: journal, sinks, sources, queues, deliveries, lanes. Every fault at once, before anything runs.
 
 use crate::{
-    Kind, Opened, Running, Stop,
+    Kind, Opened, Running, Stop, World,
     assemble::{Assembled, Blueprint, Lines},
     crew::{Crew, Lanes},
     dead_letters::DeadLetters,
@@ -27,7 +27,7 @@ use crate::{
     tail::{SourceKey, Stretch, Tail, Whence},
 };
 use config::Fault;
-use journal::{Log, Options};
+use journal::{Blame, Log, Options, blocked};
 use parking_lot::{Mutex, RwLock};
 use signal::Decision;
 use std::{
@@ -65,6 +65,11 @@ impl Assembled {
             Some(log) => remember(log, &blueprint.world).await.map_err(|found| faults.push(journal_fault(&blueprint, &found))).ok(),
             None => None,
         };
+        let remembered = remembered.unwrap_or_default();
+        let blame = match &journal {
+            Some(log) => blame(log, &blueprint.world, remembered.through).await,
+            None => None,
+        };
         let letters = dead_letters(&blueprint, &mut faults).await;
         let deliveries = deliveries(&blueprint, &self.sinks, letters.as_ref()).await.unwrap_or_else(|found| {
             faults.extend(found);
@@ -73,7 +78,7 @@ impl Assembled {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(self.run(journal, remembered.unwrap_or_default(), (deliveries, letters), opened))
+        Ok(self.run((journal, blame), remembered, (deliveries, letters), opened))
     }
 
     /// Opens every source and sink; the lines are for whoever watches, by node.
@@ -97,7 +102,7 @@ impl Assembled {
 
     fn run(
         self,
-        journal: Option<Arc<Log>>,
+        (journal, blame): (Option<Arc<Log>>, Option<Arc<Blame>>),
         remembered: Remembered,
         (deliveries, letters): (Vec<Arc<Delivery>>, Option<Arc<DeadLetters>>),
         opened: Vec<(String, Opened)>,
@@ -107,6 +112,8 @@ impl Assembled {
         let around = Arc::new(Surroundings {
             edges: deliveries.iter().map(|delivery| Arc::clone(&delivery.queue)).collect(),
             journal: journal.clone(),
+            letters: letters.clone(),
+            blame,
             window: Arc::clone(&blueprint.budget.window),
             progress: watch::Sender::new(blueprint.world.clock.now()),
             settling: Mutex::new(None),
@@ -187,6 +194,13 @@ async fn open_journal(blueprint: &Blueprint) -> Result<Option<Arc<Log>>, Vec<Fau
     log.settle(CURSOR, 0).map_err(|error| vec![settings.path.fault(error.to_string())])?;
     heirs::name(&log, world, &numbered(blueprint)).await;
     Ok(Some(log))
+}
+
+/// Learns at which requests earlier processes ended. Where the disk takes no notes, one that ends the process would do so again.
+async fn blame(log: &Arc<Log>, world: &World, through: u64) -> Option<Arc<Blame>> {
+    let journal = Arc::clone(log);
+    let blame = blocked(&world.blocking, move || journal.blame(CURSOR, through)).await?;
+    blame.inspect_err(|error| tracing::warn!(%error, "cannot note what is read again")).ok().flatten().map(Arc::new)
 }
 
 /// The sources by their number in the journal, in the order of the plan.

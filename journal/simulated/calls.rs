@@ -19,6 +19,10 @@ impl SimulatedDisk {
 }
 
 impl Disk for SimulatedDisk {
+    fn boot(&self) -> u32 {
+        self.0.lock().boot
+    }
+
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         self.0.lock().folders.extend(dir.ancestors().map(Path::to_path_buf));
         Ok(())

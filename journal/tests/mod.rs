@@ -1,6 +1,7 @@
 //! What a log promises, against a disk that keeps as little of its own promises as a real one may.
 
 mod basics;
+mod blame;
 mod crash;
 mod damage;
 mod full;

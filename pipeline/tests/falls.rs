@@ -1,6 +1,6 @@
-//! With a journal and a processor that panics: what it panicked at is given up after two tries, and everything else gets through.
+//! With a journal and a processor that panics: what it panicked at is given up after two tries and goes to the dead letters, and everything else gets through.
 
-use super::{journalled::PLAIN, parts::Trial};
+use super::{journalled::PLAIN, letters::letters, parts::Trial};
 use signal::Signal;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -18,14 +18,47 @@ async fn a_request_at_which_the_lane_falls_twice_is_given_up_and_the_others_get_
     let mut seen = trial.seen("out");
     seen.dedup();
     assert!(seen.contains(&"one".to_owned()) && seen.contains(&"two".to_owned()), "{seen:?}");
+    let found = letters(folder.path());
+    let about = found[0].about.as_ref().unwrap();
+    let why = "`kept` panicked at it twice: this is a defect";
+    assert_eq!((about.node.as_str(), about.reason.as_str(), about.why.as_str()), ("in", "panicked", why));
+    assert_eq!((found.len(), found[0].records), (1, [0, 1, 0]));
     let drained = trial.drain().await;
-    assert_eq!(drained.ledger.node("in").unwrap().signals[&Signal::Logs].lost["panicked"], 1);
+    assert_eq!((drained.ledger.node("in").unwrap().signals[&Signal::Logs].rejected["panicked"], drained.ledger.lost()), (1, 0));
     assert!(drained.unfinished.is_empty());
 
     let trial = Trial::start(&yaml, folder.path()).await;
     sleep(Duration::from_secs(1)).await;
     assert!(trial.seen("out").is_empty());
     trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_takes_the_whole_way_again_when_it_is_sent_again() {
+    let folder = TempDir::new().unwrap();
+    let yaml = PLAIN.replace("type: keep, inputs: [in], with: a", "type: fragile, inputs: [in]");
+    let trial = Trial::start(&yaml, folder.path()).await;
+    trial.send(&["panic"]).await.unwrap();
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(trial.running.view().retry(Some("in".to_owned())).await.unwrap().letters, 1);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(letters(folder.path()).len(), 1, "it is a dead letter once more");
+    let counts = trial.running.status().ledger.node("in").unwrap().signals[&Signal::Logs].clone();
+    assert_eq!(
+        (counts.taken, counts.made, counts.rejected["panicked"], counts.held),
+        (1, 5, 2, 0),
+        "read again twice, sent again once, read again twice"
+    );
+    trial.drain().await;
+
+    // The defect is mended.
+    let trial = Trial::start(&yaml.replace("type: fragile, inputs: [in]", "type: keep, inputs: [in], with: a"), folder.path()).await;
+    let retried = trial.running.view().retry(None).await.unwrap();
+    assert_eq!((retried.letters, retried.records, retried.kept), (1, 1, 0));
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(trial.seen("out"), ["panic"]);
+    assert!(letters(folder.path()).is_empty());
+    assert_eq!(trial.drain().await.ledger.lost(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,5 +81,5 @@ async fn a_lane_that_falls_when_something_held_goes_on_gives_that_up_and_nothing
     assert_eq!(seen.len(), 32, "{seen:?}");
     let drained = trial.drain().await;
     assert!(drained.unfinished.is_empty(), "{:?}", drained.unfinished);
-    assert_eq!(drained.ledger.lost(), 1);
+    assert_eq!((drained.ledger.lost(), letters(folder.path()).len()), (0, 1));
 }

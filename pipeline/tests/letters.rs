@@ -11,13 +11,16 @@ use std::{ops::ControlFlow, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-fn letters(folder: &Path) -> Vec<Letter> {
+pub(super) fn letters(folder: &Path) -> Vec<Letter> {
     let mut all = Vec::new();
     let mut each = |letter| {
         all.push(letter);
         ControlFlow::Continue(())
     };
-    list(&RealDisk, &folder.join("journal").join(FOLDER), &mut each).unwrap();
+    let folder = folder.join("journal").join(FOLDER);
+    if folder.is_dir() {
+        list(&RealDisk, &folder, &mut each).unwrap();
+    }
     all
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod changes;
+mod ended;
 mod falls;
 mod flow;
 mod gather;

@@ -218,7 +218,7 @@ pub(crate) fn decision(at: Time) -> signal::Decision {
     }
 }
 
-/// `fragile`: panics at a record with `panic` in it, and makes records from nowhere at `forge`.
+/// `fragile`: panics at a record with `panic` in it, ends the process at `abort`, and lets records vanish at `vanish`.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Fragile {}
 
@@ -235,6 +235,9 @@ impl Processor for Fragile {
     fn process(&mut self, flow: Flow, out: &mut Out<'_>) {
         for text in texts(&flow) {
             assert!(!text.contains("panic"), "told to");
+            if text.contains("abort") {
+                std::process::abort();
+            }
             if text.contains("vanish") {
                 return;
             }

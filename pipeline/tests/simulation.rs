@@ -3,9 +3,9 @@
 
 use super::{
     gather::request,
-    parts::{Told, Trial},
+    parts::{Told, Trial, texts},
 };
-use crate::{Caller, Clock, Refusal, Why, World, intake, testing};
+use crate::{Caller, Clock, Refusal, Why, World, intake, letter, payload, testing};
 use journal::{
     Kind, Log, Options,
     simulated::{Call, SimulatedDisk, Survives},
@@ -14,6 +14,7 @@ use signal::{Decision, Signal, Time};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -65,7 +66,8 @@ struct Story {
     waiting: Vec<(Vec<String>, Answer)>,
     out: BTreeSet<String>,
     raw: BTreeSet<String>,
-    panics: u64,
+    /// Texts at which processors panic and that were acknowledged: they must be among the dead letters.
+    panics: BTreeSet<String>,
     /// Of the journal's first record, while nothing was freed.
     first: u64,
 }
@@ -85,7 +87,7 @@ impl Story {
             waiting: Vec::new(),
             out: BTreeSet::new(),
             raw: BTreeSet::new(),
-            panics: 0,
+            panics: BTreeSet::new(),
             first: 0,
         }
     }
@@ -114,8 +116,7 @@ impl Story {
             let word = if panic { "panic" } else { "log" };
             logs.push((trace, format!("{word} {:05} {}", self.sent, trace.map_or(-1, u64::cast_signed))));
         }
-        self.panics += u64::from(panic);
-        let texts = logs.iter().map(|(_, text)| text.clone()).filter(|text| !text.contains("panic")).collect();
+        let texts = logs.iter().map(|(_, text)| text.clone()).collect();
         let (answer, answered) = oneshot::channel();
         let resource = u8::try_from(self.chance.below(4)).unwrap();
         trial.feed("in").send((Signal::Logs, request(resource, &logs), Caller::Here, answer)).await.unwrap();
@@ -124,10 +125,12 @@ impl Story {
 
     /// Who was answered yes in the meantime.
     fn hear(&mut self) {
-        let acknowledged = &mut self.acknowledged;
+        let (acknowledged, panics) = (&mut self.acknowledged, &mut self.panics);
         self.waiting.retain_mut(|(texts, answer)| match answer.try_recv() {
             Ok(Ok(_)) => {
-                acknowledged.extend(std::mem::take(texts));
+                let (panicking, well): (Vec<_>, Vec<_>) = std::mem::take(texts).into_iter().partition(|text| text.contains("panic"));
+                panics.extend(panicking);
+                acknowledged.extend(well);
                 false
             }
             Ok(Err(_)) | Err(oneshot::error::TryRecvError::Closed) => false,
@@ -174,8 +177,7 @@ impl Story {
             sleep(Duration::from_secs(40)).await;
             self.hear();
             let drained = trial.drain().await;
-            let lost = drained.ledger.lost();
-            assert!(lost <= self.panics && drained.unfinished.is_empty(), "seed {}: {drained:?}", self.seed);
+            assert!(drained.ledger.lost() == 0 && drained.unfinished.is_empty(), "seed {}: {drained:?}", self.seed);
         } else {
             drop(trial);
             sleep(Duration::from_millis(50)).await;
@@ -217,6 +219,18 @@ impl Story {
     }
 
     fn check_arrived(&self) {
+        let mut buried = BTreeSet::new();
+        if !self.panics.is_empty() {
+            let folder = Path::new("/journal").join(letter::FOLDER);
+            let mut each = |entry: journal::Entry| {
+                let (about, content) = letter::decode(&entry.payload).unwrap();
+                assert_eq!((about.node.as_str(), about.reason.as_str()), ("in", "panicked"), "seed {}", self.seed);
+                buried.extend(texts(&payload::decode(content).unwrap()));
+                ControlFlow::Continue(())
+            };
+            journal::dump(&self.disk, &folder, 0, &mut each).unwrap();
+        }
+        assert!(self.panics.is_subset(&buried), "seed {}: {:?} are not all among the dead letters {buried:?}", self.seed, self.panics);
         for (name, seen) in [("out", &self.out), ("raw", &self.raw)] {
             let missing: Vec<_> = self.acknowledged.difference(seen).collect();
             assert!(missing.is_empty(), "seed {}: `{name}` misses {missing:?}", self.seed);

@@ -9,7 +9,10 @@ use crate::{
     text,
 };
 use ::journal::{CursorInfo, Damaged, Entry, Inspected, Kind, Names, RealDisk, SegmentInfo};
-use pipeline::{Clock, Plan};
+use pipeline::{
+    Clock, Plan,
+    spilled::{SpilledStatus, on_disk},
+};
 use query::When;
 use serde_json::{Value, json};
 use signal::{Limits, Signal, check, codec, text::thousands};
@@ -75,10 +78,13 @@ fn inspected(folder: &Path) -> Result<Inspected, Mistake> {
 fn list(words: &LogWords) -> Result<ExitCode, Mistake> {
     let folder = folder(&words.which)?;
     let found = inspected(&folder)?;
+    let now = Clock::wall().now();
+    let spills = on_disk(&RealDisk, &folder, now);
     if words.json {
-        print::line(&listed_json(&folder, &found).to_string());
+        print::line(&text::inert_json(&listed_json(&folder, &found, &spills).to_string()));
     } else {
-        print::line(listed(&folder, &found, Clock::wall().now().0, Page::stdout(WIDTH)).trim_end());
+        let page = Page::stdout(WIDTH);
+        print::line(format!("{}{}", listed(&folder, &found, now.0, page), listed_spills(&spills, page)).trim_end());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -142,7 +148,31 @@ fn listed(folder: &Path, found: &Inspected, now: u64, page: Page) -> String {
     out
 }
 
-fn listed_json(folder: &Path, found: &Inspected) -> Value {
+/// What waits in the logs of sinks below the journal.
+fn listed_spills(spills: &[SpilledStatus], page: Page) -> String {
+    if spills.is_empty() {
+        return String::new();
+    }
+    let columns = vec![
+        Column::left("ON DISK FOR", Wide::Content(40)),
+        Column::right("RECORDS", Wide::Content(14)),
+        Column::right("BYTES", Wide::Content(9)),
+        Column::right("OLDEST", Wide::Content(14)),
+    ];
+    let row = |spill: &SpilledStatus| {
+        let cells = [
+            text::inert(&spill.name).into_owned(),
+            thousands(spill.records),
+            text::bytes(spill.bytes),
+            text::duration(spill.oldest_seconds * 1e3),
+        ];
+        cells.map(Cell::plain).to_vec()
+    };
+    let rows: Vec<_> = spills.iter().map(row).collect();
+    format!("\n{}\n", Table::fit(columns, &rows, page).all(&rows))
+}
+
+fn listed_json(folder: &Path, found: &Inspected, spills: &[SpilledStatus]) -> Value {
     let time = |at: Option<u64>| at.map(|at| When(at).to_string());
     let segments = found.segments.iter().map(|segment| {
         json!({
@@ -157,7 +187,7 @@ fn listed_json(folder: &Path, found: &Inspected) -> Value {
     );
     json!({
         "folder": folder, "id": found.id, "sources": found.names, "segments": segments.collect::<Vec<_>>(), "cursors": cursors.collect::<Vec<_>>(),
-        "damaged": places(&found.damaged), "torn": found.torn.as_ref().map(place),
+        "spills": spills, "damaged": places(&found.damaged), "torn": found.torn.as_ref().map(place),
     })
 }
 

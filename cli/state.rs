@@ -33,6 +33,7 @@ pub(crate) fn show(report: &Report, page: Page) -> String {
     facts.extend(refused(report));
     facts.extend(sinks(report));
     facts.extend(journal(report));
+    facts.extend(gone(report));
     facts.extend(dead_letters(report));
     facts.extend(stores(report));
     facts.extend(alerts(report));
@@ -176,6 +177,19 @@ fn journal(report: &Report) -> Option<Fact> {
         ));
     }
     Some((Tone::Plain, "journal", told))
+}
+
+/// What waits for sinks that are gone.
+fn gone(report: &Report) -> Vec<Fact> {
+    let fact = |(at, gone): (usize, &pipeline::spilled::SpilledStatus)| {
+        let (records, bytes) = (text::count(gone.records, "record"), text::bytes(gone.bytes));
+        let (oldest, name, folder) = (text::duration(gone.oldest_seconds * 1e3), &gone.name, gone.folder.display());
+        let told = format!(
+            "{records} on disk ({bytes}), the oldest for {oldest}, for a sink `{name}` that is gone: put it back to have them sent, or remove {folder}"
+        );
+        (Tone::Warn, if at == 0 { "on disk" } else { "" }, told)
+    };
+    report.pipeline.gone.iter().enumerate().map(fact).collect()
 }
 
 fn dead_letters(report: &Report) -> Option<Fact> {

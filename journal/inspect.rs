@@ -7,7 +7,7 @@ use crate::error::{Damaged, Error};
 use crate::folder::Folder;
 use crate::naming::Names;
 use crate::record::{Entry, Kind};
-use crate::scan::{self, Step};
+use crate::scan::{self, Scan, Step};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -144,6 +144,46 @@ fn take_torn(last: &mut SegmentInfo) -> Option<Damaged> {
     Some(torn)
 }
 
+/// What a consumer has before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Data records that it has not settled.
+    pub records: u64,
+    /// Items in them.
+    pub items: u64,
+    /// Bytes of the log on disk.
+    pub bytes: u64,
+    /// Earliest arrival of those records, nanoseconds since the Unix epoch.
+    pub oldest: Option<u64>,
+}
+
+/// How far a consumer is behind, by the headers of the records alone: large logs are not read.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn behind(disk: &dyn Disk, dir: &Path, consumer: &str) -> Result<Behind, Error> {
+    let folder = Folder::survey(disk, dir)?;
+    let through = match &folder.cursors {
+        Some(Saved::Marks { marks, .. }) => marks.get(consumer).copied().unwrap_or(0),
+        _ => 0,
+    };
+    let mut behind = Behind { bytes: folder.segments.iter().map(|segment| segment.bytes).sum(), ..Behind::default() };
+    let mut count = |entry: Entry| {
+        if entry.header.kind == Kind::Data && entry.sequence >= through {
+            behind.records += 1;
+            behind.items += u64::from(entry.header.items);
+            behind.oldest = Some(behind.oldest.map_or(entry.header.arrived, |oldest| oldest.min(entry.header.arrived)));
+        }
+        ControlFlow::Continue(())
+    };
+    for n in 0..folder.segments.len() {
+        let Some(scan) = folder.scan(disk, n)? else { continue };
+        // What is damaged is told by whoever reads it.
+        walk_on(scan.peeking(0), &mut Vec::new(), &mut count)?;
+    }
+    Ok(behind)
+}
+
 /// What the numbers of sources mean in the records of a log.
 ///
 /// # Errors
@@ -185,12 +225,15 @@ fn walk(
     damaged: &mut Vec<Damaged>,
     each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
 ) -> Result<Walked, Error> {
-    let mut scan = match folder.scan(disk, n) {
-        Ok(Some(scan)) => scan,
-        Ok(None) => return Ok(Walked::Whole),
-        Err(error) if error.is_not_found() => return Ok(Walked::Gone),
-        Err(error) => return Err(error),
-    };
+    match folder.scan(disk, n) {
+        Ok(Some(scan)) => walk_on(scan, damaged, each),
+        Ok(None) => Ok(Walked::Whole),
+        Err(error) if error.is_not_found() => Ok(Walked::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+fn walk_on(mut scan: Scan, damaged: &mut Vec<Damaged>, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<Walked, Error> {
     scan.pass_over_holes();
     loop {
         match scan.step(|_, _| true)? {

@@ -33,7 +33,7 @@ pub use blame::Blame;
 pub use blocking::{Blocking, blocked};
 pub use disk::{Disk, File, Found, Lock, RealDisk};
 pub use error::{Damaged, Error, Refused};
-pub use inspect::{CursorInfo, Inspected, SegmentInfo, dump, inspect, names};
+pub use inspect::{Behind, CursorInfo, Inspected, SegmentInfo, behind, dump, inspect, names};
 pub use log::{Log, Options};
 pub use memory::MemoryDisk;
 pub use naming::Names;

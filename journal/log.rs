@@ -10,6 +10,7 @@ use crate::{Disk, cursors};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -42,16 +43,12 @@ impl Options {
     pub(crate) fn bounded(self) -> Options {
         Options { segment_bytes_max: self.segment_bytes_max.min(self.limit / 8).max(4 << 10), ..self }
     }
+}
 
-    fn record_bytes_max(&self) -> u64 {
-        (self.limit / 2).min(1 << 30)
-    }
-
-    fn allowance(&self, kind: Kind) -> u64 {
-        match kind {
-            Kind::Data => self.limit - self.limit / 16,
-            Kind::Decision | Kind::Mark => self.limit,
-        }
+fn allowance(limit: u64, kind: Kind) -> u64 {
+    match kind {
+        Kind::Data => limit - limit / 16,
+        Kind::Decision | Kind::Mark => limit,
     }
 }
 
@@ -78,13 +75,14 @@ impl Log {
     /// The log is full, the record larger than half its limit, or the disk does not take records at the moment.
     pub fn append(&self, header: Header, payload: &[Bytes]) -> Result<u64, Refused> {
         let options = &self.shared.options;
+        let limit = self.limit();
         let payload_bytes = payload.iter().map(|part| part.len() as u64).sum::<u64>();
         let bytes = payload_bytes + HEADER_BYTES as u64;
-        let bytes_max = options.record_bytes_max();
+        let bytes_max = (limit / 2).min(1 << 30);
         let length = u32::try_from(payload_bytes).ok().filter(|_| bytes <= bytes_max).ok_or(Refused::TooLarge { bytes, bytes_max })?;
         let sum = record::payload_sum(self.shared.id, payload);
         let take = |state: &mut State| {
-            self.admit(state, header.kind, bytes)?;
+            self.admit(state, header.kind, bytes, limit)?;
             let sequence = state.next;
             let head = record::encode(self.shared.id, sequence, header, length, sum);
             state.queue.push(sequence, &head, payload, bytes, header.kind);
@@ -100,10 +98,9 @@ impl Log {
         self.shared.change(take, due)
     }
 
-    fn admit(&self, state: &State, kind: Kind, bytes: u64) -> Result<(), Refused> {
-        let limit = self.shared.options.limit;
+    fn admit(&self, state: &State, kind: Kind, bytes: u64, limit: u64) -> Result<(), Refused> {
         // Beyond the last number there is only a folder that no journal wrote.
-        if state.next > SEQUENCE_MAX || state.bytes + bytes > self.shared.options.allowance(kind) {
+        if state.next > SEQUENCE_MAX || state.bytes + bytes > allowance(limit, kind) {
             return Err(Refused::Full { limit });
         }
         if state.queue.bytes() + bytes > QUEUE_BYTES_MAX.max(bytes) {
@@ -186,6 +183,19 @@ impl Log {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shared.state.lock().bytes
+    }
+
+    /// Bytes on disk at which it refuses: [`Options::limit`], or what was set since.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.shared.limit()
+    }
+
+    /// Sets another limit. Segments keep the size that went with the first one; where there is more on disk already, it refuses until that is settled and gone.
+    pub fn set_limit(&self, limit: u64) {
+        self.shared.limit.store(limit, Ordering::Relaxed);
+        let roomy = |state: &mut State| state.linger.1 = limit / 2;
+        self.shared.change(roomy, |state| state.unsaved() || state.freeable());
     }
 
     /// The random id this log got when it was made; never 0. With a sequence number it names a record for ever.

@@ -18,6 +18,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -52,8 +53,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
     let Recovered { next, end, current, cut } = recovery::recover(&*disk, dir, &mut folder, marks.values().copied().max().unwrap_or(1));
     let mut writer = Writer { generation, current, ..Writer::default() };
     let saved = writer.take_cursor_file(&*disk, dir, id, &folder, &marks);
-    let found = folder.segments.len();
-    let listed = std::mem::take(&mut folder.segments);
+    let (found, listed) = (folder.segments.len(), std::mem::take(&mut folder.segments));
     // Of those before the last one nobody has read more than the name.
     let ends: Vec<u64> = listed.iter().skip(1).map(|following| following.base).chain([end]).collect();
     let now = Instant::now();
@@ -100,6 +100,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
         disk,
         dir: dir.to_path_buf(),
         options,
+        limit: AtomicU64::new(options.limit),
         id,
         blocking,
         state: Mutex::new(state),

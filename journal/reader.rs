@@ -19,6 +19,7 @@ pub struct Reader {
     /// Lowest number still wanted.
     from: u64,
     only: Option<Kind>,
+    peek: Option<usize>,
     scan: Option<(u64, Scan)>,
     /// Where reading failed (segment and offset), and how often in a row.
     failed: Option<((u64, u64), u32)>,
@@ -29,13 +30,19 @@ pub struct Reader {
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, from: u64) -> Reader {
-        Reader { shared, from, only: None, scan: None, failed: None, tries: READ_TRIES, damaged: Vec::new(), damaged_count: 0 }
+        Reader { shared, from, only: None, peek: None, scan: None, failed: None, tries: READ_TRIES, damaged: Vec::new(), damaged_count: 0 }
     }
 
     /// Passes over every other kind, mostly without reading its payload.
     #[must_use]
     pub fn only(self, kind: Kind) -> Reader {
         Reader { only: Some(kind), ..self }
+    }
+
+    /// Gives no more than the beginning of each payload, and does not ask whether the rest is whole: for whoever counts what lies there.
+    #[must_use]
+    pub fn peeking(self, payload_bytes_max: usize) -> Reader {
+        Reader { peek: Some(payload_bytes_max), ..self }
     }
 
     /// Does not ask to be tried again: a place that the disk cannot read is passed over at once. For whoever cannot wait, such as a start.
@@ -156,7 +163,8 @@ impl Reader {
         let expected = Expected { id: self.shared.id, from: segment.base, below };
         // What is left of a segment that was passed may have taken its name since the look.
         let bytes = file.bytes().map_or(segment.bytes, |bytes| bytes.min(segment.bytes));
-        self.scan = Some((segment.base, Scan::new(file, &segment.path, expected, bytes)));
+        let scan = Scan::new(file, &segment.path, expected, bytes);
+        self.scan = Some((segment.base, self.peek.into_iter().fold(scan, Scan::peeking)));
     }
 
     /// At the end of what was known of a segment: there is more of it, or another one follows.

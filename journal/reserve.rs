@@ -51,7 +51,7 @@ impl Turn {
 
     /// Makes the reserve, or makes it again when there is space; then data is welcome again.
     pub(crate) fn keep_reserve(&mut self) {
-        let bytes = (self.shared.options.limit / 64).min(RESERVE_BYTES_MAX);
+        let bytes = (self.shared.limit() / 64).min(RESERVE_BYTES_MAX);
         let content = Bytes::from(vec![0; usize::try_from(bytes).unwrap_or(0)]);
         let made = replace(&*self.shared.disk, &self.shared.dir, RESERVE, content);
         let made = made.map_err(|error| Error::disk("keep space with", &self.shared.dir.join(RESERVE), error));

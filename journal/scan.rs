@@ -41,6 +41,8 @@ pub(crate) struct Scan {
     chunk: Bytes,
     chunk_at: u64,
     chunk_bytes: usize,
+    /// Only so much of a payload is read.
+    payload_bytes_max: usize,
     holes: Holes,
 }
 
@@ -70,12 +72,28 @@ impl Scan {
     pub(crate) fn new(file: Arc<dyn File>, path: &Path, expected: Expected, end: u64) -> Scan {
         let at = STAMP_BYTES as u64;
         let path = path.to_path_buf();
-        Scan { file, path, expected, at, end, chunk: Bytes::new(), chunk_at: 0, chunk_bytes: CHUNK_BYTES, holes: Holes::Told }
+        Scan {
+            file,
+            path,
+            expected,
+            at,
+            end,
+            chunk: Bytes::new(),
+            chunk_at: 0,
+            chunk_bytes: CHUNK_BYTES,
+            payload_bytes_max: usize::MAX,
+            holes: Holes::Told,
+        }
     }
 
     /// Reads little at once: for whoever wants few of the records.
     pub(crate) fn sparse(self) -> Scan {
         Scan { chunk_bytes: SPARSE_CHUNK_BYTES, ..self }
+    }
+
+    /// Reads the beginning of each payload only, and asks no checksum of it.
+    pub(crate) fn peeking(self, payload_bytes_max: usize) -> Scan {
+        Scan { payload_bytes_max, ..self.sparse() }
     }
 
     /// From now on, places that cannot be read are damage like any other: what lies behind them is found again.
@@ -122,10 +140,10 @@ impl Scan {
             self.at = after;
             return Ok(Some(Step::Other));
         }
-        let payload = self.read(start + HEADER_BYTES as u64, head.payload_bytes as usize)?;
-        if payload.len() != head.payload_bytes as usize
-            || record::payload_sum(self.expected.id, std::slice::from_ref(&payload)) != head.payload_sum
-        {
+        let bytes = (head.payload_bytes as usize).min(self.payload_bytes_max);
+        let payload = self.read(start + HEADER_BYTES as u64, bytes)?;
+        let peeked = bytes < head.payload_bytes as usize && payload.len() == bytes;
+        if payload.len() != bytes || !peeked && record::payload_sum(self.expected.id, std::slice::from_ref(&payload)) != head.payload_sum {
             return Ok(Some(Step::Damaged(self.damaged(after, PAYLOAD))));
         }
         self.at = after;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -137,6 +138,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
     pub(crate) options: Options,
+    /// In the place of that of the options, which it was at the start.
+    pub(crate) limit: AtomicU64,
     pub(crate) id: u32,
     pub(crate) blocking: Blocking,
     pub(crate) state: Mutex<State>,
@@ -149,6 +152,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     /// Changes the state, then begins a turn if `due` says so and none runs.
     pub(crate) fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T, due: impl FnOnce(&State) -> bool) -> T {
         let mut state = self.state.lock();

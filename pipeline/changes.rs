@@ -11,6 +11,8 @@ use std::{
 
 /// Settings that are read once, when the process starts.
 const AT_START_ONLY: [&str; 4] = ["journal", "memory", "admin", "probes"];
+/// Keys of these that take effect at once all the same, in a journal that is there before and after.
+const JOURNAL_AT_ONCE: [&str; 2] = ["limit", "dead_letters_limit"];
 /// Changed keys of one node that are named; beyond it only the node is.
 const KEYS_MAX: usize = 4;
 
@@ -49,11 +51,13 @@ impl Changes {
             }
         }
         for (word, keys) in settings(old, new) {
-            if AT_START_ONLY.contains(&word) {
-                needs_restart.extend(keys);
-            } else {
-                changed.extend(keys.into_iter().map(|key| format!("~{key}")));
-            }
+            let at_once = |key: &String| match key.strip_prefix("journal.") {
+                Some(key) => JOURNAL_AT_ONCE.contains(&key),
+                None => !AT_START_ONLY.contains(&word),
+            };
+            let (now, later): (Vec<_>, Vec<_>) = keys.into_iter().partition(at_once);
+            needs_restart.extend(later);
+            changed.extend(now.into_iter().map(|key| format!("~{key}")));
         }
         let applied = added.into_iter().chain(changed).chain(removed).collect();
         Changes { applied, needs_restart, nodes }
@@ -82,8 +86,19 @@ impl fmt::Display for Changes {
 
 /// Puts the settings that a running process cannot change as they are into a new graph.
 pub fn keep_what_needs_a_restart(running: &Graph, new: &mut Graph) {
+    let wanted = journal(new).cloned();
     new.settings.retain(|(word, ..)| !AT_START_ONLY.contains(&word.as_str()));
     new.settings.extend(running.settings.iter().filter(|(word, ..)| AT_START_ONLY.contains(&word.as_str())).cloned());
+    let kept = new.settings.iter_mut().find(|(word, ..)| word == "journal").map(|(.., node)| &mut node.value);
+    if let (Some(Value::Map(kept)), Some(Value::Map(wanted))) = (kept, wanted) {
+        let at_once = |key: &config::node::Key| JOURNAL_AT_ONCE.contains(&key.0.as_str());
+        kept.retain(|(key, _)| !at_once(key));
+        kept.extend(wanted.into_iter().filter(|(key, _)| at_once(key)));
+    }
+}
+
+fn journal(graph: &Graph) -> Option<&Value> {
+    graph.settings.iter().find(|(word, ..)| word == "journal").map(|(.., node)| &node.value)
 }
 
 /// The nodes of one map whose names the other does not have.

@@ -68,7 +68,7 @@ impl DeadLetters {
     pub(crate) async fn begin(&self) -> Result<(), Error> {
         let Some(log) = self.log.left().await? else { return Ok(()) };
         let cursor = log.cursor(CURSOR);
-        let mut reader = log.reader(cursor);
+        let mut reader = log.reader(cursor).peeking(letter::PEEK_BYTES);
         let counted = self.read(move || {
             let (mut letters, mut records) = (0, 0);
             // An error is met again when letters are read.
@@ -135,7 +135,7 @@ impl DeadLetters {
 
     /// Lets the oldest eighth go. Letters that were sent again are not lost with it: their sinks have them, or will answer for them.
     async fn make_room(&self, log: &Arc<Log>) -> Result<(), Error> {
-        let (reader, bytes_max, sent) = (log.reader(log.cursor(CURSOR)), self.log.limit / 8, self.sent(log));
+        let (reader, bytes_max, sent) = (log.reader(log.cursor(CURSOR)), self.log.limit() / 8, self.sent(log));
         let Some((gone, end)) = self.read(move || oldest(reader, bytes_max)).await else { return Ok(()) };
         let lost: Vec<Gone> = gone.into_iter().filter(|gone| gone.sequence >= sent).collect();
         for Gone { node, records, .. } in &lost {
@@ -229,7 +229,7 @@ impl DeadLetters {
     pub(crate) fn status(&self) -> DeadLettersStatus {
         let bytes = self.log.opened().map_or(0, |log| log.bytes());
         let state = self.state.lock();
-        DeadLettersStatus { letters: state.letters, records: state.records, bytes, bytes_max: self.log.limit }
+        DeadLettersStatus { letters: state.letters, records: state.records, bytes, bytes_max: self.log.limit() }
     }
 }
 

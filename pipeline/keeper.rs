@@ -270,7 +270,7 @@ impl Spiller {
     /// Takes what an earlier process left into the ledger.
     async fn count(&mut self) {
         let Some(log) = self.spill.log.opened() else { return };
-        let (mut reader, end) = (log.reader(self.spill.read()), log.next());
+        let (mut reader, end) = (log.reader(self.spill.read()).peeking(payload::HEAD_BYTES), log.next());
         let counted = blocked(&self.blocking, move || {
             let (mut sum, mut first) = ([0; 3], None);
             // An error is met again when the records are read.

@@ -16,6 +16,8 @@ pub const FOLDER: &str = "dead-letters";
 pub(crate) const CURSOR: &str = "kept";
 /// What a server says is kept up to here.
 const WHY_BYTES_MAX: usize = 1_000;
+/// Of the payload of a letter: what says how many records are in it is nearly always within. Else the header of its record says it.
+pub(crate) const PEEK_BYTES: usize = 4 << 10;
 
 /// What is known of records that were refused for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,6 +21,7 @@ pub mod intake;
 mod keeper;
 mod lane;
 pub mod ledger;
+
 pub mod letter;
 mod limits;
 mod line;
@@ -53,6 +54,7 @@ mod settling;
 pub mod sink;
 pub mod source;
 pub mod spill;
+pub mod spilled;
 mod start;
 pub mod status;
 mod stream;

@@ -100,6 +100,11 @@ impl Inner {
                 gauge!("kansoku_spill_oldest_seconds", &labels).set(spill.oldest_seconds);
             }
         }
+        for gone in status.gone {
+            let labels = [("node", gone.name)];
+            gauge!("kansoku_spill_bytes", &labels).set(number(gone.bytes));
+            gauge!("kansoku_spill_oldest_seconds", &labels).set(gone.oldest_seconds);
+        }
         if let Some(journal) = status.journal {
             gauge!("kansoku_journal_bytes").set(number(journal.bytes));
             gauge!("kansoku_journal_limit_bytes").set(number(journal.bytes_max));

@@ -3,7 +3,14 @@
 use crate::World;
 use journal::{Error, Log, Opened, Options, blocked};
 use signal::Time;
-use std::{io::ErrorKind, path::PathBuf, sync::Arc};
+use std::{
+    io::ErrorKind,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use tokio::sync::OnceCell;
 
 /// Opens a log, or makes it.
@@ -17,7 +24,7 @@ pub(crate) async fn open(world: &World, path: PathBuf, options: Options) -> Resu
 pub(crate) struct OnDemand {
     world: World,
     pub(crate) path: PathBuf,
-    pub(crate) limit: u64,
+    limit: AtomicU64,
     /// The consumer that holds its segments from the start.
     cursor: &'static str,
     log: OnceCell<Arc<Log>>,
@@ -25,12 +32,23 @@ pub(crate) struct OnDemand {
 
 impl OnDemand {
     pub(crate) fn new(world: &World, path: PathBuf, limit: u64, cursor: &'static str) -> OnDemand {
-        OnDemand { world: world.clone(), path, limit, cursor, log: OnceCell::new() }
+        OnDemand { world: world.clone(), path, limit: AtomicU64::new(limit), cursor, log: OnceCell::new() }
     }
 
     /// The wall's time.
     pub(crate) fn now(&self) -> Time {
         self.world.clock.now()
+    }
+
+    /// Bytes that it may take.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets another limit.
+    pub(crate) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+        self.opened().into_iter().for_each(|log| log.set_limit(limit));
     }
 
     /// The log, if it is open.
@@ -53,7 +71,7 @@ impl OnDemand {
     }
 
     async fn open(&self) -> Result<Arc<Log>, Error> {
-        let options = Options { limit: self.limit, ..Options::default() };
+        let options = Options { limit: self.limit(), ..Options::default() };
         let (log, opened) = open(&self.world, self.path.clone(), options).await?;
         for damaged in opened.cut.iter().chain(&opened.damaged) {
             tracing::warn!(%damaged, "a log is damaged here");

@@ -13,7 +13,7 @@ const VERSION: u8 = 1;
 const BATCH: u8 = 0;
 const TRACES: u8 = 1;
 /// Version, form, two zeros, and the records of each signal.
-const HEAD_BYTES: usize = 16;
+pub(crate) const HEAD_BYTES: usize = 16;
 const HAS_ORIGIN: u8 = 1;
 const HAS_LIST: u8 = 2;
 

@@ -14,7 +14,7 @@ use crate::{
     plan::PlannedNode,
     queue::Width,
     running::{Attempt, Inner, all_by},
-    start::{channels, crews, numbered},
+    start::{channels, crews, journal_path, numbered},
 };
 use config::Fault;
 use parking_lot::Mutex;
@@ -73,6 +73,10 @@ impl Running {
             tail.know(blueprint.sources());
             heirs::name(&tail.journal, &blueprint.world, &numbered(&blueprint)).await;
         }
+        if let (Some(log), Some(settings)) = (&before.around.journal, &blueprint.plan.settings.journal) {
+            log.set_limit(settings.limit.0);
+            before.letters.iter().for_each(|letters| letters.log.set_limit(settings.dead_letters_limit.0));
+        }
         if let Some(letters) = &before.letters {
             letters.know(blueprint.ledger.clone());
         }
@@ -102,7 +106,16 @@ impl Running {
         }
         self.replace_sources(&blueprint, sources, before);
         let by = Instant::now() + blueprint.plan.settings.drain;
-        retired.into_iter().for_each(|sink| drop(self.tasks.ending.spawn(sink.retire(by))));
+        for sink in retired {
+            let (spilled, world) = (before.spilled.clone(), blueprint.world.clone());
+            let journal = blueprint.plan.settings.journal.as_ref().map(|settings| journal_path(&blueprint, settings));
+            self.tasks.ending.spawn(async move {
+                sink.retire(by).await;
+                if let Some(journal) = journal {
+                    spilled.look(&world, journal).await;
+                }
+            });
+        }
         while self.tasks.ending.try_join_next().is_some() {}
     }
 

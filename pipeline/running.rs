@@ -11,6 +11,7 @@ use crate::{
     outgoing::Outgoing,
     outlet::Surroundings,
     retry::{Asked, Retried},
+    spilled::Spilled,
     status::Status,
 };
 use parking_lot::RwLock;
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     /// By sink, in the order of the plan.
     pub(crate) deliveries: Vec<Arc<Delivery>>,
     pub(crate) letters: Option<Arc<DeadLetters>>,
+    pub(crate) spilled: Spilled,
     pub(crate) ask_again: mpsc::Sender<Asked>,
     /// Also keeps lanes from ending because sources did.
     pub(crate) entrance: Entrance,

@@ -215,7 +215,7 @@ impl Spill {
         SpillStatus {
             spilling,
             bytes: self.log.opened().map_or(0, |log| log.bytes()),
-            bytes_max: self.log.limit,
+            bytes_max: self.log.limit(),
             oldest_seconds: oldest.map_or(0.0, |since| self.clock.now().since(since).as_secs_f64()),
         }
     }

@@ -23,6 +23,7 @@ use crate::{
     running::{Inner, Shared, Tasks},
     settings::Journal,
     settling::CURSOR,
+    spilled::Spilled,
     stream::Stream,
     tail::{SourceKey, Stretch, Tail, Whence},
 };
@@ -78,7 +79,11 @@ impl Assembled {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(self.run((journal, blame), remembered, (deliveries, letters), opened))
+        let spilled = Spilled::default();
+        if let Some(settings) = &blueprint.plan.settings.journal {
+            spilled.look(&blueprint.world, journal_path(&blueprint, settings)).await;
+        }
+        Ok(self.run((journal, blame), remembered, (deliveries, letters, spilled), opened))
     }
 
     /// Opens every source and sink; the lines are for whoever watches, by node.
@@ -104,7 +109,7 @@ impl Assembled {
         self,
         (journal, blame): (Option<Arc<Log>>, Option<Arc<Blame>>),
         remembered: Remembered,
-        (deliveries, letters): (Vec<Arc<Delivery>>, Option<Arc<DeadLetters>>),
+        (deliveries, letters, spilled): (Vec<Arc<Delivery>>, Option<Arc<DeadLetters>>, Spilled),
         opened: Vec<(String, Opened)>,
     ) -> Running {
         let Assembled { blueprint, sources, lines, .. } = self;
@@ -131,7 +136,7 @@ impl Assembled {
         tasks.sources.extend(sources.into_iter().map(|(at, source)| Incoming::start(&blueprint, at, source, &entrance)));
         let (started, attempts) = (blueprint.world.clock.now(), Arc::default());
         let (ask_again, asked) = mpsc::channel(1);
-        let inner = Inner { started, blueprint, around, deliveries, letters: letters.clone(), ask_again, entrance, attempts };
+        let inner = Inner { started, blueprint, around, deliveries, letters: letters.clone(), spilled, ask_again, entrance, attempts };
         let shared = Shared::new(inner);
         if let Some(log) = journal {
             tasks.beside.spawn(lives::settled(log, Arc::clone(&shared), tasks.beside_stop.1.clone()));

@@ -2,7 +2,7 @@
 
 use crate::{
     Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, queue::Fill, running::Inner,
-    settings::Acknowledge, spill::SpillStatus,
+    settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
 };
 use serde::{Deserialize, Serialize};
 use signal::Time;
@@ -29,6 +29,9 @@ pub struct Status {
     /// What sinks refused for good, where it is kept.
     #[serde(default)]
     pub dead_letters: Option<DeadLettersStatus>,
+    /// What waits on disk for sinks that are in the pipeline no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<SpilledStatus>,
     /// The memory budget.
     pub memory: MemoryStatus,
 }
@@ -115,6 +118,7 @@ impl Inner {
             sinks: sinks.collect(),
             journal: self.journal(),
             dead_letters: self.letters.as_ref().map(|letters| letters.status()),
+            gone: self.spilled.status(plan, &self.blueprint.world.clock),
             memory: self.memory(),
             ledger,
         }

@@ -136,6 +136,8 @@ impl Sink for Storing {
 
     fn run(&self, stop: Stop) -> BoxFuture<'_, Result<(), SinkError>> {
         Box::pin(async move {
+            // The store may be open already, with what an instance before this one was told.
+            self.store().iter().for_each(|store| store.keep_within(&self.options));
             loop {
                 let stopped = tokio::select! {
                     () = stop.asked() => true,

@@ -18,18 +18,21 @@ use crate::{
 };
 use bytes::Bytes;
 use journal::{Blocking, Disk, Header, Kind, Lock, Log, Refused};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use signal::{Flow, Time};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Weak},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 use tokio::sync::watch;
 
 /// A store, open. One process at a time has it; all its callers share one `Arc`.
 pub struct Store {
     options: Options,
+    /// What of the options may change while it is open.
+    bounds: RwLock<Bounds>,
     disk: Arc<dyn Disk>,
     log: Arc<Log>,
     /// The log's name in the commits of the tables.
@@ -43,6 +46,20 @@ pub struct Store {
     changed: watch::Sender<u64>,
     flushes: watch::Sender<Flushes>,
     _lock: Lock,
+}
+
+/// What an open store can change.
+#[derive(Clone, Copy)]
+struct Bounds {
+    retain: Duration,
+    bytes_max: u64,
+    flush_after: Duration,
+}
+
+impl Bounds {
+    fn of(options: &Options) -> Bounds {
+        Bounds { retain: options.retain, bytes_max: options.bytes_max, flush_after: options.flush_after }
+    }
 }
 
 #[derive(Default)]
@@ -240,6 +257,12 @@ impl Store {
     /// Grows with every append by its records; for `-f`. Starts from 0 when the store is opened.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Goes on with other bounds from now on: with all of the options but the path and `flush_bytes_max`.
+    pub fn keep_within(&self, options: &Options) {
+        *self.bounds.write() = Bounds::of(options);
+        self.log.set_limit(options.log_limit);
     }
 
     /// Nothing of this origin's log at or below the position will be appended again: its identities are forgotten.

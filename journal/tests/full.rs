@@ -143,3 +143,21 @@ fn cursors_that_cannot_be_saved_are_told_and_free_nothing() {
     now(log.flush()).unwrap();
     assert!(log.first() > 1);
 }
+
+#[test]
+fn another_limit_counts_at_once() {
+    let disk = SimulatedDisk::new();
+    let (log, _) = open(&disk, SMALL).unwrap();
+    log.settle("sink", 0).unwrap();
+    let fill = |from: u64| (from..).find(|number| append_committed(&log, *number, 1_000).is_err()).unwrap();
+    let before = fill(0);
+    log.set_limit(2 << 20);
+    assert_eq!(log.limit(), 2 << 20);
+    let after = fill(before);
+    assert!(after > 2 * before - 70, "{before} at first, {after} then");
+    log.set_limit(1 << 20);
+    assert!(matches!(append(&log, after, 1_000), Err(Refused::Full { limit }) if limit == 1 << 20));
+    log.settle("sink", log.next()).unwrap();
+    now(log.flush()).unwrap();
+    append_committed(&log, after, 1_000).unwrap();
+}

@@ -50,3 +50,17 @@ fn a_reader_that_segments_are_freed_under_goes_on_at_the_oldest() {
     assert_eq!(left, [3].into_iter().chain(log.first()..=30).collect::<Vec<_>>(), "the file that was open is read to its end");
     assert_eq!(reading.damaged_count(), 0);
 }
+
+#[test]
+fn who_counts_reads_the_beginning_of_each_record_only() {
+    let disk = SimulatedDisk::new();
+    let (log, _) = open(&disk, SMALL).unwrap();
+    fill(&log, 0..3, 3_000);
+    append_committed(&log, 3, 8).unwrap();
+    let peeked = read_all(&mut log.reader(0).peeking(8));
+    assert_eq!(
+        peeked.iter().map(|entry| (number(&entry.payload), entry.payload.len())).collect::<Vec<_>>(),
+        [(0, 8), (1, 8), (2, 8), (3, 8)]
+    );
+    assert_eq!(numbers(&log, 0), [0, 1, 2, 3]);
+}

@@ -55,6 +55,8 @@ fn where_a_word_stands_and_how_it_is_laid_out_changes_nothing() {
 #[test]
 fn what_is_read_at_the_start_only_is_told_apart() {
     assert_eq!(said(&[("data/journal", "elsewhere")]), "only a restart changes journal.path");
+    assert_eq!(said(&[("data/journal, limit: 4GiB", "elsewhere, limit: 1GiB")]), "~journal.limit; only a restart changes journal.path");
+    assert_eq!(said(&[("journal: { path: data/journal, limit: 4GiB }", "")]), "only a restart changes journal");
     assert_eq!(said(&[("token: secret", "token: other"), ("10%", "20%")]), "~kept.rules; only a restart changes admin.token");
     assert_eq!(said(&[("drain: 25s", "memory: 1GiB")]), "~drain; only a restart changes memory");
 }
@@ -68,7 +70,7 @@ fn a_file_that_a_node_names_may_change_where_the_node_does_not() {
 
 #[test]
 fn a_new_graph_runs_with_the_journal_that_is_open() {
-    let mut new = graph(&BEFORE.replace("data/journal", "elsewhere").replace("drain: 25s", "drain: 1s"));
+    let mut new = graph(&BEFORE.replace("data/journal, limit: 4GiB", "elsewhere, limit: 1GiB").replace("drain: 25s", "drain: 1s"));
     keep_what_needs_a_restart(&graph(BEFORE), &mut new);
-    assert_eq!(Changes::between(&graph(BEFORE), &new, (&Digests::new(), &Digests::new())).to_string(), "~drain");
+    assert_eq!(Changes::between(&graph(BEFORE), &new, (&Digests::new(), &Digests::new())).to_string(), "~journal.limit ~drain");
 }

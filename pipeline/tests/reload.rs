@@ -169,6 +169,72 @@ sinks:
     assert_eq!(drained.ledger.nodes.iter().filter(|node| node.kind == Kind::Source).count(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn another_limit_of_the_journal_counts_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = "
+journal: { path: journal, limit: 1MiB }
+sources: { in: feed }
+sinks:
+  one: { type: probe, inputs: [in], on_full: block }
+";
+    let mut pipeline = Reloading::start(yaml, folder.path(), 2).await;
+    *pipeline.told["one"].dead.lock() = true;
+    let large = "x".repeat(100_000);
+    let taken = async |pipeline: &Reloading, tag: &str| {
+        let mut taken = 0;
+        while taken < 40 && pipeline.trial.send(&[&format!("{tag} {taken} {large}")]).await.is_ok() {
+            taken += 1;
+        }
+        taken
+    };
+    assert_eq!(taken(&pipeline, "a").await, 9);
+    assert_eq!(pipeline.reload(&yaml.replace("1MiB", "2MiB")).await.unwrap().to_string(), "~journal.limit");
+    assert_eq!(pipeline.trial.running.status().journal.unwrap().bytes_max, 2 << 20);
+    assert_eq!(taken(&pipeline, "b").await, 10);
+    *pipeline.told["one"].dead.lock() = false;
+    sleep(Duration::from_secs(90)).await;
+    assert_eq!(pipeline.seen("one").len(), 19);
+    pipeline.trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lies_on_disk_for_a_sink_that_was_taken_out_stays_listed_and_holds_no_journal_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = "
+journal: { path: journal }
+sources: { in: feed }
+sinks:
+  one: { type: probe, inputs: [in] }
+  two: { type: probe, inputs: [in] }
+";
+    let without = yaml.replace("  one: { type: probe, inputs: [in] }\n", "");
+    let mut pipeline = Reloading::start(yaml, folder.path(), 2).await;
+    *pipeline.told["one"].dead.lock() = true;
+    for text in ["a", "b", "c"] {
+        pipeline.trial.send(&[text, text]).await.unwrap();
+    }
+    sleep(Duration::from_secs(20)).await;
+    assert!(pipeline.trial.running.status().gone.is_empty(), "it is there, and slow");
+    assert_eq!(pipeline.reload(&without).await.unwrap().to_string(), "-one");
+    sleep(Duration::from_secs(40)).await;
+    let status = pipeline.trial.running.status();
+    let left = &status.gone[0];
+    assert_eq!((status.gone.len(), left.name.as_str(), left.records), (1, "one", 6));
+    assert!(left.bytes > 0 && left.oldest_seconds > 59.0 && left.folder.ends_with("journal/spill/one"), "{left:?}");
+    assert_eq!(status.journal.unwrap().unsettled, 0);
+    assert!(pipeline.trial.running.metrics().contains("kansoku_spill_oldest_seconds{node=\"one\"}"));
+    pipeline.trial.drain().await;
+
+    let mut pipeline = Reloading::start(&without, folder.path(), 2).await;
+    assert_eq!(pipeline.trial.running.status().gone[0].records, 6, "a restart finds it");
+    assert_eq!(pipeline.reload(yaml).await.unwrap().to_string(), "+one");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(pipeline.seen("one"), ["a", "a", "b", "b", "c", "c"]);
+    assert!(pipeline.trial.running.status().gone.is_empty());
+    assert_eq!(pipeline.trial.drain().await.ledger.lost(), 0);
+}
+
 /// Graphs of which each sends everything to `two`.
 const GRAPHS: [&str; 6] = [
     "processors: { held: { type: hold, inputs: [in], wait: 2s } }

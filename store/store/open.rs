@@ -1,9 +1,9 @@
 //! Opening a store: its lock, its tables, what it has seen, and the part of its log that is in no file yet.
 
-use super::{Flushes, State, Store};
+use super::{Bounds, Flushes, State, Store};
 use crate::{Error, Options, Table, commit::Commits, entry::Entry, files::DataFile, flush, identities::Identities, rows};
 use journal::{Blocking, Disk, Log};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -54,6 +54,7 @@ impl Store {
             tracing::error!(%damaged, "a part of the store's log cannot be read");
         }
         let store = Arc::new_cyclic(|this| Store {
+            bounds: RwLock::new(Bounds::of(&options)),
             options,
             disk,
             log_name: format!("kansoku-{:08x}", log.id()),

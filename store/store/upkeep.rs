@@ -63,8 +63,8 @@ impl Store {
         let due = {
             let mut state = self.state.lock();
             state.now = state.now.max(now);
-            let waited = state.since.is_some_and(|since| now.since(since) >= self.options.flush_after);
-            let logged = self.log.bytes() >= self.options.log_limit / 2;
+            let waited = state.since.is_some_and(|since| now.since(since) >= self.bounds.read().flush_after);
+            let logged = self.log.bytes() >= self.log.limit() / 2;
             !state.flushing && (waited || logged || state.memory.bytes() >= self.options.flush_bytes_max)
         };
         let flushed = if due { self.flush() } else { Ok(()) };
@@ -114,7 +114,7 @@ impl Store {
 
     fn expire(&self, now: Time) -> Result<(usize, u64), Error> {
         let mut commits = self.commits.lock();
-        let limit = now.minus(self.options.retain).0.max(self.oldest_that_fits());
+        let limit = now.minus(self.bounds.read().retain).0.max(self.oldest_that_fits());
         let mut expired = (0, 0);
         for (table, commits) in Table::ALL.into_iter().zip(commits.iter_mut()) {
             let old: Vec<Arc<DataFile>> = self.state.lock().files[table as usize].iter().filter(|f| newest(f) < limit).cloned().collect();
@@ -137,10 +137,10 @@ impl Store {
             state.files.iter().flatten().map(|file| (newest(file), file.add.size)).collect()
         };
         files.sort_unstable_by(|a, b| b.cmp(a));
-        let mut bytes = 0_u64;
+        let (mut bytes, bytes_max) = (0_u64, self.bounds.read().bytes_max);
         let over = files.into_iter().find(|(_, size)| {
             bytes = bytes.saturating_add(*size);
-            bytes > self.options.bytes_max
+            bytes > bytes_max
         });
         over.map_or(0, |(newest, _)| newest.saturating_add(1))
     }

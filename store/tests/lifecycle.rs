@@ -61,6 +61,23 @@ async fn a_flush_and_a_restart_show_each_row_once() {
 }
 
 #[tokio::test]
+async fn other_bounds_take_effect_while_it_is_open() {
+    let store = open(&simulated(), Path::new(PATH));
+    store.append(&spans_flow(vec![span(1, 1, 0)], at(1))).await.unwrap();
+    store.flush().unwrap();
+    let rows = |now: u64| {
+        store.maintain(Time(START + now * SECOND)).unwrap();
+        store.stats().tables[0].rows
+    };
+    assert_eq!(rows(10), 1);
+    store.keep_within(&crate::Options { retain: Duration::from_secs(5), ..options(Path::new(PATH)) });
+    assert_eq!(rows(10), 0);
+    store.append(&spans_flow(vec![span(1, 2, 0)], at(2))).await.unwrap();
+    store.keep_within(&crate::Options { flush_after: Duration::ZERO, bytes_max: 1, ..options(Path::new(PATH)) });
+    assert_eq!((rows(10), store.stats().memory_bytes), (0, 0), "into a file at once, and out again");
+}
+
+#[tokio::test]
 async fn repeats_are_refused_before_and_after_flush_and_restart() {
     let disk = simulated();
     let mut store = open(&disk, Path::new(PATH));

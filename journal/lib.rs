@@ -3,6 +3,7 @@
 
 mod blame;
 mod blocking;
+mod consumer;
 mod cursors;
 pub mod disk;
 pub mod error;
@@ -31,6 +32,7 @@ pub mod watermark;
 
 pub use blame::Blame;
 pub use blocking::{Blocking, blocked};
+pub use consumer::Consumer;
 pub use disk::{Disk, File, Found, Lock, RealDisk};
 pub use error::{Damaged, Error, Refused};
 pub use inspect::{Behind, CursorInfo, Inspected, SegmentInfo, behind, dump, inspect, names};

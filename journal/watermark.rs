@@ -43,6 +43,16 @@ impl Watermark {
         (self.end > before).then_some(self.end)
     }
 
+    /// Everything below `end` is settled, whether it was begun or not.
+    pub fn pass(&mut self, end: u64) {
+        self.open = self.open.split_off(&end);
+        self.begun = self.begun.max(end);
+        while self.open.first_key_value().is_some_and(|(_, settled)| *settled == Settled::Yes) {
+            self.open.pop_first();
+        }
+        self.end = self.end.max(self.open.first_key_value().map_or(self.begun, |(first, _)| *first));
+    }
+
     /// Everything below is settled.
     #[must_use]
     pub fn end(&self) -> u64 {
@@ -81,6 +91,22 @@ mod tests {
         assert_eq!(mark.settle(9), Some(10));
         mark.begin(9);
         assert_eq!((mark.open(), mark.end()), (0, 10), "what was passed does not begin again");
+    }
+
+    #[test]
+    fn what_was_passed_holds_nothing_up() {
+        let mut mark = Watermark::new(0);
+        (0..6).for_each(|sequence| mark.begin(sequence));
+        assert_eq!(mark.settle(3), None);
+        mark.pass(3);
+        assert_eq!((mark.end(), mark.open()), (4, 2));
+        assert_eq!((mark.settle(1), mark.settle(4)), (None, Some(5)));
+        mark.pass(2);
+        assert_eq!(mark.end(), 5, "it never goes back");
+        mark.pass(10);
+        assert_eq!((mark.end(), mark.open()), (10, 0));
+        mark.begin(10);
+        assert_eq!(mark.settle(10), Some(11));
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use crate::{
     opening::OnDemand,
 };
 use bytes::Bytes;
-use journal::{Blocking, Entry, Error, Header, Kind, Log, Reader, Refused, Watermark, blocked};
+use journal::{Blocking, Entry, Error, Header, Kind, Log, Reader, Refused, blocked};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::{Ack, Time};
@@ -31,9 +31,7 @@ pub(crate) struct DeadLetters {
 struct State {
     letters: u64,
     records: u64,
-    /// Of letters that are being sent again.
-    watermark: Watermark,
-    /// The same, in numbers: everything below was sent again in this process.
+    /// Everything below was sent again in this process.
     sent: u64,
     /// Some are gone, and only memory knows.
     unsaved: bool,
@@ -79,7 +77,7 @@ impl DeadLetters {
             (letters, records)
         });
         let (letters, records) = counted.await.unwrap_or_default();
-        *self.state.lock() = State { letters, records, watermark: Watermark::new(cursor), sent: cursor, unsaved: false };
+        *self.state.lock() = State { letters, records, sent: cursor, unsaved: false };
         Ok(())
     }
 
@@ -148,7 +146,7 @@ impl DeadLetters {
         }
         self.forget(lost.len() as u64, lost.iter().flat_map(|gone| gone.records).sum());
         tracing::warn!(letters = lost.len(), "the oldest dead letters are gone: their log is full");
-        log.settle(CURSOR, end)?;
+        self.log.consumer().map_or(Ok(()), |consumer| consumer.pass(end))?;
         log.flush().await
     }
 
@@ -164,15 +162,9 @@ impl DeadLetters {
     }
 
     /// A letter is sent again: the promise that lets it go.
-    pub(crate) fn send(self: &Arc<DeadLetters>, log: &Log, sequence: u64, records: PerSignal<u64>) -> Ack {
-        let mut state = self.state.lock();
-        if state.watermark.open() == 0 {
-            // Room may have been made meanwhile.
-            state.watermark = Watermark::new(log.cursor(CURSOR));
-        }
-        state.watermark.begin(sequence);
-        state.sent = sequence + 1;
-        drop(state);
+    pub(crate) fn send(self: &Arc<DeadLetters>, sequence: u64, records: PerSignal<u64>) -> Ack {
+        self.log.consumer().into_iter().for_each(|consumer| consumer.begin(sequence));
+        self.state.lock().sent = sequence + 1;
         let letters = Arc::clone(self);
         Ack::new(move |outcome| {
             if outcome <= signal::Outcome::Rejected {
@@ -195,20 +187,16 @@ impl DeadLetters {
         state.letters += 1;
         state.records += records.iter().sum::<u64>();
         drop(state);
-        drop(self.send(log, entry.sequence, records));
+        drop(self.send(entry.sequence, records));
         Ok(())
     }
 
     fn gone(&self, sequence: u64, records: u64) {
         self.forget(1, records);
-        // Told under the lock, so that the cursor never goes back.
-        let mut state = self.state.lock();
-        state.unsaved = true;
-        if let (Some(end), Some(log)) = (state.watermark.settle(sequence), self.log.opened())
-            && let Err(error) = log.settle(CURSOR, end)
-        {
+        if let Some(Err(error)) = self.log.consumer().map(|consumer| consumer.settle(sequence)) {
             tracing::error!(%error, "cannot move the cursor of the dead letters");
         }
+        self.state.lock().unsaved = true;
     }
 
     /// Writes down what is gone.

@@ -1,7 +1,7 @@
 //! Logs beside the journal: opened where blocking is allowed, and made only when something has to go there.
 
 use crate::World;
-use journal::{Error, Log, Opened, Options, blocked};
+use journal::{Consumer, Error, Log, Opened, Options, blocked};
 use signal::Time;
 use std::{
     io::ErrorKind,
@@ -27,7 +27,7 @@ pub(crate) struct OnDemand {
     limit: AtomicU64,
     /// The consumer that holds its segments from the start.
     cursor: &'static str,
-    log: OnceCell<Arc<Log>>,
+    log: OnceCell<Consumer>,
 }
 
 impl OnDemand {
@@ -53,6 +53,11 @@ impl OnDemand {
 
     /// The log, if it is open.
     pub(crate) fn opened(&self) -> Option<&Arc<Log>> {
+        self.consumer().map(Consumer::log)
+    }
+
+    /// Its consumer, if it is open.
+    pub(crate) fn consumer(&self) -> Option<&Consumer> {
         self.log.get()
     }
 
@@ -67,16 +72,16 @@ impl OnDemand {
 
     /// The log, opened or made now.
     pub(crate) async fn log(&self) -> Result<&Arc<Log>, Error> {
-        self.log.get_or_try_init(|| self.open()).await
+        self.log.get_or_try_init(|| self.open()).await.map(Consumer::log)
     }
 
-    async fn open(&self) -> Result<Arc<Log>, Error> {
+    async fn open(&self) -> Result<Consumer, Error> {
         let options = Options { limit: self.limit(), ..Options::default() };
         let (log, opened) = open(&self.world, self.path.clone(), options).await?;
         for damaged in opened.cut.iter().chain(&opened.damaged) {
             tracing::warn!(%damaged, "a log is damaged here");
         }
         log.settle(self.cursor, 0)?;
-        Ok(log)
+        Ok(log.consumer(self.cursor))
     }
 }

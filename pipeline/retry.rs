@@ -123,7 +123,7 @@ async fn one(
     let flow = letter::decode(&entry.payload).and_then(|(_, content)| payload::decode(content).ok());
     let sent = match (goal, flow) {
         (Some(Goal::Sink(delivery)), Some(flow)) => {
-            let promise = letters.send(log, entry.sequence, records);
+            let promise = letters.send(entry.sequence, records);
             for owed in delivery.queue.again(flow, &promise) {
                 delivery.queue.put_when_room(owed).await;
             }
@@ -131,7 +131,7 @@ async fn one(
         }
         (Some(Goal::Source(tail, source)), Some(flow)) => match into_journal(tail, &source, &flow) {
             Some(last) => {
-                let promise = letters.send(log, entry.sequence, records);
+                let promise = letters.send(entry.sequence, records);
                 if tail.committed(last).await.is_err() {
                     promise.record(Outcome::Lost);
                 }

@@ -1,8 +1,7 @@
 //! From promises kept to the journal's cursor: what was settled in any order moves it in order.
 
 use crate::handed::Waiter;
-use journal::{Log, Watermark};
-use parking_lot::Mutex;
+use journal::{Consumer, Log};
 use signal::{Ack, Outcome};
 use std::sync::{
     Arc,
@@ -19,22 +18,19 @@ pub(crate) struct Settling {
     life: AtomicU64,
     over: AtomicBool,
     fallen: AtomicBool,
-    journal: Option<(Arc<Log>, Mutex<Watermark>)>,
+    journal: Option<Consumer>,
 }
 
 impl Settling {
     pub(crate) fn new(journal: Option<Arc<Log>>) -> Arc<Settling> {
-        let journal = journal.map(|log| {
-            let start = log.cursor(CURSOR);
-            (log, Mutex::new(Watermark::new(start)))
-        });
+        let journal = journal.map(|log| log.consumer(CURSOR));
         Arc::new(Settling { life: AtomicU64::new(0), over: AtomicBool::new(false), fallen: AtomicBool::new(false), journal })
     }
 
     /// The promise for one request.
     pub(crate) fn promise(self: &Arc<Settling>, position: Option<u64>, waiter: Option<Waiter>) -> Ack {
-        if let (Some((_, watermark)), Some(position)) = (&self.journal, position) {
-            watermark.lock().begin(position);
+        if let (Some(journal), Some(position)) = (&self.journal, position) {
+            journal.begin(position);
         } else if waiter.is_none() {
             return Ack::none();
         }
@@ -65,16 +61,11 @@ impl Settling {
         // A panic lets go of what its stage had while it unwinds, before the lane knows that it has fallen.
         let broken = self.over.load(Ordering::Acquire) || self.life.load(Ordering::Acquire) != life || std::thread::panicking();
         let outcome = if broken { Outcome::Lost } else { outcome };
-        if let (Some((log, watermark)), Some(position)) = (&self.journal, position)
+        if let (Some(journal), Some(position)) = (&self.journal, position)
             && outcome <= Outcome::Rejected
+            && let Err(error) = journal.settle(position)
         {
-            // Told under the lock, so that the cursor never goes back.
-            let mut watermark = watermark.lock();
-            if let Some(end) = watermark.settle(position)
-                && let Err(error) = log.settle(CURSOR, end)
-            {
-                tracing::error!(%error, "cannot move the journal's cursor");
-            }
+            tracing::error!(%error, "cannot move the journal's cursor");
         }
         if let Some(waiter) = waiter {
             waiter.settle(outcome);
@@ -83,6 +74,6 @@ impl Settling {
 
     /// Records begun and not settled, and the first of them: how far the cursor lags.
     pub(crate) fn open(&self) -> usize {
-        self.journal.as_ref().map_or(0, |(_, watermark)| watermark.lock().open())
+        self.journal.as_ref().map_or(0, Consumer::open)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     owed::Owed,
     payload,
 };
-use journal::{Error, Header, Kind, Refused, Watermark};
+use journal::{Error, Header, Kind, Refused};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::{Ack, Outcome, Time};
@@ -29,8 +29,6 @@ pub(crate) struct Spill {
 }
 
 struct State {
-    /// Begun when they are read, so that it stays small however much lies on disk.
-    watermark: Watermark,
     /// Read and not settled, and since when they wait.
     open: BTreeMap<u64, Time>,
     /// Written by whoever was delivering them and goes on with it: they are not read.
@@ -64,14 +62,7 @@ pub struct SpillStatus {
 
 impl Spill {
     pub(crate) fn new(log: OnDemand, clock: Clock) -> Arc<Spill> {
-        let state = State {
-            watermark: Watermark::new(0),
-            open: BTreeMap::new(),
-            in_hand: BTreeMap::new(),
-            unread: [0; 3],
-            unread_since: Time::default(),
-            read: 0,
-        };
+        let state = State { open: BTreeMap::new(), in_hand: BTreeMap::new(), unread: [0; 3], unread_since: Time::default(), read: 0 };
         Arc::new(Spill { log, clock, state: Mutex::new(state), news: Notify::new() })
     }
 
@@ -79,9 +70,7 @@ impl Spill {
     pub(crate) async fn begin(&self) -> Result<bool, Error> {
         let Some(log) = self.log.left().await? else { return Ok(false) };
         let cursor = log.cursor(CURSOR);
-        let mut state = self.state.lock();
-        state.watermark = Watermark::new(cursor);
-        state.read = cursor;
+        self.state.lock().read = cursor;
         Ok(log.next() > cursor)
     }
 
@@ -132,7 +121,8 @@ impl Spill {
         (0..3).for_each(|at| state.unread[at] = state.unread[at].saturating_sub(records[at]));
         state.unread_since = since;
         state.read = sequence + 1;
-        state.watermark.begin(sequence);
+        // Begun when they are read, so that few are open however much lies on disk.
+        self.log.consumer().into_iter().for_each(|consumer| consumer.begin(sequence));
         let in_hand = state.in_hand.remove(&sequence);
         state.open.insert(sequence, since);
         drop(state);
@@ -161,10 +151,7 @@ impl Spill {
             in_hand.settled = true;
         }
         state.open.remove(&sequence);
-        // Told under the lock, so that the cursor never goes back.
-        if let (Some(end), Some(log)) = (state.watermark.settle(sequence), self.log.opened())
-            && let Err(error) = log.settle(CURSOR, end)
-        {
+        if let Some(Err(error)) = self.log.consumer().map(|consumer| consumer.settle(sequence)) {
             tracing::error!(%error, "cannot move the cursor of a spill log");
         }
         drop(state);

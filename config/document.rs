@@ -132,18 +132,19 @@ impl Document {
     /// Reads text that came from `name`. Fails only where no tree can be made; a value that is wrong by itself (a tag, a missing variable) is a
     /// fault of whoever reads that value.
     pub fn parse(name: &str, text: &str, environment: &dyn Environment) -> Result<Document, (Arc<Source>, Vec<Fault>)> {
-        let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
+        let source = || Arc::new(Source::new(name, text));
         if text.len() as u64 > FILE_BYTES_MAX {
             let what = format!("{name} is larger than {} MiB", FILE_BYTES_MAX >> 20);
-            return Err((source, vec![Fault::at(Place::default(), what)]));
+            return Err((source(), vec![Fault::at(Place::default(), what)]));
         }
         match yaml::parse(text) {
             Ok(mut root) => {
                 let noting = Noting { inner: environment, files: RefCell::default() };
-                substitute(&mut root, &noting);
+                let put_in = substitute(&mut root, &noting);
+                let source = Arc::new(Source { put_in, ..Source::new(name, text) });
                 Ok(Document { source, root, files: noting.files.into_inner() })
             }
-            Err(faults) => Err((source, faults)),
+            Err(faults) => Err((source(), faults)),
         }
     }
 
@@ -154,7 +155,7 @@ impl Document {
             Ok(text) => Document::parse(&name, &text, &Real),
             Err(why) => {
                 let fault = Fault::at(Place::default(), format!("cannot read {name}: {why}"));
-                Err((Arc::new(Source { name, text: String::new() }), vec![fault]))
+                Err((Arc::new(Source::new(name, "")), vec![fault]))
             }
         }
     }

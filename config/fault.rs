@@ -18,6 +18,25 @@ pub struct Source {
     pub name: String,
     /// All of it.
     pub text: String,
+    /// What `${…}` put into its values, each with how that is written: it may be a secret, so where a fault says it, what is written is shown instead.
+    pub put_in: Vec<(String, String)>,
+}
+
+/// Shorter values are ports and words, and would be found where they were not put in.
+const SECRET_BYTES_MIN: usize = 6;
+
+impl Source {
+    /// A file into which nothing is put.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Source {
+        Source { name: name.into(), text: text.into(), put_in: Vec::new() }
+    }
+
+    /// The text of a fault without what was put in.
+    pub(crate) fn masked(&self, said: &str) -> String {
+        let secret = self.put_in.iter().filter(|(value, _)| value.len() >= SECRET_BYTES_MIN);
+        secret.fold(said.to_owned(), |said, (value, written)| said.replace(value.as_str(), written))
+    }
 }
 
 /// Whether it stops the start.

@@ -150,7 +150,7 @@ error: 1 error, 1 warning
 
 #[test]
 fn what_a_terminal_would_obey_is_escaped_and_wide_characters_keep_the_caret_in_place() {
-    let source = crate::Source { name: "p\u{1b}.yaml".to_owned(), text: "観測: \u{1b}[2J\tx".to_owned() };
+    let source = crate::Source::new("p\u{1b}.yaml", "観測: \u{1b}[2J\tx".to_owned());
     let shown = show::text(&source, &[Fault::at(crate::Place { start: 13, end: 14 }, "a\u{7}")], Colour::Never);
     assert_eq!(
         shown,
@@ -160,7 +160,7 @@ fn what_a_terminal_would_obey_is_escaped_and_wide_characters_keep_the_caret_in_p
 
 #[test]
 fn a_long_line_is_shown_around_its_fault() {
-    let source = crate::Source { name: "p.yaml".to_owned(), text: format!("a: {}X{}", "b".repeat(500), "c".repeat(500)) };
+    let source = crate::Source::new("p.yaml", format!("a: {}X{}", "b".repeat(500), "c".repeat(500)));
     let shown = show::text(&source, &[Fault::at(crate::Place { start: 503, end: 504 }, "w")], Colour::Never);
     let lines: Vec<&str> = shown.lines().collect();
     let (line, caret) = (lines[3], lines[4]);

@@ -53,7 +53,7 @@ fn a_place_is_found_through_every_way_to_write_text() {
 #[test]
 fn a_value_that_no_file_holds_shows_itself() {
     let fault = Placed::nowhere(".errr".to_owned()).fault_in(1..5, "no field");
-    let shown = show::text(&crate::Source { name: "p.yaml".to_owned(), text: "other".to_owned() }, &[fault], Colour::Never);
+    let shown = show::text(&crate::Source::new("p.yaml", "other".to_owned()), &[fault], Colour::Never);
     assert!(shown.contains("--> built-in:1:2\n") && shown.contains(" 1 | .errr\n   |  ^^^^\n"), "{shown}");
 }
 

@@ -87,7 +87,7 @@ impl Placed<String> {
 }
 
 fn built_in(text: &str) -> Arc<Source> {
-    Arc::new(Source { name: "built-in".to_owned(), text: text.to_owned() })
+    Arc::new(Source::new("built-in", text.to_owned()))
 }
 
 impl<T> Deref for Placed<T> {

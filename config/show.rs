@@ -42,11 +42,16 @@ pub fn json(main: &Source, faults: &[Fault]) -> Value {
         let (line, column) = line_column(&source.text, fault.place.start);
         let (end_line, end_column) = line_column(&source.text, fault.place.end.max(fault.place.start));
         json!({
-            "level": word(fault.level), "message": fault.what, "file": source.name, "line": line, "column": column,
-            "end_line": end_line, "end_column": end_column, "help": fault.help,
+            "level": word(fault.level), "message": masked(main, source, &fault.what), "file": source.name, "line": line, "column": column,
+            "end_line": end_line, "end_column": end_column, "help": fault.help.as_ref().map(|help| masked(main, source, help)),
         })
     };
     Value::Array(ordered(main, faults).into_iter().map(object).collect())
+}
+
+/// Without what was put into either file.
+fn masked(main: &Source, source: &Source, said: &str) -> String {
+    source.masked(&main.masked(said))
 }
 
 /// Line and column, from 1, of a byte of the text; the column counts characters.
@@ -112,7 +117,7 @@ fn one(main: &Source, fault: &Fault, colour: Colour) -> String {
     let number = line.to_string();
     let gutter = " ".repeat(number.len().max(2));
     let blue = |text: &str| painted(text, "34", colour);
-    let mut lines = vec![format!("{}: {}", level(fault.level, colour), escaped(&fault.what, "  "))];
+    let mut lines = vec![format!("{}: {}", level(fault.level, colour), escaped(&masked(main, source, &fault.what), "  "))];
     if !source.text.is_empty() {
         let (shown, blanks, carets) = excerpt(&source.text, fault.place);
         let marks = painted(&"^".repeat(carets), hue(fault.level), colour);
@@ -122,7 +127,7 @@ fn one(main: &Source, fault: &Fault, colour: Colour) -> String {
         lines.push(format!("{gutter} {} {}{marks}", blue("|"), " ".repeat(blanks)));
     }
     if let Some(help) = &fault.help {
-        lines.push(format!("{gutter} {} {}", blue("= help:"), escaped(help, &format!("{gutter}         "))));
+        lines.push(format!("{gutter} {} {}", blue("= help:"), escaped(&masked(main, source, help), &format!("{gutter}         "))));
     }
     lines.push("\n".to_owned());
     lines.join("\n")

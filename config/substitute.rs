@@ -5,7 +5,11 @@ use crate::{
     node::{Origin, Text},
     offsets::Piece,
 };
-use std::{cell::Cell, ops::Range};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    ops::Range,
+};
 
 /// What all `${…}` of a file may put in.
 const PUT_IN_BYTES_MAX: usize = 16 << 20;
@@ -14,11 +18,17 @@ const PUT_IN_BYTES_MAX: usize = 16 << 20;
 struct Supply<'e> {
     environment: &'e dyn Environment,
     left: Cell<usize>,
+    /// Those that were put in, and how each is written.
+    put_in: RefCell<BTreeSet<(String, String)>>,
 }
 
-/// Puts in every value below `node`.
-pub(crate) fn substitute(node: &mut Node, environment: &dyn Environment) {
-    below(node, &Supply { environment, left: Cell::new(PUT_IN_BYTES_MAX) });
+/// Puts in every value below `node`. Returns what was put in, each with how it is written, the longest first.
+pub(crate) fn substitute(node: &mut Node, environment: &dyn Environment) -> Vec<(String, String)> {
+    let supply = Supply { environment, left: Cell::new(PUT_IN_BYTES_MAX), put_in: RefCell::default() };
+    below(node, &supply);
+    let mut put_in: Vec<_> = supply.put_in.into_inner().into_iter().collect();
+    put_in.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+    put_in
 }
 
 /// The recursion is bounded: `yaml.rs` reads no deeper tree than 64.
@@ -111,6 +121,7 @@ fn value(text: &Text, range: Range<usize>, supply: &Supply<'_>) -> Result<String
         return Err(fault(text, range, format!("more than {} MiB are put in", PUT_IN_BYTES_MAX >> 20)));
     };
     supply.left.set(left);
+    supply.put_in.borrow_mut().insert((value.clone(), format!("${{{inner}}}")));
     Ok(value)
 }
 
@@ -143,7 +154,11 @@ fn fault(text: &Text, range: Range<usize>, what: impl Into<String>) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Document, Environment, Fault, node::Origin, node::Value, show::line_column};
+    use crate::{
+        Document, Environment, Fault,
+        node::{Origin, Value},
+        show::{self, line_column},
+    };
 
     struct Fixed;
 
@@ -196,6 +211,18 @@ mod tests {
         assert_eq!(text("a: '${env:EMPTY}'").0, "");
         assert_eq!(text("a: $${env:PORT} and $5").0, "${env:PORT} and $5");
         assert_eq!(text("a: ${env:EVIL}").0, "x\"\n  y: ${env:PORT} # {");
+    }
+
+    #[test]
+    fn what_was_put_in_is_shown_by_no_fault() {
+        let document = Document::parse("p.yaml", "a: 'http://${file:/run/token}x${env:EVIL}:${env:PORT}'", &Fixed).unwrap();
+        let Value::Map(entries) = &document.root.value else { panic!("a map") };
+        let Value::Text(text) = &entries[0].1.value else { panic!("a text") };
+        let fault = Fault::at(entries[0].1.place, format!("`{}` is no URL", text.text)).help("not s3cretx at port 4317");
+        let shown = show::text(&document.source, std::slice::from_ref(&fault), show::Colour::Never);
+        assert!(shown.contains("`http://${file:/run/token}x${env:EVIL}:4317` is no URL"), "{shown}");
+        let shown = show::json(&document.source, &[fault]);
+        assert_eq!(shown[0]["help"], "not ${file:/run/token}x at port 4317");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Every listener with TLS, client certificates and credentials, asked by those who have the right ones, wrong ones and none; a hop between two of us; secrets in what is said.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "security/secrets.rs"]
+mod secrets;
+
 use http::{HeaderMap, header::AUTHORIZATION};
 use kit::{
     Kansoku, http as plain,

@@ -16,7 +16,7 @@ const ALERTS_MAX: usize = 10;
 
 /// Whether nothing was lost, at a node or in a store's log.
 pub(crate) fn is_lossless(report: &Report) -> bool {
-    report.pipeline.lost == 0 && report.stores.iter().all(|store| store.unreadable == 0)
+    report.pipeline.lost == 0 && report.pipeline.unbalanced.is_none() && report.stores.iter().all(|store| store.unreadable == 0)
 }
 
 /// All of it.
@@ -29,7 +29,8 @@ pub(crate) fn show(report: &Report, page: Page) -> String {
         lines.push(String::new());
         lines.push(Table::fit(columns(), &rows, page).all(&rows));
     }
-    let mut facts = reasons(report);
+    let mut facts: Vec<Fact> = report.pipeline.unbalanced.iter().map(|what| (Tone::Bad, "defect", what.clone())).collect();
+    facts.extend(reasons(report));
     facts.extend(refused(report));
     facts.extend(sinks(report));
     facts.extend(journal(report));

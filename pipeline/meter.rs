@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 34] = [
+pub const METRICS: [(&str, &str, &str); 35] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -39,6 +39,7 @@ pub const METRICS: [(&str, &str, &str); 34] = [
         "node, service",
         "Traces of a service that lack parents from its own processes, which never come: they go to another gateway, or are lost on their way.",
     ),
+    ("kansoku_unaccounted", "node, kind, signal", "In + made − out − discarded − rejected − lost − held: always 0, or there is a defect."),
     ("kansoku_queue_bytes", "node", "What waits for a sink."),
     ("kansoku_queue_limit_bytes", "node", "What may wait for it."),
     ("kansoku_queue_oldest_seconds", "node", "How long the oldest of it has waited."),
@@ -135,6 +136,7 @@ fn record_node(node: &str, kind: &'static str, signal: &'static str, counts: &Co
     counter!("kansoku_made_total", &labels).absolute(counts.made);
     counter!("kansoku_out_total", &labels).absolute(counts.out);
     gauge!("kansoku_held", &labels).set(counts.held as f64);
+    gauge!("kansoku_unaccounted", &labels).set(counts.difference() as f64);
     let ended = |metric: &'static str, reasons: &BTreeMap<String, u64>| {
         for (reason, records) in reasons {
             let mut labels = labels.to_vec();

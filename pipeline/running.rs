@@ -301,7 +301,11 @@ impl Running {
                 tracing::error!(%error, "cannot save how far a log beside the journal was read");
             }
         }
-        Drained { ledger: inner.blueprint.ledger.snapshot(), unfinished }
+        let ledger = inner.blueprint.ledger.snapshot();
+        if let Err(what) = ledger.balance() {
+            tracing::error!(what, "the ledger does not balance: this is a defect");
+        }
+        Drained { ledger, unfinished }
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Status {
     pub summary: String,
     /// Records lost since the start; a program that asks may stop here.
     pub lost: u64,
+    /// What in the ledger does not add up, in words. Only a defect makes it do so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbalanced: Option<String>,
     /// Seconds since the start.
     pub uptime_seconds: f64,
     /// Every node with its counters, sources first.
@@ -112,6 +115,7 @@ impl Inner {
         Status {
             summary: ledger.sentence(),
             lost: ledger.lost(),
+            unbalanced: ledger.balance().err(),
             uptime_seconds: self.now().since(self.started).as_secs_f64(),
             edges: plan.edges.iter().map(link).collect(),
             sources: sources.collect(),

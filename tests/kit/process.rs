@@ -202,10 +202,12 @@ impl Kansoku {
         }
     }
 
-    /// `/api/v1/status`.
+    /// `/api/v1/status`, in which the ledger balances.
     #[must_use]
     pub fn status(&self) -> Value {
-        http::get(self.admin(), "/api/v1/status").json()
+        let status = http::get(self.admin(), "/api/v1/status").json();
+        assert!(status["unbalanced"].is_null(), "{status}");
+        status
     }
 
     /// A node's counter in the ledger of a signal: `in`, `out`, `held`; or one by reason as `discarded.repeat`.
@@ -237,7 +239,7 @@ impl Kansoku {
         assert!(signal(self.child.id(), name), "kill -{name}");
     }
 
-    /// SIGTERM, and how it ended.
+    /// SIGTERM, and how it ended: with a ledger that balances.
     #[must_use]
     pub fn stop(self) -> Ended {
         self.signal("TERM");
@@ -259,7 +261,9 @@ impl Kansoku {
         for reader in self.readers.drain(..) {
             reader.join().expect("reads");
         }
-        Ended { code: code(status), err: self.err.text(), out: self.out.text(), took }
+        let err = self.err.text();
+        assert!(!err.contains("does not balance"), "{err}");
+        Ended { code: code(status), err, out: self.out.text(), took }
     }
 }
 

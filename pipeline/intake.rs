@@ -248,7 +248,7 @@ impl Gate {
             }
         };
         if self.acknowledge != Acknowledge::Memory {
-            let failed = |error: journal::Error| Refused::Unavailable { after: AFTER, what: error.to_string() };
+            let failed = |error: journal::Error| refused(error.into()).0;
             tail.committed(sequence).await.inspect_err(|_| self.forget(request.body)).map_err(failed)?;
         }
         self.wait(answer, request.wait).await

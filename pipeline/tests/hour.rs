@@ -15,9 +15,10 @@ sinks:
   weak: { type: probe, inputs: [in] }
   well: { type: probe, inputs: [in] }
 ";
-const HOUR: u64 = 3_600;
-/// A delivery to the sink that is well: it could take two requests a second and gets one.
-const DELIVERY: Duration = Duration::from_millis(500);
+/// Requests in an hour, one every two seconds.
+const HOUR: u64 = 1_800;
+/// A delivery to the sink that is well: it could take twice as many.
+const DELIVERY: Duration = Duration::from_secs(1);
 
 /// What the sink that is well has at the end of the hour. Then the other gets what it missed, in order.
 async fn hour(weaken: impl FnOnce(&Told)) -> usize {
@@ -28,10 +29,10 @@ async fn hour(weaken: impl FnOnce(&Told)) -> usize {
     let (weak, well) = (trial.world.pool.get::<Told>("weak").unwrap(), trial.world.pool.get::<Told>("well").unwrap());
     weaken(&weak);
     *well.delay.lock() = DELIVERY;
-    let padding = "x".repeat(3_000);
-    for second in 0..HOUR {
-        trial.send(&[&format!("{second:04} {padding}")]).await.unwrap();
-        sleep(Duration::from_secs(1)).await;
+    let padding = "x".repeat(2_000);
+    for number in 0..HOUR {
+        trial.send(&[&format!("{number:04} {padding}")]).await.unwrap();
+        sleep(Duration::from_secs(2)).await;
     }
     let delivered = well.seen.lock().len();
     let status = trial.running.status();
@@ -41,7 +42,7 @@ async fn hour(weaken: impl FnOnce(&Told)) -> usize {
     (*weak.dead.lock(), *weak.delay.lock()) = (false, Duration::ZERO);
     sleep(Duration::from_secs(120)).await;
     let numbers: Vec<String> = weak.seen.lock().iter().map(|text| text[..4].to_owned()).collect();
-    assert_eq!(numbers, (0..HOUR).map(|second| format!("{second:04}")).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..HOUR).map(|number| format!("{number:04}")).collect::<Vec<_>>());
     assert_eq!(trial.drain().await.ledger.lost(), 0);
     delivered
 }

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// How often each answer was heard: an HTTP status, or gRPC's as a negative number; 0 where none came.
     answers: Mutex<BTreeMap<i32, u64>>,
     slowest: Mutex<Duration>,
+    /// How long each no took.
+    refusals: Mutex<Vec<Duration>>,
     pause: Duration,
 }
 
@@ -61,6 +63,7 @@ impl Clients {
             again: Mutex::default(),
             answers: Mutex::default(),
             slowest: Mutex::default(),
+            refusals: Mutex::default(),
             pause,
         });
         let client = |number: usize| {
@@ -125,6 +128,13 @@ impl Shared {
         *self.slowest.lock()
     }
 
+    /// How long each no took, the shortest first.
+    pub(crate) fn refusals(&self) -> Vec<Duration> {
+        let mut refusals = self.refusals.lock().clone();
+        refusals.sort_unstable();
+        refusals
+    }
+
     fn send(&self, client: usize) {
         let mut block = None;
         while !self.stop.load(Ordering::Acquire) {
@@ -159,6 +169,7 @@ impl Shared {
             self.acknowledged.lock().insert(block);
         } else {
             *self.answers.lock().entry(answer).or_default() += 1;
+            self.refusals.lock().push(begin.elapsed());
             if answer == 0 {
                 self.again.lock().insert(block);
             }

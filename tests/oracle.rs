@@ -20,6 +20,8 @@ mod killed;
 mod overload;
 #[path = "oracle/receiver.rs"]
 mod receiver;
+#[path = "oracle/reloaded.rs"]
+mod reloaded;
 #[path = "oracle/synced.rs"]
 mod synced;
 #[path = "oracle/weak_sink.rs"]

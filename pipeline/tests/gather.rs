@@ -1,6 +1,6 @@
 //! `gather`: a tiny `correlate` and `sample` in one. Holds the logs of a trace for a while after the first, decides once, and says what it did and when.
 
-use crate::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Shape};
+use crate::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Shape, State};
 use bytes::Bytes;
 use config::{Fault, Period};
 use parking_lot::Mutex;
@@ -46,6 +46,9 @@ struct Gathering {
     /// How far the traces went that were decided before a restart.
     recalled: BTreeMap<u64, Option<signal::Origin>>,
 }
+
+/// What it hands over: traces by when they began, those that were closed, those decided before a restart.
+type Released = (BTreeMap<u64, (Time, Batch)>, BTreeSet<u64>, BTreeMap<u64, Option<signal::Origin>>);
 
 fn trace_of(item: &Item<'_>) -> Option<u64> {
     match item {
@@ -97,6 +100,20 @@ impl Processor for Gathering {
     fn held(&self) -> Held {
         let batches = || self.open.values().map(|(_, batch)| batch);
         Held { logs: batches().map(Batch::len).sum(), bytes: batches().map(Batch::bytes).sum(), ..Held::NONE }
+    }
+
+    fn release(&mut self) -> Option<State> {
+        let open = std::mem::take(&mut self.open);
+        let open: BTreeMap<_, _> = open.into_iter().map(|(trace, (due, batch))| (trace, (due.minus(self.wait), batch))).collect();
+        let released: Released = (open, std::mem::take(&mut self.closed), std::mem::take(&mut self.recalled));
+        Some(Box::new(released))
+    }
+
+    fn adopt(&mut self, state: State) -> Result<(), State> {
+        let (open, closed, recalled) = *state.downcast::<Released>()?;
+        self.open = open.into_iter().map(|(trace, (since, batch))| (trace, (since.plus(self.wait), batch))).collect();
+        (self.closed, self.recalled) = (closed, recalled);
+        Ok(())
     }
 
     fn recall(&mut self, decision: &Decision) {

@@ -1,11 +1,15 @@
-//! The runtime from seeds: on a virtual clock and a disk that forgets what was not synced, with sinks that fail, disks that fail, processors that panic, and
-//! crashes. Every acknowledged log arrives, the ledger balances at every step, and what left was decided once, durably, before it left.
+//! The runtime from seeds: on a virtual clock and a disk that forgets what was not synced, with sinks that fail, disks that fail, processors that panic,
+//! reloads, and crashes. Every acknowledged log arrives, the ledger balances at every step, and what left was decided once, durably, before it left.
 
 use super::{
     gather::request,
-    parts::{Told, Trial, texts},
+    parts::{CATALOGUE, Told, Trial, graph, texts},
 };
-use crate::{Caller, Clock, Refusal, Why, World, intake, letter, payload, testing};
+use crate::{
+    Caller, Changes, Clock, Plan, Refusal, Why, World,
+    changes::{Digests, keep_what_needs_a_restart},
+    intake, letter, payload, testing,
+};
 use journal::{
     Kind, Log, Options,
     simulated::{Call, SimulatedDisk, Survives},
@@ -36,6 +40,19 @@ sinks:
   raw: { type: probe, inputs: [kept] }
 ";
 
+/// What the file says at one time or another; each brings every log to both sinks, and gathers traces in the same node.
+fn graphs() -> [String; 4] {
+    [
+        GRAPH.to_owned(),
+        GRAPH.replace("wait: 3s", "wait: 1s").replace("64MiB", "32MiB"),
+        GRAPH.replace(
+            "  traces: { type: gather, inputs: [kept]",
+            "  some: { type: keep, inputs: [kept], with: ' ' }\n  traces: { type: gather, inputs: [some]",
+        ),
+        GRAPH.to_owned() + "  more: { type: probe, inputs: [in] }\n",
+    ]
+}
+
 /// Numbers that follow from a seed.
 struct Chance(u64);
 
@@ -58,6 +75,8 @@ struct Story {
     chance: Chance,
     disk: SimulatedDisk,
     cores: usize,
+    /// Which graph the file has.
+    graph: usize,
     /// The clock at the next start.
     now: Time,
     sent: u64,
@@ -81,6 +100,7 @@ impl Story {
             chance,
             disk: SimulatedDisk::new(),
             cores,
+            graph: 0,
             now: Time(1_000_000_000_000),
             sent: 0,
             acknowledged: BTreeSet::new(),
@@ -138,8 +158,22 @@ impl Story {
         });
     }
 
-    async fn step(&mut self, trial: &Trial, well: bool) {
-        match self.chance.below(if well { 15 } else { 17 }) {
+    /// The file is another one, and read.
+    async fn reload(&mut self, trial: &mut Trial) {
+        let (before, graphs) = (self.graph, graphs());
+        self.graph = usize::try_from(self.chance.below(graphs.len() as u64)).unwrap();
+        let mut new = graph(&graphs[self.graph]);
+        let changes = Changes::between(&graph(&graphs[before]), &new, (&Digests::new(), &Digests::new()));
+        keep_what_needs_a_restart(&graph(&graphs[before]), &mut new);
+        if !changes.is_none() {
+            let (plan, faults) = Plan::of(&new, CATALOGUE);
+            assert!(Plan::may_run(&faults), "{faults:?}");
+            trial.running.reload(plan, &changes).await.unwrap_or_else(|faults| panic!("seed {}: {faults:?}", self.seed));
+        }
+    }
+
+    async fn step(&mut self, trial: &mut Trial, well: bool) {
+        match self.chance.below(if well { 16 } else { 18 }) {
             0..8 => self.send(trial).await,
             8..12 => sleep(Duration::from_millis(1 + self.chance.below(3_000))).await,
             12 => *trial.told("out").dead.lock() = self.chance.of(2),
@@ -149,6 +183,7 @@ impl Story {
                 let refusal = Refusal::Later { after, why: Why("later".to_owned()) };
                 trial.told("out").answers.lock().push(refusal);
             }
+            15 => self.reload(trial).await,
             _ => match self.chance.below(3) {
                 0 => self.disk.fail(Call::Sync, ErrorKind::Other, 1),
                 1 => self.disk.fail(Call::Append, ErrorKind::StorageFull, 2),
@@ -163,12 +198,15 @@ impl Story {
 
     /// A process, from its start to its crash or drain.
     async fn live(&mut self, last: bool) {
-        let trial = Trial::start_in(GRAPH, self.world()).await;
+        let world = self.world();
+        // Also while it is in no graph.
+        let more = world.pool.get_or::<Told, ()>("more", || Ok(Arc::default())).unwrap();
+        let mut trial = Trial::start_in(&graphs()[self.graph], world).await;
         let started = Instant::now();
         // Where the disk fails, what cannot be written leaves undecided in the end; so that is looked at only where it does not.
         let well = last || !self.chance.of(3);
         for _ in 0..self.chance.below(16) {
-            self.step(&trial, well).await;
+            self.step(&mut trial, well).await;
         }
         let (out, raw) = (trial.world.pool.get::<Told>("out").unwrap(), trial.world.pool.get::<Told>("raw").unwrap());
         if last {
@@ -183,6 +221,7 @@ impl Story {
             sleep(Duration::from_millis(50)).await;
             self.hear();
         }
+        drop(more);
         self.waiting.clear();
         let left = out.seen.lock().clone();
         self.out.extend(left.iter().cloned());

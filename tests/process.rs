@@ -17,6 +17,8 @@ mod refused;
 mod reload;
 #[path = "process/state.rs"]
 mod state;
+#[path = "process/stuck.rs"]
+mod stuck;
 
 /// The listeners of every pipeline here.
 const LISTENERS: &str = "

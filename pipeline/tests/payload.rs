@@ -1,7 +1,10 @@
 //! What goes through a log comes out as it went in; whatever else lies there is refused and never panics.
 
 use super::*;
-use crate::tests::parts::logs;
+use crate::{
+    letter::{self, About},
+    tests::parts::logs,
+};
 use proptest::prelude::*;
 use signal::{ClosedBy, FirstError, Root, SpanId};
 
@@ -99,4 +102,33 @@ fn another_version_is_named() {
     let mut payload = encode(&Flow::Traces(Vec::new())).concat();
     payload[0] = 2;
     assert_eq!(decode(payload.into()).unwrap_err().0, "it has format version 2, this kansoku reads 1");
+}
+
+/// What lies in `tests/version_N/` was written by a kansoku of that version and never changes; what the newest one is to be like, `KANSOKU_FIX=1` writes where it is missing.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "fixtures lie on the real disk")]
+fn what_every_version_left_in_spill_logs_and_dead_letters_is_read() {
+    let mut batch = Batch::empty(Signal::Logs);
+    let origin = Some(Origin { log: 0x5eed, position: 42 });
+    batch.absorb(Batch::new(Signal::Logs, chunk(&["one", "two"], origin, Ordinals::From(7), 11), Ack::none()));
+    batch.absorb(Batch::new(Signal::Logs, chunk(&["three", "five"], None, Ordinals::These(vec![1, 3].into()), 12), Ack::none()));
+    let (batch, traces) = (Flow::Batch(batch), Flow::Traces(vec![trace(1.5), trace(0.25)]));
+    let about = About { node: "vendor".to_owned(), reason: "refused".to_owned(), why: "no tenant".to_owned(), at: Time(13) };
+    let written = [("batch", encode(&batch)), ("traces", encode(&traces)), ("letter", letter::encode(&about, encode(&batch)))];
+    for version in 1..=VERSION {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/version_{version}"));
+        let read = written.clone().map(|(name, parts)| {
+            let path = folder.join(name);
+            if version == VERSION && !path.exists() && std::env::var("KANSOKU_FIX").is_ok() {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(&path, whole(&parts)).unwrap();
+            }
+            Bytes::from(std::fs::read(&path).unwrap())
+        });
+        let [of_batch, of_traces, of_letter] = read;
+        assert_eq!(told(&decode(of_batch).unwrap()), told(&batch), "version {version}");
+        assert_eq!(told(&decode(of_traces).unwrap()), told(&traces), "version {version}");
+        let (found, content) = letter::decode(&of_letter).unwrap();
+        assert_eq!((found, told(&decode(content).unwrap())), (about.clone(), told(&batch)), "version {version}");
+    }
 }

@@ -1,10 +1,12 @@
 //! What must hold for any input. The targets only name the input's type, so each property can be tried in a debugger with one call.
 
+mod alerts;
 mod expression;
 mod grpc;
 mod journal;
 mod yaml;
 
+pub use alerts::{Left, a_ruler_begins_from_any_folder};
 pub use expression::{Record, a_condition_answers_or_is_refused, a_program_leaves_what_check_takes};
 pub use grpc::{Call, a_call_has_one_message_or_a_status};
 pub use journal::{Damage, a_damaged_log_gives_nothing_that_was_not_written};

@@ -28,7 +28,8 @@ pub(crate) struct Spot<'k> {
 /// What a key holds, by its name: this is decided before anybody knows whose key it is.
 pub(crate) fn role(key: Option<&str>) -> Role {
     match key {
-        Some("when" | "keep" | "drop" | "where" | "if" | "unless" | "by") => Role::Condition,
+        Some("when" | "keep" | "drop" | "where" | "if" | "unless" | "by" | "balance" | "together") => Role::Condition,
+        Some("any_span" | "any_log" | "no_span" | "no_log") => Role::Condition,
         Some("vrl") => Role::Program,
         _ => Role::Value,
     }

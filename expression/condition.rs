@@ -30,6 +30,18 @@ impl Condition {
         &self.0
     }
 
+    /// An error at the condition as a whole.
+    #[must_use]
+    pub fn fault(&self, what: impl Into<String>) -> Fault {
+        self.0.fault(what)
+    }
+
+    /// A warning at the condition as a whole.
+    #[must_use]
+    pub fn warning(&self, what: impl Into<String>) -> Fault {
+        Fault::warning(self.0.place(), what)
+    }
+
     /// Compiles it for every kind in `takes`, or says at which place of the file it is wrong. Without any kind it is compiled for all, so that the rest of a broken graph is still checked.
     pub fn compile(&self, takes: Kinds) -> Result<Predicate, Vec<Fault>> {
         let takes = if takes.is_none() { Kinds::ALL } else { takes };

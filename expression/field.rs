@@ -34,6 +34,12 @@ impl Field {
         &self.0
     }
 
+    /// An error at the field as a whole.
+    #[must_use]
+    pub fn fault(&self, what: impl Into<String>) -> Fault {
+        self.0.fault(what)
+    }
+
     /// The label it is known under: its path without the leading dot, `attributes` and `resource` left out (`.attributes."http.route"` is `http.route`).
     #[must_use]
     pub fn label(&self) -> String {

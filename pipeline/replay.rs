@@ -128,6 +128,7 @@ mod tests {
                 through,
                 pinned: false,
                 at: Time(at * SECOND),
+                randomness: None,
             };
             serde_json::to_string(&[decision]).unwrap()
         };

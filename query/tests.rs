@@ -101,6 +101,7 @@ fn closed(id: u8, spans: Batch, logs: Batch, part: Part, error: bool, end: u64) 
         through: None,
         pinned: false,
         at: Time(START),
+        randomness: None,
     };
     Trace { id: trace_id, part, spans, logs, facts: Arc::new(facts), decision: Some(Arc::new(decision)), pinned: false }
 }

@@ -137,16 +137,25 @@ pub struct Decision {
     pub pinned: bool,
     /// When it was decided, on the stream's clock.
     pub at: Time,
+    /// R, where it does not follow from the trace id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randomness: Option<u64>,
 }
 
 impl Decision {
     /// The threshold that no trace reaches: 2^56.
     pub const DROP: u64 = 1 << 56;
 
+    /// The R that decides.
+    #[must_use]
+    pub fn randomness(&self) -> u64 {
+        self.randomness.unwrap_or_else(|| self.trace_id.randomness())
+    }
+
     /// Whether the trace is kept.
     #[must_use]
     pub fn keeps(&self) -> bool {
-        self.trace_id.randomness() >= self.threshold
+        self.randomness() >= self.threshold
     }
 }
 

@@ -122,7 +122,7 @@ impl Processor for Gathering {
 }
 
 fn decision(trace: u64, through: Option<signal::Origin>, at: Time) -> Decision {
-    Decision { trace_id: id(trace), threshold: 0, node: "gather".into(), rule: "all".into(), through, pinned: false, at }
+    Decision { trace_id: id(trace), threshold: 0, node: "gather".into(), rule: "all".into(), through, pinned: false, at, randomness: None }
 }
 
 fn id(trace: u64) -> signal::TraceId {

@@ -215,6 +215,7 @@ pub(crate) fn decision(at: Time) -> signal::Decision {
         through: None,
         pinned: false,
         at,
+        randomness: None,
     }
 }
 

@@ -121,7 +121,16 @@ fn what_comes_after_the_close_is_late() {
 fn what_is_read_again_after_a_restart_becomes_the_trace_it_was_and_the_rest_is_late() {
     let mut part = correlate("{}");
     let through = Some(Origin { log: 1, position: 8 });
-    part.recall(&Decision { trace_id: id(1), threshold: 0, node: "kept".into(), rule: "all".into(), through, pinned: false, at: at(4) });
+    part.recall(&Decision {
+        trace_id: id(1),
+        threshold: 0,
+        node: "kept".into(),
+        rule: "all".into(),
+        through,
+        pinned: false,
+        at: at(4),
+        randomness: None,
+    });
     let request = |n: u8| written_at(u64::from(n), spans("shop", vec![span(1, n, n / 8 * 7, "")], Ack::none()));
     assert!(traces([run(part.as_mut(), request(7), at(1)), run(part.as_mut(), request(8), at(2))]).is_empty());
     let again = traces(advance(part.as_mut(), at(5)));
@@ -129,7 +138,16 @@ fn what_is_read_again_after_a_restart_becomes_the_trace_it_was_and_the_rest_is_l
     assert_eq!(traces([run(part.as_mut(), request(9), at(6))])[0].part, Part::Late);
     // Its first records were settled, so that only what came late is read again.
     let mut part = correlate("{}");
-    part.recall(&Decision { trace_id: id(1), threshold: 0, node: "kept".into(), rule: "all".into(), through, pinned: false, at: at(4) });
+    part.recall(&Decision {
+        trace_id: id(1),
+        threshold: 0,
+        node: "kept".into(),
+        rule: "all".into(),
+        through,
+        pinned: false,
+        at: at(4),
+        randomness: None,
+    });
     assert_eq!(traces([run(part.as_mut(), request(9), at(60))])[0].part, Part::Late);
     assert_eq!(part.held().spans, 0);
 }

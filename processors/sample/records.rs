@@ -1,57 +1,78 @@
 //! `of: logs | spans | metrics`: records one by one. A record of a trace is kept by its trace id, consistently with every other stage; one without by its bytes.
 
-use super::{Of, Ready};
+use super::{
+    Randomness, Unmarked,
+    asked::Asked,
+    stage::Stage,
+    told::{Before, Mark, hash},
+};
+use expression::Getter;
 use pipeline::{Out, Processor, Reason};
-use signal::{Decision, Flow, Item, Record, Signal, Time, ids};
-use xxhash_rust::xxh3::xxh3_64;
+use signal::{Batch, Flow, Item, Record, Signal, Time};
 
 /// A sampler of single records.
 pub(super) struct SamplingRecords {
-    rules: Vec<Ready>,
-    signal: Signal,
-}
-
-impl SamplingRecords {
-    pub(super) fn new(rules: Vec<Ready>, of: Of) -> SamplingRecords {
-        let signal = match of {
-            Of::Traces | Of::Spans => Signal::Traces,
-            Of::Logs => Signal::Logs,
-            Of::Metrics => Signal::Metrics,
-        };
-        SamplingRecords { rules, signal }
-    }
-
-    fn threshold(&self, record: &Record<'_>, now: Time) -> Option<u64> {
-        self.rules.iter().find(|rule| rule.when.as_ref().is_none_or(|when| when.meets(record, now))).map(|rule| rule.threshold)
-    }
+    pub(super) stage: Stage,
+    pub(super) signal: Signal,
+    pub(super) randomness: Randomness,
+    /// The field that records which are kept together have in common.
+    pub(super) together: Option<Getter>,
+    pub(super) unmarked: Unmarked,
 }
 
 impl Processor for SamplingRecords {
     fn process(&mut self, mut flow: Flow, out: &mut Out<'_>) {
-        let now = out.now();
         if let Flow::Batch(batch) = &mut flow
             && batch.signal() == self.signal
         {
-            let mut ruleless = 0;
-            let gone = batch.retain(|record| match self.threshold(&record, now) {
-                Some(threshold) => randomness(&record) >= threshold,
-                None => {
-                    ruleless += 1;
-                    false
-                }
-            });
-            out.discarded(self.signal, ruleless, Reason::NO_RULE);
-            out.discarded(self.signal, gone - ruleless, Reason::SAMPLED);
+            self.sample(batch, out);
         }
         out.send(flow);
     }
 }
 
-fn randomness(record: &Record<'_>) -> u64 {
-    let hashed = |bytes: &[u8]| xxh3_64(bytes) & (Decision::DROP - 1);
-    match &record.item {
-        Item::Span(span) => span.trace_id().randomness(),
-        Item::Log(log) => ids::find(log).map_or_else(|| hashed(log.bytes()), |found| found.trace.randomness()),
-        Item::Point(_, point) => hashed(point.bytes()),
+impl SamplingRecords {
+    fn sample(&self, batch: &mut Batch, out: &mut Out<'_>) {
+        let now = out.now();
+        let (mut ruleless, mut marks) = (0, Vec::new());
+        let gone = batch.retain(|record| match self.mark(&record, now) {
+            Some((true, mark)) => {
+                marks.push(mark);
+                true
+            }
+            Some((false, _)) => false,
+            None => {
+                ruleless += 1;
+                false
+            }
+        });
+        out.discarded(self.signal, ruleless, Reason::NO_RULE);
+        out.discarded(self.signal, gone - ruleless, Reason::SAMPLED);
+        if self.signal == Signal::Metrics || marks.iter().all(|mark| mark.threshold == 0) {
+            return;
+        }
+        let mut marks = marks.into_iter();
+        batch.edit(|record, edit| match (&record.item, marks.next()) {
+            (Item::Span(span), Some(mark)) => {
+                mark.span(span.trace_state(), span.trace_id(), edit);
+            }
+            (Item::Log(log), Some(mark)) => mark.log(log, edit),
+            _ => {}
+        });
+    }
+
+    /// Whether it is kept, and what is to be written on it.
+    fn mark(&self, record: &Record<'_>, now: Time) -> Option<(bool, Mark)> {
+        let asked = Asked::Record(record);
+        let hashed = self.together.as_ref().and_then(|getter| asked.text(getter)).map(|text| hash(text.as_bytes()));
+        let before = Before::of_record(record, self.randomness, hashed);
+        let verdict = self.stage.decide(asked, before, now)?;
+        let from_id = match &record.item {
+            Item::Span(span) => Some(span.trace_id().randomness()),
+            Item::Log(log) => log.trace_id().map(|id| id.randomness()),
+            Item::Point(..) => None,
+        };
+        let randomness = Some(before.randomness).filter(|randomness| from_id != Some(*randomness));
+        Some((before.randomness >= verdict.threshold, Mark { threshold: verdict.threshold, randomness, unmarked: self.unmarked }))
     }
 }

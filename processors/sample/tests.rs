@@ -88,6 +88,7 @@ fn a_decision_from_before_a_restart_is_followed() {
         through: None,
         pinned: false,
         at: at(5),
+        randomness: None,
     });
     let out = run_all(part.as_mut(), closed(2));
     assert_eq!(out.count(Signal::Traces), 1);
@@ -98,7 +99,16 @@ fn a_decision_from_before_a_restart_is_followed() {
 fn what_another_node_decided_before_a_restart_is_not_followed() {
     let mut part = sample("[{ name: rest, keep: 100% }]");
     let (trace_id, node) = (id(1), "other".into());
-    part.recall(&Decision { trace_id, threshold: Decision::DROP, node, rule: "none".into(), through: None, pinned: false, at: at(5) });
+    part.recall(&Decision {
+        trace_id,
+        threshold: Decision::DROP,
+        node,
+        rule: "none".into(),
+        through: None,
+        pinned: false,
+        at: at(5),
+        randomness: None,
+    });
     assert_eq!(run_all(part.as_mut(), closed(1)).count(Signal::Traces), 1);
 }
 
@@ -115,6 +125,7 @@ fn decisions_from_before_a_restart_are_kept_until_all_is_read_again_however_many
             through: None,
             pinned: false,
             at,
+            randomness: None,
         });
     }
     let out = run_all(part.as_mut(), closed(10));

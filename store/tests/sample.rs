@@ -99,8 +99,16 @@ pub(super) fn closed_trace(id: u8, spans: Vec<Span>, logs: Vec<LogRecord>, origi
         first_error: None,
         closed_by: ClosedBy::Idle,
     };
-    let decision =
-        Decision { trace_id, threshold: 0, node: "kept".into(), rule: "errors".into(), through: None, pinned: false, at: Time(START) };
+    let decision = Decision {
+        trace_id,
+        threshold: 0,
+        node: "kept".into(),
+        rule: "errors".into(),
+        through: None,
+        pinned: false,
+        at: Time(START),
+        randomness: None,
+    };
     Trace {
         id: trace_id,
         part: Part::Whole,

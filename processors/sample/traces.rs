@@ -1,0 +1,162 @@
+//! Closed traces: decided once, written on what is kept, and followed by whatever comes late.
+
+use super::{
+    Randomness, Unmarked,
+    asked::Asked,
+    decided::Decided,
+    stage::Stage,
+    told::{Before, Mark, erase},
+};
+use pipeline::{Out, Processor, Reason, State};
+use signal::{Decision, Flow, Item, Part, Record, Signal, Trace, Value, view::Status};
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A sampler of closed traces.
+pub(super) struct Sampling {
+    pub(super) node: Arc<str>,
+    pub(super) stage: Stage,
+    pub(super) randomness: Randomness,
+    pub(super) unmarked: Unmarked,
+    pub(super) decided: Decided,
+}
+
+impl Processor for Sampling {
+    fn process(&mut self, flow: Flow, out: &mut Out<'_>) {
+        let Flow::Traces(traces) = flow else { return out.send(flow) };
+        let mut turns: Vec<(u64, usize)> = traces.iter().enumerate().map(|(n, trace)| (self.turn(trace), n)).collect();
+        turns.sort_unstable();
+        let mut kept: Vec<Option<Trace>> = traces.into_iter().map(Some).collect();
+        for (_, n) in turns {
+            if let Some(place) = kept.get_mut(n) {
+                *place = place.take().and_then(|trace| self.sample(trace, out));
+            }
+        }
+        let kept: Vec<Trace> = kept.into_iter().flatten().collect();
+        if !kept.is_empty() {
+            out.send(Flow::Traces(kept));
+        }
+    }
+
+    fn recall(&mut self, decision: &Decision) {
+        if decision.node == self.node {
+            self.decided.recall(Arc::new(decision.clone()));
+        }
+    }
+
+    fn release(&mut self) -> Option<State> {
+        Some(Box::new(self.decided.release()))
+    }
+
+    /// What was decided stays so; what was not is decided by the new rules.
+    fn adopt(&mut self, state: State) -> Result<(), State> {
+        self.decided.adopt(*state.downcast::<Decided>()?);
+        Ok(())
+    }
+}
+
+impl Sampling {
+    /// When a trace is decided among those of its flow. A limit must not be asked in the order of the ids, by which it decides.
+    fn turn(&self, trace: &Trace) -> u64 {
+        if self.stage.limits() { xxh3_64(&trace.id.0) } else { 0 }
+    }
+
+    fn sample(&mut self, trace: Trace, out: &mut Out<'_>) -> Option<Trace> {
+        let known = self.decided.find(trace.id, out.now());
+        if let Some(decision) = known {
+            return self.follow(trace, decision, out);
+        }
+        let (decision, reason) = self.decide(&trace, out);
+        let decision = Arc::new(decision);
+        self.decided.remember(Arc::clone(&decision));
+        let mut promise = trace.spans.ack().clone();
+        promise.absorb(trace.logs.ack().clone());
+        out.decide((*decision).clone(), promise);
+        if decision.keeps() {
+            return Some(self.mark(trace, decision));
+        }
+        discard(&trace, reason, out);
+        None
+    }
+
+    fn decide(&self, trace: &Trace, out: &Out<'_>) -> (Decision, Reason) {
+        let now = out.now();
+        let before = Before::of_trace(trace, self.randomness);
+        let verdict = self.stage.decide(Asked::Trace(trace), before, now);
+        let reason = if verdict.is_some() { Reason::SAMPLED } else { Reason::NO_RULE };
+        let (threshold, rule) = verdict.map_or((Decision::DROP, "no_rule".into()), |verdict| (verdict.threshold, Arc::clone(verdict.rule)));
+        let decision = Decision {
+            trace_id: trace.id,
+            threshold: if trace.pinned { before.threshold } else { threshold },
+            node: Arc::clone(&self.node),
+            rule,
+            through: through(trace),
+            pinned: trace.pinned,
+            at: now,
+            randomness: Some(before.randomness).filter(|randomness| *randomness != trace.id.randomness()),
+        };
+        (decision, reason)
+    }
+
+    /// A part of a trace that was decided before goes the same way; a late error of a trace that chance dropped is kept and marked.
+    fn follow(&self, mut trace: Trace, decision: Arc<Decision>, out: &mut Out<'_>) -> Option<Trace> {
+        if decision.keeps() {
+            return Some(self.mark(trace, decision));
+        }
+        let errors_only = decision.threshold < Decision::DROP && trace.part == Part::Late && trace.facts.error();
+        if !errors_only {
+            discard(&trace, Reason::SAMPLED, out);
+            return None;
+        }
+        for batch in [&mut trace.spans, &mut trace.logs] {
+            let gone = batch.retain(|record| is_error(&record));
+            out.discarded(batch.signal(), gone, Reason::SAMPLED);
+            batch.edit(|_, edit| edit.set_attribute("correlation.state", "trace_dropped".into()));
+            erase(batch);
+        }
+        trace.decision = Some(decision);
+        Some(trace)
+    }
+
+    /// Writes the decision where others can read it: the rule on the root span, and below 100 % the threshold into every span's tracestate and on every log.
+    fn mark(&self, mut trace: Trace, decision: Arc<Decision>) -> Trace {
+        let root = trace.facts.root.as_ref().map(|root| root.span_id);
+        let mark = Mark { threshold: decision.threshold, randomness: decision.randomness, unmarked: self.unmarked };
+        // Logs stand for as many as their spans.
+        let mut is_known = trace.spans.is_empty() && self.unmarked == Unmarked::Unsampled;
+        trace.spans.edit(|record, edit| {
+            let Item::Span(span) = record.item else { return };
+            if Some(span.span_id()) == root && span.attributes().get("sampling.rule").is_none() {
+                edit.set_attribute("sampling.rule", Value::Text(decision.rule.to_string()));
+            }
+            is_known |= mark.span(span.trace_state(), span.trace_id(), edit);
+        });
+        if mark.threshold > 0 && is_known {
+            trace.logs.edit(|record, edit| {
+                if let Item::Log(log) = &record.item {
+                    mark.log(log, edit);
+                }
+            });
+        }
+        trace.decision = Some(decision);
+        trace
+    }
+}
+
+/// The last journal record that belongs to the trace.
+fn through(trace: &Trace) -> Option<signal::Origin> {
+    [&trace.spans, &trace.logs].into_iter().flat_map(|b| b.chunks()).filter_map(signal::Chunk::origin).max()
+}
+
+fn is_error(record: &Record<'_>) -> bool {
+    match &record.item {
+        Item::Span(span) => span.status() == Status::Error,
+        Item::Log(log) => log.is_error(),
+        Item::Point(..) => false,
+    }
+}
+
+fn discard(trace: &Trace, why: Reason, out: &mut Out<'_>) {
+    out.discarded(Signal::Traces, trace.spans.len(), why);
+    out.discarded(Signal::Logs, trace.logs.len(), why);
+}

@@ -1,23 +1,25 @@
-//! Calling a unary method: the message goes out in the pieces that it is given in, small ones put together.
+//! Calling a unary method: tonic over the pooled connection, with the message sent in the pieces that it is given in, small ones put together.
 
-use super::message::{ENCODING, PREFIX, put_prefix};
+use super::{
+    codec::Raw,
+    message::{ENCODING, PREFIX, put_prefix},
+};
 use crate::{
     Client, Coding, Url,
-    client::{ANSWER_BYTES_MAX, Answering, cause, too_late},
+    client::{Answering, cause, too_late},
 };
 use base64::{
     Engine,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use bytes::{Buf, Bytes, BytesMut};
-use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, TE},
-};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, uri::PathAndQuery};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use std::time::Duration;
-use tonic::{Code, Status};
+use tonic::{Extensions, Status, body::Body, metadata::MetadataMap};
+use tower::service_fn;
 
 const DETAILS: &str = "grpc-status-details-bin";
 /// As tonic reads it.
@@ -31,26 +33,24 @@ impl Client {
     ///
     /// # Cancel safety
     /// Dropped midway, the server may or may not have got it.
-    pub async fn call(
-        &self,
-        url: &Url,
-        mut headers: HeaderMap,
-        coding: Coding,
-        pieces: Vec<Bytes>,
-        within: Duration,
-    ) -> Result<Bytes, Status> {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert("grpc-timeout", patience(within));
-        if coding != Coding::Identity {
-            headers.insert(ENCODING, HeaderValue::from_static(coding.word()));
-        }
-        let answered = async {
-            let response = self.send(url, headers, framed(coding, &pieces)).await;
-            read(response.map_err(|error| Status::unavailable(error.0))?).await
-        };
-        match tokio::time::timeout(within, answered).await {
-            Ok(answered) => answered,
+    pub async fn call(&self, url: &Url, headers: HeaderMap, coding: Coding, pieces: Vec<Bytes>, within: Duration) -> Result<Bytes, Status> {
+        let path = PathAndQuery::try_from(url.path()).map_err(|error| Status::internal(error.to_string()))?;
+        let transport = service_fn(|request: http::Request<Body>| {
+            // tonic's body is an empty message, and would be a copy of a full one.
+            let (mut head, pieces) = (request.into_parts().0, framed(coding, &pieces));
+            async move {
+                if coding != Coding::Identity {
+                    head.headers.insert(ENCODING, HeaderValue::from_static(coding.word()));
+                }
+                let response = self.send(url, head.headers, pieces).await;
+                Ok::<_, Status>(tame(response.map_err(|error| Status::unavailable(error.0))?))
+            }
+        });
+        let mut request = tonic::Request::from_parts(MetadataMap::from_headers(headers), Extensions::new(), Bytes::new());
+        request.set_timeout(within);
+        let answer = async { tonic::client::Grpc::new(transport).unary(request, path, Raw).await };
+        match tokio::time::timeout(within, answer).await {
+            Ok(answered) => answered.map(tonic::Response::into_inner),
             Err(_) => Err(Status::deadline_exceeded(too_late(url, within).0)),
         }
     }
@@ -77,68 +77,24 @@ fn framed(coding: Coding, pieces: &[Bytes]) -> Vec<Bytes> {
     all
 }
 
-/// `grpc-timeout`: at most eight digits.
-fn patience(within: Duration) -> HeaderValue {
-    let units = [(within.as_nanos(), 'n'), (within.as_micros(), 'u'), (within.as_millis(), 'm'), (u128::from(within.as_secs()), 'S')];
-    let (number, unit) = units.into_iter().find(|(number, _)| *number < 100_000_000).unwrap_or((99_999_999, 'S'));
-    HeaderValue::try_from(format!("{number}{unit}")).unwrap_or_else(|_| HeaderValue::from_static("99999999S"))
-}
-
-/// The message of an answer, or its status.
-async fn read(response: Response<Answering>) -> Result<Bytes, Status> {
-    let (mut head, mut body) = response.into_parts();
+/// What tonic cannot be given as it comes.
+fn tame(response: Response<Answering>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
     readable(&mut head.headers);
-    let early = Status::from_header_map(&head.headers);
     if head.status != StatusCode::OK {
-        // A proxy's page is no message.
-        return Err(early.unwrap_or_else(|| Status::new(code_of(head.status), format!("HTTP {}", head.status))));
+        // A proxy's page is no message; without it tonic goes by the HTTP status.
+        return Response::from_parts(head, Body::empty());
     }
-    if let Some(status) = early {
-        return if status.code() == Code::Ok { Ok(Bytes::new()) } else { Err(status) };
-    }
-    let (mut message, mut status) = (BytesMut::new(), None);
-    while let Some(frame) = body.frame().await {
-        // A connection that breaks is no failure of the call: it may be made again.
-        let frame = frame.map_err(|error| Status::unavailable(format!("the answer broke off ({})", cause(&*error))))?;
-        match frame.into_data() {
-            Ok(data) if message.len() + data.len() <= PREFIX + ANSWER_BYTES_MAX => message.extend_from_slice(&data),
-            // Nobody reads a message of that size.
-            Ok(_) => message = BytesMut::zeroed(PREFIX),
-            Err(frame) => {
-                let mut trailers = frame.into_trailers().unwrap_or_default();
-                readable(&mut trailers);
-                status = Status::from_header_map(&trailers);
-            }
+    let body = body.map_frame(|frame| match frame.into_trailers() {
+        Ok(mut trailers) => {
+            readable(&mut trailers);
+            Frame::trailers(trailers)
         }
-    }
-    match status {
-        Some(status) if status.code() != Code::Ok => Err(status),
-        Some(_) if message.is_empty() => Ok(Bytes::new()),
-        _ => unframed(message.freeze()),
-    }
-}
-
-fn unframed(mut message: Bytes) -> Result<Bytes, Status> {
-    if message.len() < PREFIX {
-        return Err(Status::internal("the answer is no gRPC: it has neither a status nor a message"));
-    }
-    let (compressed, length) = (message.get_u8(), message.get_u32());
-    if compressed != 0 || u32::try_from(message.len()) != Ok(length) {
-        return Err(Status::internal("the answer is no gRPC: its message is not what its prefix says"));
-    }
-    Ok(message)
-}
-
-/// gRPC's table for answers without a status (grpc/doc/http-grpc-status-mapping.md).
-fn code_of(status: StatusCode) -> Code {
-    match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502 | 503 | 504 => Code::Unavailable,
-        _ => Code::Unknown,
-    }
+        Err(frame) => frame,
+    });
+    // A connection that breaks is no failure of the call: it may be made again.
+    let body = body.map_err(|error| Status::unavailable(format!("the answer broke off ({})", cause(&*error))));
+    Response::from_parts(head, Body::new(body))
 }
 
 /// tonic panics at details that are no base64.
@@ -172,33 +128,5 @@ mod tests {
         assert_eq!(framed.iter().map(Bytes::len).collect::<Vec<_>>(), [PREFIX + 10, PIECE, 10]);
         assert_eq!(framed[1].as_ptr(), large.as_ptr());
         assert_eq!(&framed[0][..PREFIX], [0, 0, 0, 0x40, 20]);
-    }
-
-    #[test]
-    fn a_time_limit_has_at_most_eight_digits() {
-        let table = [(Duration::from_secs(10), "10000000u"), (Duration::from_nanos(5), "5n"), (Duration::MAX, "99999999S")];
-        for (within, written) in table {
-            assert_eq!(patience(within), written);
-        }
-    }
-
-    #[tokio::test]
-    async fn an_answer_without_a_status_is_told_by_its_http_status_and_its_message() {
-        let answer = |status: u16, body: &'static [u8]| {
-            let body = http_body_util::Full::new(Bytes::from_static(body)).map_err(|never| match never {}).boxed_unsync();
-            read(Response::builder().status(status).body(body).unwrap())
-        };
-        assert_eq!(answer(200, b"\0\0\0\0\x02ok").await.unwrap(), "ok");
-        for (status, body, code) in [
-            (200, b"".as_slice(), Code::Internal),
-            (200, b"a page", Code::Internal),
-            (200, b"\0\0\0\0\x03ok", Code::Internal),
-            (401, b"", Code::Unauthenticated),
-            (404, b"", Code::Unimplemented),
-            (503, b"", Code::Unavailable),
-            (500, b"", Code::Unknown),
-        ] {
-            assert_eq!(answer(status, body).await.unwrap_err().code(), code, "{status} {body:?}");
-        }
     }
 }

@@ -1,6 +1,8 @@
-//! Unary gRPC for raw bytes, both sides. The protocol is a prefix, a few headers and a trailer; what a status is and how it is written is tonic's.
+//! Unary gRPC for raw bytes, both sides. tonic speaks the protocol; a message itself goes past tonic's buffers, which would allocate what a stranger announces
+//! before anybody could admit it, and copy every byte once more.
 
 mod call;
+mod codec;
 mod message;
 mod server;
 #[cfg(test)]

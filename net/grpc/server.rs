@@ -1,23 +1,22 @@
-//! Answering a unary call.
+//! Answering a unary call: a body of ours reads the request for tonic, which makes the answer of what comes of it.
 
-use super::message::{self, ENCODING, put_prefix};
+use super::{
+    codec::Raw,
+    message::{self, ENCODING, PREFIX},
+};
 use crate::{
     Coding,
     body::{Limits, NoRoom, ReadError},
 };
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
-use std::{
-    convert::Infallible,
-    error::Error,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use http_body_util::StreamBody;
+use parking_lot::Mutex;
+use std::{error::Error, future::Future, mem, sync::Arc, time::Duration};
 use tonic::{Status, body::Body};
+use tower::service_fn;
 
 /// Answers a unary call. Its one message is read within `limits` and into `room`, which `grow` makes larger before any byte is buffered; both are handed to
 /// `serve`. Whoever goes away midway has all of it dropped. `refuse` puts into words why a message was not read for which this room was held.
@@ -30,66 +29,37 @@ pub async fn unary<B, R, F>(
     serve: impl FnOnce(Bytes, R) -> F,
 ) -> Response<Body>
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
-    R: Send,
+    R: Send + 'static,
     F: Future<Output = Result<Bytes, Status>>,
 {
-    let (head, body) = request.into_parts();
-    let read = match Coding::of_header(head.headers.get(ENCODING)) {
-        Ok(coding) => message::read(&head.extensions, coding, body, &limits, &mut |bytes| grow(&mut room, bytes)).await,
-        Err(error) => Err(error),
+    let (mut head, body) = request.into_parts();
+    // tonic would refuse codings that it does not inflate itself.
+    let coding = head.headers.remove(ENCODING);
+    let extensions = mem::take(&mut head.extensions);
+    let message = Arc::new(Mutex::new(None));
+    let put = Arc::clone(&message);
+    let read = async move {
+        let coding = Coding::of_header(coding.as_ref()).map_err(|error| refuse(&room, error))?;
+        let read = message::read(&extensions, coding, body, &limits, &mut |bytes| grow(&mut room, bytes)).await;
+        let read = read.map_err(|error| refuse(&room, error))?;
+        *put.lock() = Some((read, room));
+        // In the message's place tonic gets an empty one.
+        Ok::<_, Status>(Frame::data(Bytes::from_static(&[0; PREFIX])))
     };
-    let answer = match read {
-        Ok(message) => serve(message, room).await,
-        Err(error) => Err(refuse(&room, error)),
-    };
-    let mut response = match answer {
-        Ok(message) => {
-            let mut response = Response::new(Body::new(Said::new(&message)));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            response
+    let mut serve = Some(serve);
+    let service = service_fn(move |_: tonic::Request<Bytes>| {
+        let given = message.lock().take().zip(serve.take());
+        async move {
+            let Some(((message, room), serve)) = given else { return Err(Status::internal("a unary call has one message")) };
+            serve(message, room).await.map(tonic::Response::new)
         }
-        Err(status) => status.into_http(),
-    };
+    });
+    let request = Request::from_parts(head, StreamBody::new(stream::once(read)));
+    let mut response = tonic::server::Grpc::new(Raw).unary(service, request).await;
     response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static(Coding::WORDS));
     response
-}
-
-/// A message and the word that all is well.
-struct Said {
-    message: Option<Bytes>,
-    is_over: bool,
-}
-
-impl Said {
-    fn new(message: &[u8]) -> Said {
-        let mut framed = BytesMut::with_capacity(message::PREFIX + message.len());
-        put_prefix(&mut framed, message.len(), Coding::Identity);
-        framed.extend_from_slice(message);
-        Said { message: Some(framed.freeze()), is_over: false }
-    }
-}
-
-impl http_body::Body for Said {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(message) = self.message.take() {
-            return Poll::Ready(Some(Ok(Frame::data(message))));
-        }
-        if std::mem::replace(&mut self.is_over, true) {
-            return Poll::Ready(None);
-        }
-        let mut trailers = HeaderMap::with_capacity(1);
-        trailers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.is_over
-    }
 }
 
 /// How long the client will wait (`grpc-timeout`), if it said.

@@ -166,7 +166,7 @@ impl Limiting {
                 let known = self.memory.keys.entry(key).or_default();
                 if !known.admits(self.pace, now) {
                     known.left_out.add(&record, now);
-                    latest.insert(key, (record, chunk, n));
+                    latest.insert(key, (fates.len(), record, chunk, n));
                     fates.push(None);
                     continue;
                 }
@@ -178,7 +178,9 @@ impl Limiting {
                 fates.push(Some(tally));
             }
         }
-        for (key, (record, chunk, n)) in latest {
+        let mut latest: Vec<_> = latest.into_iter().collect();
+        latest.sort_unstable_by_key(|(_, (at, ..))| *at);
+        for (key, (_, record, chunk, n)) in latest {
             self.memory.remember(key, StandIn::of(record, chunk, n), now);
         }
         let ack = batch.ack().clone();

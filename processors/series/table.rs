@@ -166,7 +166,10 @@ impl Inner {
     fn add(&mut self, families: &[Family], making: &Making, counted: Counted, end: Time) {
         let start = counted.since.unwrap_or(end);
         self.promises.merge(counted.promises);
-        for (key, cells) in counted.series {
+        // In the order of their keys, in which the one for the rest is the last of its family: who finds room is no matter of chance.
+        let mut counted: Vec<_> = counted.series.into_iter().collect();
+        counted.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (key, cells) in counted {
             self.changed = true;
             let series = match self.series.get_mut(&key) {
                 Some(series) => series,

@@ -294,7 +294,8 @@ async fn play(steps: Vec<Step>, cores: usize, journal: bool) {
     }
     let mut wanted = Vec::new();
     for (texts, answer) in sent {
-        assert!(answer.await.unwrap().is_ok(), "nobody is refused");
+        let answered = answer.await.unwrap();
+        assert!(answered.is_ok(), "nobody is refused: {answered:?}");
         wanted.extend(texts);
     }
     let two = Arc::clone(&pipeline.told["two"]);

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Check(CheckWords),
     /// Draw a pipeline file.
     Graph(GraphWords),
+    /// Turn the configuration of another tool into a pipeline file.
+    Convert(ConvertWords),
     /// Tell why a request failed: the failing path with its logs in place, the rule that kept it, and what is missing.
     Why(WhyWords),
     /// Is anything being lost? Exit code 1 if so.
@@ -128,6 +130,27 @@ pub(crate) enum GraphFormat {
     Mermaid,
     /// Graphviz.
     Dot,
+}
+
+/// Words of `convert`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The pipeline is written to standard output; what was left out or is done in another way is said there in comments, and on\nstandard error with its place and what to do instead. Exit code 1 if anything was left out.\n\nExamples:\n  kansoku convert otelcol collector.yaml > pipeline.yaml && kansoku check pipeline.yaml"
+)]
+pub(crate) struct ConvertWords {
+    /// Whose configuration it is.
+    #[command(subcommand)]
+    pub(crate) what: ConvertWhat,
+}
+
+/// What `convert` reads.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ConvertWhat {
+    /// An OpenTelemetry Collector's.
+    Otelcol {
+        /// Its YAML file. References to the environment stay as they are.
+        file: PathBuf,
+    },
 }
 
 /// Words of `schema`.

@@ -5,6 +5,7 @@ mod ask;
 mod catalog;
 mod check;
 mod command;
+mod convert;
 mod dead_letters;
 mod demo;
 mod follow;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
             Command::Demo(words) => demo::run(words).await,
             Command::Check(words) => check::run(&words),
             Command::Graph(words) => graph::run(&words),
+            Command::Convert(words) => self::convert::run(&words.what),
             Command::Journal(words) => self::journal::run(&words),
             Command::DeadLetters(words) => dead_letters::run(words).await,
             Command::Schema(words) => schema::run(&words),

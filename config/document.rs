@@ -148,6 +148,17 @@ impl Document {
         }
     }
 
+    /// Reads a file that is not ours: `${…}` stays as it is.
+    pub fn as_written(path: &Path) -> Result<Document, (Arc<Source>, Vec<Fault>)> {
+        let name = path.display().to_string();
+        let read = text_of(path).map_err(|why| (String::new(), vec![Fault::at(Place::default(), format!("cannot read {name}: {why}"))]));
+        let parsed = read.and_then(|text| yaml::parse(&text).map(|root| (text.clone(), root)).map_err(|faults| (text, faults)));
+        match parsed {
+            Ok((text, root)) => Ok(Document { source: Arc::new(Source { name, text }), root, files: Vec::new() }),
+            Err((text, faults)) => Err((Arc::new(Source { name, text }), faults)),
+        }
+    }
+
     /// Reads a file, with the process's environment.
     pub fn load(path: &Path) -> Result<Document, (Arc<Source>, Vec<Fault>)> {
         let name = path.display().to_string();

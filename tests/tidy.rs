@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "config",
     "signal",
     "expression",
@@ -22,6 +22,7 @@ const ROOMS: [&str; 14] = [
     "alert",
     "sinks",
     "api",
+    "convert",
     "cli",
 ];
 const LINES_MAX: usize = 500;
@@ -69,7 +70,7 @@ fn rooms_table() -> BTreeMap<String, BTreeSet<String>> {
         if !ROOMS.contains(room) {
             continue;
         }
-        let uses = if *uses == "all" { ROOMS[..13].join(", ") } else { (*uses).to_owned() };
+        let uses = if *uses == "all" { ROOMS[..14].join(", ") } else { (*uses).to_owned() };
         table.insert((*room).to_owned(), uses.split(", ").filter(|u| ROOMS.contains(u)).map(str::to_owned).collect());
     }
     table

@@ -1,0 +1,185 @@
+//! Tail sampling: the window in which traces are gathered, and the rules that decide.
+
+use crate::{
+    nodes::{Body, Signal},
+    notes::Notes,
+    policies::{Asked, policy, share},
+    written::{Keys, texts},
+    yaml::Yaml,
+};
+use config::{Node, Period, Value};
+use std::time::Duration;
+
+/// A rule in the making.
+#[derive(Clone, Debug)]
+struct Rule {
+    name: String,
+    asked: Asked,
+}
+
+/// `correlate` and `sample`.
+pub(crate) fn tail(id: &str, node: &Node, notes: &mut Notes) -> Vec<Body> {
+    let mut keys = Keys::of(node, format!("processors.{id}"));
+    let place = keys.place;
+    let wait = keys.period("decision_wait", notes).unwrap_or(Period(Duration::from_secs(30)));
+    let after_root = keys.period("decision_wait_after_root_received", notes).filter(|wait| !wait.0.is_zero());
+    // The window is bounded in bytes, and what was decided is remembered by itself.
+    keys.ignore(&[
+        "num_traces",
+        "expected_new_traces_per_sec",
+        "decision_cache",
+        "sample_on_first_match",
+        "drop_pending_traces_on_shutdown",
+    ]);
+    keys.ignore(&["block_on_overflow", "maximum_trace_size_bytes", "num_shards", "sampling_strategy", "tail_storage"]);
+    let close = Yaml::map([
+        ("after_root", Some(Yaml::plain(after_root.unwrap_or(wait)))),
+        ("idle", Some(Yaml::plain(wait))),
+        ("after_first", Some(Yaml::plain(wait))),
+    ]);
+    let window = Body::new("correlate", [("close", Some(close))])
+        .called("traces")
+        .comment("A trace may be decided sooner: by itself 2 s after its root, or after 6 s without a span (leave `close` out).");
+    let (mut rules, mut total) = (Vec::new(), None);
+    if let Some(Value::List(list)) = keys.take("policies").map(|node| &node.value) {
+        list.iter().for_each(|node| add(node, list.len(), &mut rules, &mut total, notes));
+    }
+    keys.finish(notes, "leave it out");
+    if rules.is_empty() {
+        notes.left_out(
+            place,
+            format!("`processors.{id}`: no policy is left, so every trace is kept"),
+            "write rules: [{ name: errors, when: .error, keep: 100% }]",
+        );
+        return vec![window];
+    }
+    let (drops, rules): (Vec<Rule>, Vec<Rule>) = rules.into_iter().partition(|rule| rule.asked.keep == Some(0.0));
+    let mut bodies = vec![window];
+    bodies.extend(decided(drops, rules, total));
+    bodies
+}
+
+/// One node where the first rule that matches can decide as the policies would together, else two.
+fn decided(drops: Vec<Rule>, mut rules: Vec<Rule>, total: Option<String>) -> Vec<Body> {
+    // Any of several policies keeps a trace: so that which keeps more goes first.
+    let part = |rule: &Rule| (rule.asked.at_most.is_some(), -rule.asked.keep.unwrap_or(100.0));
+    rules.sort_by(|one, other| part(one).partial_cmp(&part(other)).unwrap_or(std::cmp::Ordering::Equal));
+    let limited = rules.iter().filter(|rule| rule.asked.at_most.is_some()).count();
+    let most = limited > 1 || (limited > 0 && rules.iter().any(|rule| rule.asked.at_most.is_none() && rule.asked.is_always()));
+    let mut bodies = Vec::new();
+    let mut first = drops;
+    if most && !first.is_empty() {
+        let rest = Rule { name: "others".to_owned(), asked: Asked::default() };
+        bodies.push(Body::new("sample", [("rules", Some(written(first.drain(..).chain([rest]).collect())))]).called("undropped"));
+    }
+    first.extend(rules);
+    if !first.iter().any(|rule| rule.asked.is_always()) {
+        first.push(Rule { name: "rest".to_owned(), asked: Asked { keep: Some(0.0), ..Asked::default() } });
+    }
+    let decides = most.then(|| Yaml::plain("most"));
+    bodies.push(
+        Body::new("sample", [("decides", decides), ("at_most", total.map(Yaml::Text)), ("rules", Some(written(first)))]).called("sampled"),
+    );
+    bodies
+}
+
+fn written(rules: Vec<Rule>) -> Yaml {
+    let mut names: Vec<String> = Vec::new();
+    let one = |rule: Rule| {
+        let mut name = rule.name.clone();
+        while names.contains(&name) {
+            name.push('_');
+        }
+        names.push(name.clone());
+        let asked = rule.asked;
+        let text = |parts: Vec<String>, by: &str| match parts.len() {
+            0 => None,
+            1 => parts.into_iter().next().map(Yaml::Text),
+            _ => Some(Yaml::Text(
+                parts.into_iter().map(|part| if part.contains("||") { format!("({part})") } else { part }).collect::<Vec<_>>().join(by),
+            )),
+        };
+        Yaml::map([
+            ("name", Some(Yaml::Text(name))),
+            ("when", text(asked.when, " && ")),
+            ("any_span", text(asked.any_span, " && ")),
+            ("no_span", text(asked.no_span, " || ")),
+            ("keep", Some(Yaml::plain(share(asked.keep.unwrap_or(100.0))))),
+            ("at_most", asked.at_most.map(Yaml::Text)),
+        ])
+    };
+    Yaml::List(rules.into_iter().map(one).collect())
+}
+
+/// The rules of one policy. `policies`: how many there are.
+fn add(node: &Node, policies: usize, rules: &mut Vec<Rule>, total: &mut Option<String>, notes: &mut Notes) {
+    let mut keys = Keys::of(node, "policies");
+    if keys.text("type").as_deref() != Some("composite") {
+        rules.extend(policy(node, notes).map(|(name, asked)| Rule { name, asked }));
+        return;
+    }
+    let name = keys.text("name").unwrap_or_else(|| "composite".to_owned());
+    let Some(mut composite) = keys.under("composite") else { return };
+    let most = composite.number("max_total_spans_per_second", notes);
+    let order = texts(composite.take("policy_order"));
+    let mut shares: Vec<(String, f64)> = Vec::new();
+    if let Some(Value::List(list)) = composite.take("rate_allocation").map(|node| &node.value) {
+        for one in list {
+            let mut one = Keys::of(one, "rate_allocation");
+            shares.extend(one.text("policy").zip(one.number("percent", notes)));
+        }
+    }
+    let mut parts: Vec<Rule> = Vec::new();
+    if let Some(Value::List(list)) = composite.take("composite_sub_policy").map(|node| &node.value) {
+        parts.extend(list.iter().filter_map(|node| policy(node, notes)).map(|(name, asked)| Rule { name, asked }));
+    }
+    composite.finish(notes, &format!("say it in the rules of `{name}`"));
+    let equal = 100.0 / parts.len().max(1) as f64;
+    parts.sort_by_key(|rule| order.iter().position(|name| *name == rule.name).unwrap_or(usize::MAX));
+    for Rule { name: part, mut asked } in parts {
+        // One that is not listed has an equal share.
+        let percent = shares.iter().find(|(of, _)| *of == part).map_or(equal, |(_, percent)| *percent);
+        if let Some(most) = most {
+            asked.at_most = Some(format!("{} spans/s", (most * percent / 100.0).max(1.0).round()));
+        }
+        rules.push(Rule { name: part, asked });
+    }
+    match most {
+        Some(most) if policies == 1 => *total = Some(format!("{most} spans/s")),
+        Some(_) => notes.differs(
+            node.place,
+            format!("the policy `{name}`: its total would be that of all rules here, so each of its parts is limited by itself"),
+            "`at_most` beside `rules` limits all of them together",
+        ),
+        None => {}
+    }
+}
+
+/// Records one by one, by chance.
+pub(crate) fn probabilistic(id: &str, node: &Node, signals: &[Signal], notes: &mut Notes) -> Vec<Body> {
+    let mut keys = Keys::of(node, format!("processors.{id}"));
+    let place = keys.place;
+    let percent = keys.number("sampling_percentage", notes).unwrap_or(0.0);
+    keys.ignore(&["sampling_precision", "fail_closed"]);
+    if keys.take("hash_seed").is_some() {
+        notes.differs(
+            place,
+            format!("`processors.{id}.hash_seed`: chance follows from the trace id here, the same at every stage"),
+            "stages before and behind keep the same traces if all of them do so",
+        );
+    }
+    if let Some(mode) = keys.take("mode").filter(|node| crate::written::scalar(node).as_deref() == Some("proportional")) {
+        notes.differs(
+            mode.place,
+            format!("`processors.{id}.mode`: a share is one of all there ever was, unless the node says otherwise"),
+            "mode: proportional",
+        );
+    }
+    keys.finish(notes, "leave it out");
+    let sampled = |of: &str| {
+        let all = Yaml::map([("name", Some(Yaml::text("all"))), ("keep", Some(Yaml::plain(share(percent))))]);
+        Body::new("sample", [("of", Some(Yaml::plain(of))), ("rules", Some(Yaml::List(vec![all])))])
+    };
+    let kinds = [(Signal::Traces, "spans"), (Signal::Logs, "logs")];
+    kinds.into_iter().filter(|(signal, _)| signals.contains(signal)).map(|(_, of)| sampled(of)).collect()
+}

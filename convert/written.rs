@@ -1,0 +1,154 @@
+//! Reading a tree that another tool defines: each key is taken once, and what nobody took is said.
+
+use crate::notes::Notes;
+use config::{Node, Period, Place, Value};
+
+/// The keys of a map that were not taken yet.
+pub(crate) struct Keys<'a> {
+    /// As in `receivers.otlp.protocols`.
+    pub(crate) path: String,
+    pub(crate) place: Place,
+    entries: Vec<(&'a str, Place, &'a Node)>,
+}
+
+impl<'a> Keys<'a> {
+    /// Of a map; anything else has none.
+    pub(crate) fn of(node: &'a Node, path: impl Into<String>) -> Keys<'a> {
+        let entries = match &node.value {
+            Value::Map(entries) => entries.iter().map(|((key, place), node)| (key.as_str(), *place, node)).collect(),
+            Value::Null | Value::Text(_) | Value::List(_) | Value::Broken(_) => Vec::new(),
+        };
+        Keys { path: path.into(), place: node.place, entries }
+    }
+
+    /// Of a map that is not written.
+    pub(crate) fn none(path: String) -> Keys<'a> {
+        Keys { path, place: Place::default(), entries: Vec::new() }
+    }
+
+    /// The value of a key, and where the key stands.
+    pub(crate) fn take(&mut self, key: &str) -> Option<&'a Node> {
+        let at = self.entries.iter().position(|(name, ..)| *name == key)?;
+        Some(self.entries.remove(at).2)
+    }
+
+    /// The keys under a key.
+    pub(crate) fn under(&mut self, key: &str) -> Option<Keys<'a>> {
+        let path = format!("{}.{key}", self.path);
+        self.take(key).map(|node| Keys::of(node, path))
+    }
+
+    /// A scalar, its references to the environment as we write them.
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
+        self.take(key).and_then(scalar)
+    }
+
+    /// A number; what is none is said.
+    pub(crate) fn number(&mut self, key: &str, notes: &mut Notes) -> Option<f64> {
+        let path = format!("{}.{key}", self.path);
+        let node = self.take(key)?;
+        let number = scalar(node).and_then(|text| text.parse().ok());
+        if number.is_none() {
+            notes.left_out(node.place, format!("`{path}` is no number that could be read here"), "write the number itself");
+        }
+        number
+    }
+
+    /// A length of time as we write it; what is none is said.
+    pub(crate) fn period(&mut self, key: &str, notes: &mut Notes) -> Option<Period> {
+        let path = format!("{}.{key}", self.path);
+        let node = self.take(key)?;
+        let period = scalar(node).and_then(|text| Period::parse(&text).ok());
+        if period.is_none() {
+            notes.left_out(node.place, format!("`{path}` is no length of time that could be read here"), "write it like `10s`");
+        }
+        period
+    }
+
+    /// Whether a key says `true`; none where it says neither or is not there.
+    pub(crate) fn switch(&mut self, key: &str) -> Option<bool> {
+        self.text(key).and_then(|text| text.parse().ok())
+    }
+
+    /// Takes keys that need no counterpart.
+    pub(crate) fn ignore(&mut self, keys: &[&str]) {
+        self.entries.retain(|(name, ..)| !keys.contains(name));
+    }
+
+    /// Every entry.
+    pub(crate) fn drain(&mut self) -> Vec<(&'a str, Place, &'a Node)> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Says of every key that is left that it has no counterpart.
+    pub(crate) fn finish(self, notes: &mut Notes, instead: &str) {
+        for (key, place, _) in self.entries {
+            notes.left_out(place, format!("`{}.{key}` has no counterpart", self.path), instead);
+        }
+    }
+}
+
+/// The text of a scalar, with references as we write them.
+pub(crate) fn scalar(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Text(text) => Some(references(&text.text)),
+        Value::Null | Value::List(_) | Value::Map(_) | Value::Broken(_) => None,
+    }
+}
+
+/// Each item of a list, or a scalar as the only item.
+pub(crate) fn items(node: Option<&Node>) -> Vec<(String, Place)> {
+    match node.map(|node| (&node.value, node)) {
+        Some((Value::List(items), _)) => items.iter().filter_map(|item| Some((scalar(item)?, item.place))).collect(),
+        Some((Value::Text(_), node)) => scalar(node).map(|text| (text, node.place)).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The texts alone.
+pub(crate) fn texts(node: Option<&Node>) -> Vec<String> {
+    items(node).into_iter().map(|(text, _)| text).collect()
+}
+
+/// `${NAME}` becomes `${env:NAME}`, and `$$` is a `$`.
+fn references(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('$') {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        rest = if let Some(after) = after.strip_prefix("$$") {
+            out.push_str(if after.starts_with('{') { "$$" } else { "$" });
+            after
+        } else if let Some(name) = after.strip_prefix("${").filter(|after| after.split('}').next().is_some_and(|name| !name.contains(':')))
+        {
+            out.push_str("${env:");
+            name
+        } else if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            after
+        } else {
+            after
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::references;
+
+    #[test]
+    fn references_to_the_environment_are_written_as_ours() {
+        for (theirs, ours) in [
+            ("${env:PORT}", "${env:PORT}"),
+            ("${env:PORT:-4317}", "${env:PORT:-4317}"),
+            ("a${PORT}b", "a${env:PORT}b"),
+            ("cost: 5$$", "cost: 5$"),
+            ("$${literal}", "$${literal}"),
+            ("${file:/run/token}", "${file:/run/token}"),
+        ] {
+            assert_eq!(references(theirs), ours);
+        }
+    }
+}

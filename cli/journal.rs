@@ -250,6 +250,7 @@ fn record(entry: Entry, names: &Names, headers_only: bool) -> Value {
         Kind::Data => "data",
         Kind::Decision => "decision",
         Kind::Mark => "mark",
+        Kind::Position => "position",
     };
     let number = || json!(header.source);
     let source = names.get(&header.source).filter(|_| header.kind == Kind::Data).map_or_else(number, |name| json!(name));

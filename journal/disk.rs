@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the file in which they are allowed")]
 
+pub mod foreign;
+
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};

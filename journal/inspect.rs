@@ -68,6 +68,8 @@ pub struct SegmentInfo {
     pub decisions: u64,
     /// As `data`.
     pub marks: u64,
+    /// As `data`.
+    pub positions: u64,
     /// Items in its data records.
     pub items: u64,
     /// Earliest and latest arrival of its records, nanoseconds since the Unix epoch.
@@ -82,6 +84,7 @@ impl SegmentInfo {
             Kind::Data => self.data += 1,
             Kind::Decision => self.decisions += 1,
             Kind::Mark => self.marks += 1,
+            Kind::Position => self.positions += 1,
         }
         if entry.header.kind == Kind::Data {
             self.items += u64::from(entry.header.items);
@@ -123,6 +126,7 @@ fn inspect_segment(disk: &dyn Disk, folder: &Folder, n: usize, cursors: &mut [Cu
         data: 0,
         decisions: 0,
         marks: 0,
+        positions: 0,
         items: 0,
         arrived: None,
         damaged: Vec::new(),

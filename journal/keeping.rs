@@ -99,7 +99,7 @@ pub(crate) fn strip(disk: &dyn Disk, dir: &Path, id: u32, segment: &Segment) -> 
     scan.pass_over_holes();
     let mut kept = BytesMut::from(&stamp::encode(Of::Segment, id, segment.base)[..]);
     let mut decisions = 0;
-    while let Some(step) = scan.step(|_, header| header.kind != Kind::Data)? {
+    while let Some(step) = scan.step(|_, header| matches!(header.kind, Kind::Decision | Kind::Mark))? {
         let Step::Entry(Entry { sequence, header, payload }) = step else { continue };
         decisions += u64::from(header.kind == Kind::Decision);
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);

@@ -33,7 +33,7 @@ pub mod watermark;
 pub use blame::Blame;
 pub use blocking::{Blocking, blocked};
 pub use consumer::Consumer;
-pub use disk::{Disk, File, Found, Lock, RealDisk};
+pub use disk::{Disk, File, Found, Lock, RealDisk, foreign};
 pub use error::{Damaged, Error, Refused};
 pub use inspect::{Behind, CursorInfo, Inspected, SegmentInfo, behind, dump, inspect, names};
 pub use log::{Log, Options};

@@ -47,7 +47,7 @@ impl Options {
 
 fn allowance(limit: u64, kind: Kind) -> u64 {
     match kind {
-        Kind::Data => limit - limit / 16,
+        Kind::Data | Kind::Position => limit - limit / 16,
         Kind::Decision | Kind::Mark => limit,
     }
 }
@@ -107,7 +107,7 @@ impl Log {
             return Err(Error::Behind { path: self.shared.dir.clone(), bytes: state.queue.bytes() }.into());
         }
         match state.refused() {
-            Some(error) if kind == Kind::Data => Err(error.clone().into()),
+            Some(error) if matches!(kind, Kind::Data | Kind::Position) => Err(error.clone().into()),
             _ => Ok(()),
         }
     }

@@ -91,7 +91,7 @@ impl Queue {
             group.copied.extend_from_slice(head);
             payload.iter().for_each(|part| group.push(part));
             group.end = sequence + 1;
-            group.urgent |= kind != Kind::Data;
+            group.urgent |= matches!(kind, Kind::Decision | Kind::Mark);
             group.decides |= kind == Kind::Decision;
             group.bytes += bytes;
         }

@@ -19,6 +19,8 @@ pub enum Kind {
     Decision = 2,
     /// A point in the log, such as a reload.
     Mark = 3,
+    /// How far a source had read, once the next data record of the same source is there.
+    Position = 4,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             1 => Some(Kind::Data),
             2 => Some(Kind::Decision),
             3 => Some(Kind::Mark),
+            4 => Some(Kind::Position),
             _ => None,
         }
     }
@@ -151,7 +154,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_header_reads_back_and_no_flipped_bit_goes_unseen(
-            kind in prop_oneof![Just(Kind::Data), Just(Kind::Decision), Just(Kind::Mark)],
+            kind in prop_oneof![Just(Kind::Data), Just(Kind::Decision), Just(Kind::Mark), Just(Kind::Position)],
             source in any::<u16>(), signal in any::<u8>(), items in any::<u32>(), arrived in any::<u64>(), sequence in 0..=SEQUENCE_MAX,
             bit in 0..HEADER_BYTES * 8,
         ) {

@@ -6,6 +6,7 @@ use crate::{
     intake::{Gate, Way},
     limits::Budget,
     lives,
+    positions::Shelf,
     repeats::Repeats,
     running::finish,
     settings::Acknowledge,
@@ -24,6 +25,7 @@ pub(crate) struct Entrance {
     pub(crate) clock: Clock,
     pub(crate) closed: Arc<AtomicBool>,
     pub(crate) repeats: Arc<Mutex<Repeats>>,
+    pub(crate) positions: Arc<Shelf>,
 }
 
 /// A source at work.
@@ -37,7 +39,8 @@ impl Incoming {
     /// Runs what was built as node `at` and has been opened.
     pub(crate) fn start(blueprint: &Arc<Blueprint>, at: usize, source: Box<dyn Source>, entrance: &Entrance) -> Incoming {
         let node = &blueprint.plan.nodes[at];
-        let Entrance { way, budget, clock, closed, repeats } = entrance.clone();
+        let Entrance { way, budget, clock, closed, repeats, positions } = entrance.clone();
+        let positions = positions.positions(&node.name, SourceKey::of(&node.name).id());
         let intake = Intake::new(Gate {
             source: SourceKey::of(&node.name),
             account: Arc::clone(&blueprint.ledger.0[at]),
@@ -50,7 +53,7 @@ impl Incoming {
             limits: Limits::default(),
         });
         let (mut task, (stop, stopped)) = (JoinSet::new(), Stop::pair());
-        task.spawn(lives::source(Arc::clone(blueprint), at, source, intake, stopped));
+        task.spawn(lives::source(Arc::clone(blueprint), at, source, (intake, positions), stopped));
         Incoming { name: node.name.clone(), task, stop }
     }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use signal::{Checked, Counts, Limits, Malformed, Outcome, Signal, check};
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -29,6 +29,8 @@ use tokio::{
 /// What a client that names no limit waits at the most, and how long before its limit it gets its answer.
 const WAIT_MAX: Duration = Duration::from_secs(8);
 const BEFORE_LIMIT: Duration = Duration::from_millis(500);
+/// For who has nothing better to do than to wait.
+const FOR_EVER: Duration = Duration::from_secs(1 << 30);
 /// What a refused client is told to wait.
 const AFTER: Duration = Duration::from_secs(1);
 
@@ -74,6 +76,8 @@ pub enum Caller {
     Peer(SocketAddr),
     /// This process: `generate`, the output of `run -- CMD`.
     Here,
+    /// This process, which reads what it got no yes for again, and gives up waiting never.
+    Reader,
 }
 
 /// Nothing was taken; try again after a while. 429 or RESOURCE_EXHAUSTED.
@@ -125,6 +129,7 @@ struct Request {
     body: Option<Body>,
     lane: usize,
     wait: Duration,
+    position: Option<Bytes>,
 }
 
 impl Intake {
@@ -161,6 +166,29 @@ impl Intake {
         from: Caller,
         within: Option<Duration>,
     ) -> Result<Accepted, Refused> {
+        let wait = within.map_or(WAIT_MAX, |within| within.saturating_sub(BEFORE_LIMIT).min(WAIT_MAX));
+        self.take(signal, raw, admission, from, (wait, None)).await
+    }
+
+    /// The same for a source that keeps how far it is: `position` is in the journal if and only if the request is.
+    pub(crate) async fn accept_from_reader(
+        &self,
+        signal: Signal,
+        raw: Bytes,
+        admission: Admission,
+        position: Bytes,
+    ) -> Result<Accepted, Refused> {
+        self.take(signal, raw, admission, Caller::Reader, (FOR_EVER, Some(position))).await
+    }
+
+    async fn take(
+        &self,
+        signal: Signal,
+        raw: Bytes,
+        admission: Admission,
+        from: Caller,
+        (wait, position): (Duration, Option<Bytes>),
+    ) -> Result<Accepted, Refused> {
         if self.0.closed.load(Ordering::Acquire) {
             admission.refused(Reason::CLOSING);
             return Err(Refused::Closing);
@@ -170,8 +198,7 @@ impl Intake {
         let accepted = Accepted { records: counts.records, rejected: counts.rejected, cut: counts.why.clone(), note: None };
         let mut admission = admission;
         admission.settle_at(checked.bytes().len());
-        let wait = within.map_or(WAIT_MAX, |within| within.saturating_sub(BEFORE_LIMIT).min(WAIT_MAX));
-        let request = Request { signal, checked, counts, admission, body, lane: from.lane(), wait };
+        let request = Request { signal, checked, counts, admission, body, lane: from.lane(), wait, position };
         let note = match &self.0.way {
             _ if request.counts.records == 0 => {
                 self.0.post(&request, Posting::default());
@@ -237,8 +264,9 @@ impl Gate {
                     let (waiter, answer) = self.waiter(&request);
                     let bytes = request.admission.bytes;
                     let handed = self.hand(&mut request, waiter);
-                    let sequence =
-                        tail.append(handed, || self.post_held(&request)).map_err(|why| self.not_appended(&request, bytes, why))?;
+                    let sequence = tail
+                        .append(handed, request.position.as_ref(), || self.post_held(&request))
+                        .map_err(|why| self.not_appended(&request, bytes, why))?;
                     if let Some(body) = request.body {
                         let known = if answer.is_some() { Known::OnItsWay } else { Known::Journal(sequence) };
                         repeats.remember(body, known, self.clock.now());
@@ -367,6 +395,7 @@ impl Caller {
     fn body(self, signal: Signal, raw: &[u8]) -> Option<Body> {
         match self {
             Caller::Peer(peer) => Some(Body::of(peer.ip(), signal, raw)),
+            Caller::Reader => Some(Body::of(IpAddr::V4(Ipv4Addr::LOCALHOST), signal, raw)),
             Caller::Here => None,
         }
     }
@@ -375,7 +404,7 @@ impl Caller {
     fn lane(self) -> usize {
         match self {
             Caller::Peer(peer) => usize::from(peer.port()),
-            Caller::Here => 0,
+            Caller::Here | Caller::Reader => 0,
         }
     }
 }

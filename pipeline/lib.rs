@@ -37,6 +37,7 @@ mod owed;
 mod payload;
 pub mod plan;
 pub mod pool;
+pub mod positions;
 pub mod processor;
 pub mod queue;
 mod reader;
@@ -68,7 +69,7 @@ mod turn;
 pub mod world;
 
 // What a part is handed in `BuildContext`; the room it comes from is not every room's to use.
-pub use journal::{Blocking, Disk, blocked};
+pub use journal::{Blocking, Disk, blocked, foreign};
 
 pub use assemble::Assembled;
 pub use catalog::{Entry, Kind, Spec};
@@ -81,6 +82,7 @@ pub use limits::Memory;
 pub use observer::Observer;
 pub use plan::Plan;
 pub use pool::{Claim, Pool};
+pub use positions::Positions;
 pub use processor::{Flush, Held, Out, Processor, State};
 pub use reason::Reason;
 pub use retry::Retried;

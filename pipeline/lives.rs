@@ -1,6 +1,8 @@
 //! The tasks of a pipeline beside its lanes (`crew.rs`): a source or the work of a sink that ends before it should is begun again with backoff, and said.
 
-use crate::{Intake, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared, settling::CURSOR};
+use crate::{
+    Intake, Positions, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared, settling::CURSOR,
+};
 use config::Fault;
 use futures::FutureExt;
 use journal::Log;
@@ -17,12 +19,23 @@ pub(crate) fn whats(faults: &[Fault]) -> Vec<&str> {
 }
 
 /// Runs of a source, until it is told to stop.
-pub(crate) async fn source(blueprint: Arc<Blueprint>, at: usize, first: Box<dyn Source>, intake: Intake, stop: Stop) {
+pub(crate) async fn source(
+    blueprint: Arc<Blueprint>,
+    at: usize,
+    first: Box<dyn Source>,
+    (intake, positions): (Intake, Positions),
+    stop: Stop,
+) {
     let name = &blueprint.plan.nodes[at].name;
     let (mut backoff, mut part) = (Backoff::new(name), Some(first));
     while !stop.is_asked() {
         if let Some(part) = part.take() {
-            let context = SourceContext { intake: intake.clone(), stop: stop.clone(), clock: blueprint.world.clock.clone() };
+            let context = SourceContext {
+                intake: intake.clone(),
+                stop: stop.clone(),
+                clock: blueprint.world.clock.clone(),
+                positions: positions.clone(),
+            };
             match AssertUnwindSafe(part.run(context)).catch_unwind().await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => tracing::error!(node = name, %error, "the source ended and begins again"),

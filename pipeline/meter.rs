@@ -2,6 +2,7 @@
 
 use crate::{
     ledger::{Counts, NodeCounts},
+    positions::Progress,
     running::Inner,
 };
 use metrics::{counter, describe_gauge, gauge, with_local_recorder};
@@ -9,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 35] = [
+pub const METRICS: [(&str, &str, &str); 41] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -40,6 +41,12 @@ pub const METRICS: [(&str, &str, &str); 35] = [
         "Traces of a service that lack parents from its own processes, which never come: they go to another gateway, or are lost on their way.",
     ),
     ("kansoku_unaccounted", "node, kind, signal", "In + made − out − discarded − rejected − lost − held: always 0, or there is a defect."),
+    ("kansoku_files", "node", "Files that a source follows."),
+    ("kansoku_files_open", "node", "Those of them that are open."),
+    ("kansoku_files_behind_bytes", "node", "What lies in them unread."),
+    ("kansoku_files_oldest_unread_seconds", "node", "How long the file that waits longest was not read to its end."),
+    ("kansoku_lines_split_total", "node", "Records that lines too long for one went into, beyond the first."),
+    ("kansoku_lines_repaired_total", "node", "Lines that were not UTF-8; what was not stands as U+FFFD in them."),
     ("kansoku_queue_bytes", "node", "What waits for a sink."),
     ("kansoku_queue_limit_bytes", "node", "What may wait for it."),
     ("kansoku_queue_oldest_seconds", "node", "How long the oldest of it has waited."),
@@ -88,6 +95,9 @@ impl Inner {
             }
         }
         status.ledger.nodes.iter().for_each(record_tallies);
+        for (name, files) in status.sources.iter().filter_map(|source| Some((&source.name, source.files?))) {
+            record_files(name, files);
+        }
         for sink in status.sinks {
             let labels = [("node", sink.name)];
             gauge!("kansoku_queue_bytes", &labels).set(number(sink.queue.bytes as u64));
@@ -128,6 +138,16 @@ impl Inner {
         }
         gauge!("kansoku_uptime_seconds").set(status.uptime_seconds);
     }
+}
+
+fn record_files(node: &str, files: Progress) {
+    let labels = [("node", node.to_owned())];
+    gauge!("kansoku_files", &labels).set(number(files.files as u64));
+    gauge!("kansoku_files_open", &labels).set(number(files.open as u64));
+    gauge!("kansoku_files_behind_bytes", &labels).set(number(files.behind_bytes));
+    gauge!("kansoku_files_oldest_unread_seconds", &labels).set(files.oldest_seconds);
+    counter!("kansoku_lines_split_total", &labels).absolute(files.split);
+    counter!("kansoku_lines_repaired_total", &labels).absolute(files.repaired);
 }
 
 fn record_node(node: &str, kind: &'static str, signal: &'static str, counts: &Counts) {

@@ -2,13 +2,18 @@
 
 use crate::{
     World,
+    positions::{self, Noted},
     reading::Shifts,
     repeats::{BODIES_MAX, Body, Known, Repeats},
     settling::CURSOR,
 };
 use journal::{Header, Kind, Log, Reader, blocked};
 use signal::{Decision, Signal, Time};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long a decision lives at least.
 const LATE: Duration = Duration::from_secs(60);
@@ -20,6 +25,8 @@ pub(crate) struct Remembered {
     pub(crate) shifts: Shifts,
     /// Requests of the last minute, which clients that heard no answer send again.
     pub(crate) repeats: Repeats,
+    /// How far sources had read.
+    pub(crate) positions: Noted,
     /// The number after the last record of an earlier process.
     pub(crate) next: u64,
     /// And after the last request among those.
@@ -33,7 +40,7 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     let cursor = log.cursor(CURSOR);
     let read = blocked(&world.blocking, move || read(reader, next, cursor)).await;
     let Some(read) = read else { return Ok(Remembered { next, ..Remembered::default() }) };
-    let Left { decisions, bodies, mut gaps, last, through } = read?;
+    let Left { decisions, bodies, positions, mut gaps, last, through } = read?;
     let now = world.clock.now();
     if let Some(last) = last {
         gaps.push((next, between(last, now)));
@@ -50,7 +57,7 @@ pub(crate) async fn remember(log: &Arc<Log>, world: &World) -> Result<Remembered
     bodies
         .into_iter()
         .for_each(|(sequence, body, stamp)| repeats.remember(body, Known::Journal(sequence), shifts.shifted(sequence, stamp)));
-    Ok(Remembered { decisions, shifts, repeats, next, through })
+    Ok(Remembered { decisions, shifts, repeats, positions, next, through })
 }
 
 /// Nanoseconds from one time to another, either way.
@@ -64,6 +71,7 @@ struct Left {
     decisions: Vec<(u64, Decision)>,
     /// The last requests.
     bodies: VecDeque<(u64, Body, Time)>,
+    positions: Noted,
     /// Before each start: its number, and how long nothing had come.
     gaps: Vec<(u64, i64)>,
     /// The last stamp.
@@ -73,7 +81,10 @@ struct Left {
 }
 
 fn read(mut reader: Reader, next: u64, cursor: u64) -> Result<Left, journal::Error> {
-    let mut left = Left { decisions: Vec::new(), bodies: VecDeque::new(), gaps: Vec::new(), last: None, through: 0 };
+    let mut left =
+        Left { decisions: Vec::new(), bodies: VecDeque::new(), positions: Noted::new(), gaps: Vec::new(), last: None, through: 0 };
+    // A position holds with the data behind it; what was not taken in moved nothing.
+    let mut pending: HashMap<u16, bytes::Bytes> = HashMap::new();
     while let Some(entry) = reader.next()?.filter(|entry| entry.sequence < next) {
         let stamp = Time(entry.header.arrived);
         match entry.header.kind {
@@ -81,6 +92,9 @@ fn read(mut reader: Reader, next: u64, cursor: u64) -> Result<Left, journal::Err
                 let signal = Signal::ALL.get(usize::from(entry.header.signal));
                 left.bodies.extend(signal.map(|signal| (entry.sequence, Body::journalled(*signal, &entry.payload), stamp)));
                 left.through = entry.sequence + 1;
+                if let Some(payload) = pending.remove(&entry.header.source) {
+                    positions::noted(&mut left.positions, (entry.header.source, entry.sequence), &payload, &entry.payload);
+                }
                 if left.bodies.len() > BODIES_MAX {
                     left.bodies.pop_front();
                 }
@@ -89,6 +103,7 @@ fn read(mut reader: Reader, next: u64, cursor: u64) -> Result<Left, journal::Err
                 Ok(decisions) => left.decisions.extend(decisions.into_iter().map(|decision| (entry.sequence, decision))),
                 Err(error) => tracing::error!(sequence = entry.sequence, %error, "a decision in the journal cannot be read"),
             },
+            Kind::Position => drop(pending.insert(entry.header.source, entry.payload)),
             Kind::Mark => left.gaps.extend(left.last.map(|last| (entry.sequence, between(last, stamp)))),
         }
         left.last = Some(stamp);

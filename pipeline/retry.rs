@@ -171,7 +171,7 @@ fn into_journal(tail: &Tail, (source, account): &KnownSource, flow: &Flow) -> Op
             // It was rejected before, so it comes up anew.
             let mut posting = Posting { made: count(flow), ..Posting::default() };
             posting.hold([0; 3], posting.made);
-            last = Some(tail.append(handed, || account.post(&posting)).ok()?);
+            last = Some(tail.append(handed, None, || account.post(&posting)).ok()?);
         }
     }
     last

@@ -1,6 +1,6 @@
 //! Where telemetry comes in. A source turns what it gets into OTLP requests and hands them to its intake; it queues nothing.
 
-use crate::{Clock, Intake, Opened};
+use crate::{Clock, Intake, Opened, Positions};
 use config::Fault;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -23,6 +23,8 @@ pub struct SourceContext {
     pub stop: Stop,
     /// The pipeline's clock.
     pub clock: Clock,
+    /// Where a source that can read again after a restart keeps how far it is.
+    pub positions: Positions,
 }
 
 /// Why a source ended before it was told to. The runner starts it again with backoff.

@@ -15,6 +15,7 @@ use crate::{
     outgoing::{Outgoing, deliveries},
     outlet::Surroundings,
     plan::PlannedNode,
+    positions::Shelf,
     reader::Reader,
     reading::Reading,
     repeats::REMEMBERED,
@@ -123,12 +124,14 @@ impl Assembled {
             progress: watch::Sender::new(blueprint.world.clock.now()),
             settling: Mutex::new(None),
         });
+        let folder = blueprint.plan.settings.journal.as_ref().map(|settings| journal_path(&blueprint, settings));
         let entrance = Entrance {
             way: paths.way,
             budget: blueprint.budget.clone(),
             clock: blueprint.world.clock.clone(),
             closed: Arc::new(AtomicBool::new(false)),
             repeats: Arc::new(Mutex::new(remembered.repeats)),
+            positions: Shelf::new(&blueprint.world, journal.clone().zip(folder), remembered.positions),
         };
         let mut tasks = Tasks::new();
         tasks.sinks.extend(deliveries.iter().map(|delivery| Outgoing::start(&blueprint, Arc::clone(delivery))));

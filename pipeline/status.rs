@@ -1,7 +1,7 @@
 //! What a running pipeline says of itself: the body of `/api/v1/status`, and what `kansoku status` shows.
 
 use crate::{
-    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, queue::Fill, running::Inner,
+    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, positions::Progress, queue::Fill, running::Inner,
     settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
 };
 use serde::{Deserialize, Serialize};
@@ -51,12 +51,15 @@ pub struct Link {
 }
 
 /// What a source's yes means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceStatus {
     /// Its key in the graph.
     pub name: String,
     /// When it says yes.
     pub acknowledge: Acknowledge,
+    /// How it gets on, where it reads files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Progress>,
 }
 
 /// A sink and its queue.
@@ -105,7 +108,10 @@ impl Inner {
     pub(crate) fn status(&self) -> Status {
         let ledger = self.blueprint.ledger.snapshot();
         let plan = &self.blueprint.plan;
-        let sources = plan.nodes.iter().filter_map(|node| Some(SourceStatus { name: node.name.clone(), acknowledge: node.acknowledge? }));
+        let sources = plan.nodes.iter().filter_map(|node| {
+            let files = self.entrance.positions.progress(&node.name);
+            Some(SourceStatus { name: node.name.clone(), acknowledge: node.acknowledge?, files })
+        });
         let sinks = self.deliveries.iter().map(|delivery| SinkStatus {
             name: delivery.queue.account.name.clone(),
             queue: delivery.queue.fill(),

@@ -6,7 +6,9 @@ use crate::{
     handed::{Handed, Standing, Waiter},
     heirs::Heirs,
     ledger::{Account, Fate, Posting, slot},
+    positions,
 };
+use bytes::Bytes;
 use journal::{Header, Kind, Log};
 use parking_lot::{Mutex, RwLock};
 use signal::{Signal, Time};
@@ -94,8 +96,8 @@ impl Tail {
         Tail { journal, clock, sources, heirs, bytes_max, state: Mutex::default(), news: Notify::new() }
     }
 
-    /// Appends to the journal and hands on to the lane in one step, so that the lane's order is the journal's. Calls `post` once it is sure to be handed on.
-    pub(crate) fn append(&self, mut handed: Handed, post: impl FnOnce()) -> Result<u64, journal::Refused> {
+    /// Appends to the journal, behind the position that holds with it, and hands on to the lane in one step, so that the lane's order is the journal's. Calls `post` once it is sure to be handed on.
+    pub(crate) fn append(&self, mut handed: Handed, position: Option<&Bytes>, post: impl FnOnce()) -> Result<u64, journal::Refused> {
         let mut state = self.state.lock();
         let bytes = handed.checked.bytes().len() + ENTRY_BYTES;
         // Arrival stamps ascend in the journal because they are made under the lock.
@@ -107,7 +109,11 @@ impl Tail {
             items: u32::try_from(handed.records).unwrap_or(u32::MAX),
             arrived: handed.arrived.0,
         };
-        let appended = self.journal.append(header, std::slice::from_ref(handed.checked.bytes()));
+        let noted = position.map_or(Ok(0), |position| {
+            let header = Header { kind: Kind::Position, items: 0, ..header };
+            self.journal.append(header, &positions::note(position, handed.checked.bytes()))
+        });
+        let appended = noted.and_then(|_| self.journal.append(header, std::slice::from_ref(handed.checked.bytes())));
         let sequence = appended.inspect_err(|_| handed.waiter.iter_mut().for_each(Waiter::cancel))?;
         post();
         handed.position = Some(sequence);

@@ -151,6 +151,8 @@ fn flows(story: &str, promises: &Promises, closed: bool) -> Vec<(Time, Flow)> {
     for step in notation::steps(story) {
         match step {
             Step::Wait(period) => now = now.plus(period),
+            Step::Write { path, line } => unreachable!("no processor reads {path}: {line}"),
+            Step::Rename { from, to } => unreachable!("no processor reads {from} or {to}"),
             Step::Request(signal, lines) => flows.push((now, Flow::Batch(batch(signal, &lines, now, promises.one())))),
         }
     }

@@ -20,6 +20,15 @@ use std::borrow::Cow;
 /// The longest line that is kept whole.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 
+/// When a line was said, and when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// What whoever wrote it down says, such as a container runtime; zero where nobody does.
+    pub said: Time,
+    /// The reader's clock.
+    pub read: Time,
+}
+
 /// Gathers lines of one resource and makes one export request of them.
 #[derive(Debug)]
 pub struct LineLogs {
@@ -39,13 +48,18 @@ impl LineLogs {
     /// Colours are taken out; what is longer than `LINE_BYTES_MAX` is cut, and the attribute `log.truncated` says how many bytes are gone.
     /// A JSON object becomes a map, anything else text; the severity comes from a level key, or from the words that the line starts with.
     pub fn push(&mut self, line: &str, at: Time, stream: &str) {
+        self.push_with(line, When { said: Time(0), read: at }, [("log.iostream", stream.into())]);
+    }
+
+    /// The same with both times and with attributes of the record.
+    pub fn push_with(&mut self, line: &str, when: When, attributes: impl IntoIterator<Item = (&'static str, Value)>) {
         let plain = without_colours(line);
         let plain = plain.trim_end();
         let kept = &plain[..plain.floor_char_boundary(LINE_BYTES_MAX)];
         if kept.trim_start().is_empty() {
             return;
         }
-        let mut of_record = vec![attribute("log.iostream", stream)];
+        let mut of_record: Vec<_> = attributes.into_iter().map(|(key, value)| attribute(key, value)).collect();
         let gone = plain.len() - kept.len();
         if gone > 0 {
             of_record.push(attribute("log.truncated", Value::Int(i64::try_from(gone).unwrap_or(i64::MAX))));
@@ -54,7 +68,8 @@ impl LineLogs {
         let severity = severity::of(kept, &body);
         self.bytes += kept.len();
         self.records.push(LogRecord {
-            observed_time_unix_nano: at.0,
+            time_unix_nano: when.said.0,
+            observed_time_unix_nano: when.read.0,
             severity_number: severity.number as i32,
             severity_text: severity.text,
             body: Some(any_value(body)),

@@ -107,7 +107,7 @@ impl Source for Generating {
 
     fn run(self: Box<Self>, context: SourceContext) -> BoxFuture<'static, Result<(), SourceError>> {
         Box::pin(async move {
-            let SourceContext { intake, stop, clock } = context;
+            let SourceContext { intake, stop, clock, .. } = context;
             let mut shop = Shop::open(self.plan, clock.now());
             while !stop.is_asked() {
                 for export in shop.tick(clock.now()) {

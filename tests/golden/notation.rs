@@ -18,6 +18,10 @@ pub(crate) enum Step {
     Wait(Duration),
     /// A request comes in.
     Request(Signal, Vec<Vec<Word>>),
+    /// A program writes a line to a file.
+    Write { path: String, line: String },
+    /// A file gets another name.
+    Rename { from: String, to: String },
 }
 
 /// A word of a line. A quoted one is never a number or a keyword.
@@ -37,6 +41,10 @@ pub(crate) fn steps(text: &str) -> Vec<Step> {
             open = false;
         } else if line.is_empty() || line.starts_with('#') {
             open &= !line.is_empty();
+        } else if let Some((path, line)) = line.strip_prefix("write ").map(|rest| rest.split_once(' ').unwrap_or((rest, ""))) {
+            steps.push(Step::Write { path: path.to_owned(), line: line.to_owned() });
+        } else if let Some((from, to)) = line.strip_prefix("rename ").and_then(|rest| rest.split_once(' ')) {
+            steps.push(Step::Rename { from: from.to_owned(), to: to.to_owned() });
         } else {
             let words = words(line);
             let signal = match words[0].text.as_str() {

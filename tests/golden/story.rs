@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Kinds, Signal, Time};
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -109,6 +110,8 @@ async fn happen(yaml: &str, steps: Vec<Step>) -> String {
     for step in steps {
         match step {
             Step::Wait(period) => tokio::time::sleep(period).await,
+            Step::Write { path, line } => write(&folder.path().join(path), &line),
+            Step::Rename { from, to } => std::fs::rename(folder.path().join(from), folder.path().join(to)).unwrap(),
             Step::Request(signal, lines) => {
                 let (answer, answered) = oneshot::channel();
                 feed.send((signal, notation::request(signal, &lines, clock.now().0), answer)).await.unwrap();
@@ -124,7 +127,14 @@ async fn happen(yaml: &str, steps: Vec<Step>) -> String {
     let mut told: Vec<String> = ends.iter().flat_map(End::told).collect();
     told.extend(refused);
     told.extend(telling::ledger(&drained.ledger));
-    told.iter().map(|line| format!("{line}\n")).collect()
+    let here = format!("{}/", folder.path().display());
+    told.iter().map(|line| format!("{}\n", line.replace(&here, ""))).collect()
+}
+
+fn write(path: &Path, line: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    writeln!(file, "{line}").unwrap();
 }
 
 fn shared<T: Send + Sync + 'static>(world: &World, name: &str, make: impl FnOnce() -> T) -> Arc<T> {

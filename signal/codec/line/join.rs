@@ -1,4 +1,4 @@
-//! Joins the lines of a stack trace (Python, Java, JavaScript, Go) to the line they belong to. A pure state machine: whoever reads the lines owns the clock.
+//! Joins the lines of a stack trace (Python, Java, JavaScript, Go, Rust) to the line they belong to. A pure state machine: whoever reads the lines owns the clock.
 
 use super::LINE_BYTES_MAX;
 use crate::Time;
@@ -37,6 +37,16 @@ enum Within {
     Raised,
     /// In the stack of a goroutine, up to a blank line.
     Goroutine,
+    /// Behind the line with which a Rust panic begins, before its message, which looks like any other.
+    Panic,
+    /// Behind that message.
+    Panicked,
+    /// Behind the place that Node names first, before the line of source that stands there.
+    Place,
+    /// Behind that line, before the one that points into it.
+    Source,
+    /// Behind that one, before the error, which may stand below a blank line.
+    Pointed,
 }
 
 impl Joiner {
@@ -68,7 +78,7 @@ impl Joiner {
         let done = self.flush();
         self.open = Some(Joined { text: line.to_owned(), first: at });
         self.lines = 1;
-        self.within = if is_traceback(line) { Within::Traceback } else { Within::Plain };
+        self.within = begun(line);
         done
     }
 
@@ -92,7 +102,7 @@ impl Joiner {
         if self.lines >= LINES_MAX || open.len() + line.len() + 2 > LINE_BYTES_MAX || is_whole_json(open) {
             return None;
         }
-        let is_indented = line.starts_with([' ', '\t']);
+        let is_indented = is_indented_line(line);
         let is_goroutine = line.starts_with("goroutine ") && line.contains(" [");
         match self.within {
             Within::Traceback => Some(if is_indented { Within::Traceback } else { Within::Raised }),
@@ -101,12 +111,50 @@ impl Joiner {
             // The next of a chain; after an exception without one another traceback is another record.
             Within::Raised if is_traceback(line) && self.blank && is_chain(last_line(open)) => Some(Within::Traceback),
             Within::Plain if is_goroutine && (open.starts_with("panic: ") || open.starts_with("fatal error: ")) => Some(Within::Goroutine),
+            Within::Pointed => Some(Within::Plain),
+            Within::Plain if line.starts_with("Node.js v") && is_indented_line(last_line(open)) => Some(Within::Plain),
             _ if self.blank => None,
+            Within::Panic => Some(Within::Panicked),
+            Within::Panicked if line == "stack backtrace:" || line.starts_with("note: ") => Some(Within::Panicked),
+            Within::Place => Some(Within::Source),
+            Within::Source if line.bytes().all(|c| matches!(c, b' ' | b'\t' | b'^' | b'~')) => Some(Within::Pointed),
             Within::Plain if is_traceback(line) => Some(Within::Traceback),
+            Within::Plain if line.starts_with("[signal SIG") && open.starts_with("panic: ") => Some(Within::Plain),
             Within::Plain if is_exception(line) && self.lines == 1 && !is_exception(open) => Some(Within::Plain),
             within => (is_indented || is_frame(line)).then_some(within),
         }
     }
+}
+
+/// What the first line of a record is the beginning of.
+fn begun(line: &str) -> Within {
+    if is_traceback(line) {
+        Within::Traceback
+    } else if is_panic(line) {
+        Within::Panic
+    } else if is_place(line) {
+        Within::Place
+    } else {
+        Within::Plain
+    }
+}
+
+fn is_indented_line(line: &str) -> bool {
+    line.starts_with([' ', '\t'])
+}
+
+/// How a Rust panic begins, where the message stands on the next line: `thread 'main' panicked at src/main.rs:2:5:`.
+fn is_panic(line: &str) -> bool {
+    line.starts_with("thread '") && line.contains(" panicked at ") && line.ends_with(':')
+}
+
+/// What Node names before an error that nobody caught, on a line of its own: `/app/server.js:12`.
+fn is_place(line: &str) -> bool {
+    let Some((path, number)) = line.rsplit_once(':') else { return false };
+    let is_path = path.starts_with('/') || path.starts_with("file://") || path.starts_with("node:");
+    let is_script =
+        path.starts_with("node:") || ["js", "mjs", "cjs", "ts", "mts", "cts"].iter().any(|end| path.ends_with(&format!(".{end}")));
+    is_path && is_script && !path.contains(' ') && !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit())
 }
 
 fn last_line(text: &str) -> &str {

@@ -167,11 +167,27 @@ main.wait(0x1)
 \t/tmp/a.go:9 +0x20";
 
 const NODE: &str = "/app/a.js:1
-throw new Error('x')";
+throw new Error('x')
+      ^
+
+Error: x
+    at Object.<anonymous> (/app/a.js:1:7)
+    at Module._compile (node:internal/modules/cjs/loader:1356:14)
+
+Node.js v18.19.0";
+
+const RUST: &str = "thread 'main' panicked at src/main.rs:2:5:
+index out of bounds: the len is 3 but the index is 7
+stack backtrace:
+   0: rust_begin_unwind
+             at /rustc/0/library/std/src/panicking.rs:645:5
+   1: a::main
+             at ./src/main.rs:2:5
+note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.";
 
 #[test]
 fn a_stack_trace_is_one_record() {
-    for trace in [PYTHON, JAVA, "TypeError: x\n    at f (a.js:1:2)\n    at a.js:3", "{\n  \"a\": {}\n}"] {
+    for trace in [PYTHON, JAVA, NODE, RUST, "TypeError: x\n    at f (a.js:1:2)\n    at a.js:3", "{\n  \"a\": {}\n}"] {
         assert_eq!(joined(&format!("INFO before\n{trace}\nINFO after\n")), ["INFO before", trace, "INFO after"]);
     }
     assert_eq!(joined(&format!("INFO before\n{GO}\n\nINFO after")), ["INFO before", GO, "INFO after"]);
@@ -179,7 +195,13 @@ fn a_stack_trace_is_one_record() {
 
 #[test]
 fn lines_that_stand_alone_are_not_joined() {
-    for lines in ["a\nb\nc", NODE, "{\"a\":1}\n  indented\n{\"b\":2}", "x: y\nat noon\n... and more"] {
+    for lines in [
+        "a\nb\nc",
+        "see /app/a.js:1\nb",
+        "thread 'x' panicked at a.rs:1:1, boom\nb",
+        "{\"a\":1}\n  indented\n{\"b\":2}",
+        "x: y\nat noon\n... and more",
+    ] {
         assert_eq!(joined(lines), lines.lines().collect::<Vec<_>>());
     }
     assert_eq!(joined("a\n\n\n  b\n"), ["a", "  b"]);

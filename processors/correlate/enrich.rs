@@ -4,10 +4,10 @@ use super::{
     closing::{Closed, LogNote},
     events::{Embedding, Events},
     kin::Kin,
-    open::{PROBED, SHORT},
+    open::{FORM_SHIFT, PROBED, SHORT},
     state::State,
 };
-use signal::{Edit, Facts, Item, Record, SpanId, Trace, TraceId, Value, text, view::LogRecord};
+use signal::{Edit, Facts, Item, Record, SpanId, Trace, TraceId, Value, ids::Form, text, view::LogRecord};
 use std::collections::{BTreeSet, HashMap};
 
 /// Bytes of the message copied to a span.
@@ -124,6 +124,9 @@ fn tell_logs(trace: &mut Trace, notes: &[LogNote], state: State) {
             set("correlation.method", method.into());
             set("correlation.confidence", Value::Double(1.0));
         }
+        if let Some(form) = form(note) {
+            set("correlation.form", form.word().into());
+        }
         tell_of_trace(facts, spanless, &mut set);
         if let Some(span) = &span
             && let Item::Span(view) = span.item
@@ -174,6 +177,11 @@ fn method(note: &LogNote) -> &'static str {
         flags if flags & SHORT != 0 => "id64",
         _ => "trace_id",
     }
+}
+
+/// In which form its id was written, where that was not in OTLP's own field.
+fn form(note: &LogNote) -> Option<Form> {
+    Form::of_number((note.flags >> FORM_SHIFT) as u8).filter(|form| *form != Form::Otlp)
 }
 
 /// Writes ids that were found outside OTLP's fields into them, in the 128-bit form that the trace is known by.

@@ -21,6 +21,8 @@ pub(super) const PROBED: u32 = 16;
 pub(super) const UNSAMPLED: u32 = 32;
 /// It is a span whose parent is of the same process.
 pub(super) const LOCAL: u32 = 64;
+/// From this bit on they have the number of the form in which a log's id was written.
+pub(super) const FORM_SHIFT: u32 = 8;
 
 /// Bits of a span's flags: they say whether the parent is remote, and that it is.
 const TELLS_REMOTE: u32 = 0x100;

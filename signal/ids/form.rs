@@ -32,6 +32,34 @@ pub enum Form {
 }
 
 impl Form {
+    const ALL: [Form; 13] = [
+        Form::Otlp,
+        Form::Key,
+        Form::Datadog,
+        Form::Azure,
+        Form::Traceparent,
+        Form::B3,
+        Form::XRay,
+        Form::Google,
+        Form::Jaeger,
+        Form::Spring,
+        Form::NewRelic,
+        Form::Brackets,
+        Form::Bare,
+    ];
+
+    /// A small number, to be kept beside a record; it means nothing outside the process.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The form of this number.
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Form> {
+        Form::ALL.get(usize::from(number)).copied()
+    }
+
     /// The word used in attributes, metrics and JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -76,5 +104,18 @@ impl Place {
             Place::Body => "body",
             Place::Text => "text",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_form_has_its_number_and_its_word() {
+        assert!((0..=u8::MAX).filter_map(Form::of_number).eq(Form::ALL));
+        assert!(Form::ALL.iter().all(|form| Form::of_number(form.number()) == Some(*form)));
+        assert_eq!(Form::ALL.map(Form::word).into_iter().collect::<BTreeSet<_>>().len(), Form::ALL.len());
     }
 }

@@ -29,13 +29,18 @@ pub(crate) fn id(n: u8) -> TraceId {
     TraceId(bytes)
 }
 
-fn text(key: &str, value: &str) -> KeyValue {
+pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
 }
 
 fn resource(service: &str) -> Option<Resource> {
-    Some(Resource { attributes: vec![text("service.name", service)], ..Resource::default() })
+    resource_of(&[("service.name", service)])
+}
+
+/// A resource with these attributes.
+pub(crate) fn resource_of(attributes: &[(&str, &str)]) -> Option<Resource> {
+    Some(Resource { attributes: attributes.iter().map(|(key, value)| text(key, value)).collect(), ..Resource::default() })
 }
 
 /// A span `span` under `parent` (0 is a root) of trace `trace`; `error` is its status message, empty for none.
@@ -81,10 +86,17 @@ pub(crate) fn logs(service: &str, log_records: Vec<LogRecord>, ack: Ack) -> Flow
 }
 
 fn flow(signal: Signal, raw: &[u8], ack: Ack) -> Flow {
+    let mut batch = batch_of(signal, raw);
+    batch.promise(ack);
+    Flow::Batch(batch)
+}
+
+/// A request of a signal, encoded.
+pub(crate) fn batch_of(signal: Signal, raw: &[u8]) -> Batch {
     let (checked, counts) = check(signal, raw.to_vec().into(), &Limits::default()).unwrap();
     assert_eq!(counts.rejected, 0);
     let origin = Some(Origin { log: 1, position: 7 });
-    Flow::Batch(Batch::new(signal, Chunk::new(checked, counts.records, origin, Ordinals::From(0), at(0)), ack))
+    Batch::new(signal, Chunk::new(checked, counts.records, origin, Ordinals::From(0), at(0)), Ack::none())
 }
 
 /// The same request, written to the journal in this place.

@@ -5,7 +5,8 @@ use super::{
     closing::Closed,
     enrich::enriched,
     events::Embedding,
-    open::{PROBED, UNSAMPLED},
+    idless::Idless,
+    open::{FORM_SHIFT, PROBED, UNSAMPLED},
     pressure::Gone,
     split::{self, Splits},
     state::State,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::by_trace::ByTrace;
 use pipeline::{Flush, Held, Out, Processor, Reason, Tally};
-use signal::{Batch, Chunk, ClosedBy, Decision, Flow, Item, Part, Record, Signal, SpanId, Time, Trace, TraceId, ids};
+use signal::{Batch, Chunk, ClosedBy, Decision, Flow, Item, Part, Record, Signal, SpanId, Time, Trace, TraceId, ids, ids::Form};
 
 /// Traces sent on at once: enough to make a flow worth its calls, few enough to heed `out.full()`.
 const TRACES_A_FLOW: usize = 256;
@@ -23,6 +24,7 @@ pub(super) struct Correlating {
     closed: ClosedLately,
     splits: Splits,
     embedding: Option<Embedding>,
+    idless: Idless,
     /// Parts of traces that are closed with the flow at hand: what came too late, and logs for which there is nothing to wait.
     aside: Vec<(u32, Part)>,
     /// Which of them a trace has.
@@ -41,22 +43,22 @@ impl Processor for Correlating {
         match flow {
             Flow::Traces(_) => out.send(flow),
             Flow::Batch(batch) if batch.signal() == Signal::Metrics => out.send(Flow::Batch(batch)),
-            Flow::Batch(batch) => {
+            Flow::Batch(mut batch) => {
+                self.idless.pass(&mut batch, out.now());
                 let left = self.take(batch, out);
                 self.send_aside(out);
                 self.relieve(out);
-                if !left.is_empty() {
-                    out.send(Flow::Batch(left));
-                }
+                self.idless.send(left, out);
             }
         }
     }
 
     fn due(&self) -> Option<Time> {
-        self.window.due()
+        [self.window.due(), self.idless.due()].into_iter().flatten().min()
     }
 
     fn flush(&mut self, why: Flush, out: &mut Out<'_>) {
+        self.idless.flush(why, out);
         let now = out.now();
         while why == Flush::Last || !out.full() {
             let traces = match why {
@@ -71,7 +73,7 @@ impl Processor for Correlating {
     }
 
     fn held(&self) -> Held {
-        self.window.held()
+        self.idless.held(self.window.held())
     }
 
     fn recall(&mut self, decision: &Decision) {
@@ -79,20 +81,21 @@ impl Processor for Correlating {
     }
 
     fn release(&mut self) -> Option<pipeline::State> {
-        Some(Box::new((self.window.release(), self.closed.release())))
+        Some(Box::new((self.window.release(), self.closed.release(), self.idless.release())))
     }
 
     fn adopt(&mut self, state: pipeline::State) -> Result<(), pipeline::State> {
-        let (window, closed) = *state.downcast::<(Window, ClosedLately)>()?;
+        let (window, closed, idless) = *state.downcast::<(Window, ClosedLately, Idless)>()?;
         self.window.adopt(window);
         self.closed.adopt(closed);
+        self.idless.adopt(idless);
         Ok(())
     }
 }
 
 impl Correlating {
-    pub(super) fn new(window: Window, closed: ClosedLately, splits: Splits, embedding: Option<Embedding>) -> Correlating {
-        Correlating { window, closed, splits, embedding, aside: Vec::new(), aside_of: ByTrace::default() }
+    pub(super) fn new(window: Window, closed: ClosedLately, splits: Splits, embedding: Option<Embedding>, idless: Idless) -> Correlating {
+        Correlating { window, closed, splits, embedding, idless, aside: Vec::new(), aside_of: ByTrace::default() }
     }
 
     /// Moves the records that belong to a trace into the window and returns those that do not.
@@ -136,12 +139,13 @@ impl Correlating {
             Item::Span(span) => Some(Said { trace: span.trace_id(), span: Some(span.span_id()), flags: 0 }),
             Item::Log(log) => {
                 let unsampled = |flags| if log.is_unsampled() { flags | UNSAMPLED } else { flags };
+                let form = |form: Form| u32::from(form.number()) << FORM_SHIFT;
                 if let Some(found) = ids::find(log) {
-                    return Some(Said { trace: found.trace, span: found.span, flags: unsampled(0) });
+                    return Some(Said { trace: found.trace, span: found.span, flags: unsampled(form(found.form)) });
                 }
                 // 32 digits that nothing names are an id only if there is such a trace.
                 let candidate = ids::candidate(log).filter(|id| self.window.has(*id))?;
-                Some(Said { trace: candidate, span: None, flags: unsampled(PROBED) })
+                Some(Said { trace: candidate, span: None, flags: unsampled(PROBED | form(Form::Bare)) })
             }
             Item::Point(..) => None,
         }

@@ -3,12 +3,17 @@
 
 mod closed;
 mod closing;
+mod clues;
 mod completeness;
 mod correlating;
+mod dictionary;
 mod enrich;
 mod events;
+mod idless;
+mod inferred;
 mod kin;
 mod open;
+mod place;
 mod pressure;
 mod settings;
 mod sources;
@@ -24,6 +29,8 @@ use closed::ClosedLately;
 use config::{Bytes, Fault, Period};
 use correlating::Correlating;
 use events::Embedding;
+use idless::Idless;
+use inferred::Infer;
 use pipeline::{BuildContext, Component, Keyed, Processor, Shape};
 use pressure::Shedding;
 use schemars::JsonSchema;
@@ -51,6 +58,8 @@ pub struct Correlate {
     shed: Option<Shed>,
     /// Copies severe logs into their spans as events, for backends that have no logs. The logs go on as well.
     embed_events: Option<EmbedEvents>,
+    /// Joins logs without ids to the request that was under way in their pod when they were written, as a guess with its probability. By default they pass.
+    infer: Option<Infer>,
     /// How long a closed trace is remembered, so that what comes late is known to be late.
     #[serde(default = "sixty_seconds")]
     remember: Period,
@@ -75,7 +84,8 @@ impl Component for Correlate {
         Shape {
             acts_on: Kinds::SPANS.and(Kinds::LOGS),
             gives: takes.without(Kinds::SPANS).and(closed),
-            keyed: Keyed::Trace,
+            // Spans and logs of a pod are compared with each other, whatever their trace.
+            keyed: if self.infer.is_some() { Keyed::Single } else { Keyed::Trace },
             holds: true,
             ..Shape::passing(takes)
         }
@@ -90,6 +100,7 @@ impl Component for Correlate {
             ClosedLately::new(self.remember.0, (limit / CLOSED_BYTES).max(CLOSED_MIN)),
             Splits::new(self.remember.0),
             self.embed_events.as_ref().map(Embedding::new),
+            Idless::new(self.infer.clone(), limit / 8),
         )))
     }
 }

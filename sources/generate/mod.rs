@@ -6,13 +6,14 @@ mod random;
 mod service;
 mod shop;
 
+use bytes::Bytes;
 use config::{Fault, Period, Placed, Share};
 use futures::future::{BoxFuture, Either, select};
 use pipeline::{BuildContext, Caller, Component, Intake, Opened, Refused, Shape, Source, SourceContext, SourceError, Stop};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use shop::{Export, Plan, Shop};
-use signal::Kinds;
+use signal::{Kinds, Signal, Time};
 use std::{pin::pin, time::Duration};
 use tokio::time::sleep;
 
@@ -90,6 +91,19 @@ impl Component for Generate {
         };
         Ok(Box::new(Generating { plan }))
     }
+}
+
+/// All that the shop says in a stretch of time, as its services export it and when: for measurements that need no process.
+#[must_use]
+pub fn said(traces_per_second: u32, seed: u64, opened: Time, length: Duration) -> Vec<(Time, Signal, Bytes)> {
+    let plan = Plan { traces_per_second, errors: 0.05, slow: 0.05, incident: None, seed, traces_max: u64::MAX };
+    let mut shop = Shop::open(plan, opened);
+    let (mut now, mut said) = (opened, Vec::new());
+    while now.since(opened) < length {
+        now = now.plus(TICK);
+        said.extend(shop.tick(now).into_iter().map(|export| (now, export.signal, export.request)));
+    }
+    said
 }
 
 struct Generating {

@@ -11,14 +11,16 @@ use axum::{
     response::Response,
 };
 use http::{StatusCode, Uri};
-use pipeline::Pool;
-use query::{TraceRef, When};
+use pipeline::{Decisions, Pool};
+use query::{Answer, Decided, TraceRef, When};
 use serde_json::json as value;
 use std::{sync::Arc, time::Duration};
 use store::{Store, Table};
 
 /// How long a query waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
+/// Decisions that are looked at to tell why a trace is not there.
+const DECISIONS_MAX: usize = 16;
 
 pub(crate) async fn traces(State(shared): State<Shared>, uri: Uri) -> Result<Response, Refused> {
     let parameters = Parameters::read(&uri, OF_TRACES)?;
@@ -50,16 +52,37 @@ pub(crate) async fn trace(State(shared): State<Shared>, Path(id): Path<String>, 
 }
 
 pub(crate) async fn why(State(shared): State<Shared>, Path(id): Path<String>, uri: Uri) -> Result<Response, Refused> {
-    let store = store(shared.view.pool(), Parameters::read(&uri, OF_ONE)?.store())?;
-    let ask = || match TraceRef::read(&id)? {
+    let (parameters, which) = (Parameters::read(&uri, OF_ONE)?, TraceRef::read(&id)?);
+    let decided = decided(shared.view.pool(), &which);
+    let store = match store(shared.view.pool(), parameters.store()) {
+        Ok(store) => store,
+        Err(_) if !decided.is_empty() && parameters.store().is_none() => return Ok(json(&Answer::Decided { decided })),
+        Err(refused) => return Err(refused),
+    };
+    let ask = || match which {
         // Who asks why means what failed; where nothing did, the latest.
         TraceRef::Last => {
             query::why(&store, &TraceRef::LastError)?.map_or_else(|| query::why(&store, &TraceRef::Last), |why| Ok(Some(why)))
         }
-        which => query::why(&store, &which),
+        ref which => query::why(&store, which),
     };
-    let found = blocking(&shared, ask).await?;
-    found.map(|why| json(&why)).ok_or_else(|| absent(&store, &id))
+    match blocking(&shared, ask).await? {
+        Some(why) => Ok(json(&Answer::Stored(Box::new(why)))),
+        None if !decided.is_empty() => Ok(json(&Answer::Decided { decided })),
+        None => Err(absent(&store, &id)),
+    }
+}
+
+/// What was decided lately about the trace that is named, by each node.
+fn decided(pool: &Pool, which: &TraceRef) -> Vec<Decided> {
+    let digits = match which {
+        TraceRef::Id(id) => id.to_string(),
+        TraceRef::Prefix(digits) => digits.clone(),
+        TraceRef::Last | TraceRef::LastError => return Vec::new(),
+    };
+    let decisions: Vec<_> = pool.all::<Decisions>().into_iter().flat_map(|(_, all)| all.about(&digits, DECISIONS_MAX)).collect();
+    let first = decisions.first().map(|decision| decision.trace_id);
+    decisions.iter().filter(|decision| Some(decision.trace_id) == first).map(Decided::of).collect()
 }
 
 /// The one store, or the one that is named.

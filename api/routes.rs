@@ -36,7 +36,8 @@ const INDEX: &str = "kansoku
   /api/v1/traces                service, status=error|ok, text, min_duration, max_duration, since=1h, attribute=K=V, limit, follow=true
   /api/v1/logs                  service, status=LEVEL, text, since=1h, attribute=K=V, limit, follow=true
   /api/v1/trace/ID              a trace, by its id or the first digits, or `last`
-  /api/v1/why/ID                the failing path, its logs, why it was kept, and what is missing; `last` is the latest that failed
+  /api/v1/why/ID                the failing path, its logs, why it was kept, and what is missing; `last` is the latest that failed;
+                                of a trace that was discarded lately, by which rule
   /api/v1/alerts                what is pending and firing, and what changed lately
   POST /api/v1/dead-letters/retry   has sinks try again what they refused for good; node=NAME
   POST /api/v1/reload               reads the pipeline file again: what changed, or what is wrong with it

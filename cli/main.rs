@@ -7,6 +7,7 @@ mod check;
 mod command;
 mod convert;
 mod dead_letters;
+mod decided;
 mod demo;
 mod follow;
 mod forest;

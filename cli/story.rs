@@ -6,7 +6,7 @@ use crate::{
     page::{Page, Tone},
     text, tree,
 };
-use query::{Outcome, PathKind, TraceSummary, TraceView, Why};
+use query::{Joined, Kept, Late, Outcome, PathKind, TraceSummary, TraceView, Why};
 
 /// Services named in the line of a trace.
 const SERVICES_MAX: usize = 8;
@@ -17,15 +17,37 @@ pub(crate) fn why(why: &Why, page: Page) -> String {
         text::wrap(&text::inert(&headline(why)), page.width).iter().map(|line| page.paint(Tone::Strong, line)).collect();
     let mut about = about(&why.trace.summary);
     if let Some(kept) = &why.kept {
-        let share = if kept.share < 1.0 { format!(" ({:.3} % of such)", kept.share * 100.0) } else { String::new() };
-        about.push(format!("kept by rule `{}`{}{}", kept.rule, share.replace(".000", ""), if kept.pinned { ", for an alert" } else { "" }));
+        about.push(kept_by(kept));
     }
     about.extend(why.trace.summary.closed_by.as_ref().map(|by| format!("closed by {by}")));
+    about.extend(came_late(why.late));
+    about.extend(logs_by(&why.joined));
     lines.extend(joined(&about, page));
     let focus = Focus::Path(why.path.iter().map(|step| step.span_id.as_str()).collect());
     lines.extend(body(&why.trace, &focus, page));
     lines.extend(missing(&why.missing, page));
     lines.join("\n")
+}
+
+fn kept_by(kept: &Kept) -> String {
+    let share = if kept.share < 1.0 {
+        let threshold = kept.threshold.as_ref().map_or_else(String::new, |threshold| format!(", R from {threshold}"));
+        format!(" ({:.3} % of such{threshold})", kept.share * 100.0).replace(".000 %", " %")
+    } else {
+        String::new()
+    };
+    format!("kept by rule `{}`{share}{}", kept.rule, if kept.pinned { ", for an alert" } else { "" })
+}
+
+fn came_late(late: Late) -> Option<String> {
+    let counts = [(late.spans, "span"), (late.logs, "log")];
+    let told: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| text::count(count, word)).collect();
+    (!told.is_empty()).then(|| format!("{} came late", told.join(" and ")))
+}
+
+fn logs_by(joined: &[Joined]) -> Option<String> {
+    let told: Vec<String> = joined.iter().map(|joined| format!("{} ({})", joined.method, joined.logs)).collect();
+    (!told.is_empty()).then(|| format!("logs joined by {}", told.join(", ")))
 }
 
 /// A whole trace.

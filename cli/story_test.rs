@@ -81,6 +81,20 @@ missing: nothing";
 }
 
 #[test]
+fn what_kept_it_and_how_its_logs_came_to_it_are_told() {
+    let mut why = answer(checkout(), &[0, 1, 5], "error", &[]);
+    why.kept = Some(Kept { rule: "rest".to_owned(), share: 0.1, threshold: Some("e6666".to_owned()), pinned: false });
+    why.late = Late { spans: 1, logs: 2 };
+    why.joined = [("span_id", 3), ("id64", 1)].map(|(method, logs)| Joined { method: method.to_owned(), logs }).to_vec();
+    let shown = super::why(&why, page::plain(100));
+    let about = "\
+frontend, checkout, payment, inventory · kept by rule `rest` (10.000 % of such, R from e6666)
+closed by root · 1 span and 2 logs came late · logs joined by span_id (3), id64 (1)
+";
+    assert!(shown.contains(&about.replace("10.000", "10")), "{shown}");
+}
+
+#[test]
 fn what_did_not_fail_names_the_longest_and_long_words_are_broken() {
     let spans = vec![span(0, "a", "frontend", "GET /", 412.0, None), span(1, "b", "db", "SELECT", 380.0, None)];
     let why = answer(spans, &[0, 1], "slowest", &["no logs carried this trace id; switch on log correlation in the application's SDK"]);

@@ -2,11 +2,12 @@
 
 use crate::{
     args::WhyWords,
+    decided,
     page::Page,
     print, story, text,
-    told::{ended, told},
+    told::{Told, ended, told},
 };
-use query::{TraceRef, Why};
+use query::{Answer, TraceRef};
 use std::process::ExitCode;
 
 /// A tree with its logs wants more room than a table.
@@ -17,9 +18,10 @@ pub(crate) async fn run(words: WhyWords) -> ExitCode {
         return ended(&wrong.to_string(), 2);
     }
     let store: Vec<_> = words.store.iter().map(|store| ("store", store.clone())).collect();
-    match told::<Why>(&words.ask.at, &format!("/api/v1/why/{}", words.id), &store).await {
-        Ok(why) if words.ask.json => print::line(&text::inert_json(&why.json)),
-        Ok(why) => print::line(&story::why(&why.value, Page::stdout(WIDTH))),
+    match told::<Answer>(&words.ask.at, &format!("/api/v1/why/{}", words.id), &store).await {
+        Ok(answer) if words.ask.json => print::line(&text::inert_json(&answer.json)),
+        Ok(Told { value: Answer::Stored(why), .. }) => print::line(&story::why(&why, Page::stdout(WIDTH))),
+        Ok(Told { value: Answer::Decided { decided }, .. }) => print::line(&decided::decided(&decided, Page::stdout(WIDTH))),
         Err(code) => return code,
     }
     ExitCode::SUCCESS

@@ -2,6 +2,7 @@
 
 use crate::{
     dead_letters::DeadLetters,
+    Decisions,
     exchange::Exchange,
     limits::Share,
     order::Order,
@@ -30,6 +31,8 @@ pub(crate) struct Surroundings {
     pub(crate) letters: Option<Arc<DeadLetters>>,
     /// Where it is noted what lanes have in hand, while what an earlier process left is read again.
     pub(crate) blame: Option<Arc<Blame>>,
+    /// For whoever asks.
+    pub(crate) decisions: Arc<Decisions>,
     pub(crate) window: Arc<Share>,
     /// The stream's time, for `status`.
     pub(crate) progress: watch::Sender<Time>,
@@ -89,6 +92,7 @@ impl Outlet {
         let (decisions, promises) = (std::mem::take(&mut outbox.decisions), std::mem::take(&mut outbox.promises));
         if !decisions.is_empty() {
             self.decide(&decisions, promises, now).await;
+            self.around.decisions.note(decisions);
         }
         if !outbox.across.is_empty() {
             // What goes on to another lane is out of this one.

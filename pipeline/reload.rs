@@ -87,6 +87,7 @@ impl Running {
             journal: before.around.journal.clone(),
             letters: before.letters.clone(),
             blame: before.around.blame.clone(),
+            decisions: Arc::clone(&before.around.decisions),
             window: Arc::clone(&before.around.window),
             progress: before.around.progress.clone(),
             settling: Mutex::new(before.around.settling.lock().clone()),

@@ -1,7 +1,7 @@
 //! Opens everything and sets it going: journal, sinks, sources, queues, deliveries, lanes. Every fault at once, before anything runs.
 
 use crate::{
-    Kind, Opened, Running, Stop, World,
+    Decisions, Kind, Opened, Running, Stop, World,
     assemble::{Assembled, Blueprint, Lines},
     crew::{Crew, Lanes},
     dead_letters::DeadLetters,
@@ -115,11 +115,14 @@ impl Assembled {
     ) -> Running {
         let Assembled { blueprint, sources, lines, .. } = self;
         let paths = paths(&blueprint, journal.as_ref(), &remembered);
+        let decisions = Decisions::shared(&blueprint.world.pool, blueprint.budget.bytes_max);
+        decisions.note(remembered.decisions.iter().cloned());
         let around = Arc::new(Surroundings {
             edges: deliveries.iter().map(|delivery| Arc::clone(&delivery.queue)).collect(),
             journal: journal.clone(),
             letters: letters.clone(),
             blame,
+            decisions,
             window: Arc::clone(&blueprint.budget.window),
             progress: watch::Sender::new(blueprint.world.clock.now()),
             settling: Mutex::new(None),

@@ -1,6 +1,7 @@
 //! WHAT IS ASKED OF IT: traces, logs, one trace with its logs, and why it failed, over the store's `Scan`.
 //! The types of the answers are the JSON that people and programs see; the command line reads them back. Every call blocks on the disk.
 
+mod decided;
 mod error;
 mod filter;
 mod logs;
@@ -11,6 +12,7 @@ mod tree;
 mod when;
 mod why;
 
+pub use decided::{Answer, Decided};
 pub use error::Error;
 pub use filter::{Attribute, Times};
 pub use logs::{LogLine, LogOrder, LogQuery, logs};
@@ -18,7 +20,7 @@ pub use spans::{SpanEvent, SpanRow};
 pub use trace::{TraceRef, TraceView, trace};
 pub use traces::{ErrorSeen, Outcome, TraceQuery, TraceSummary, traces};
 pub use when::When;
-pub use why::{Kept, PathKind, PathStep, Why, why};
+pub use why::{Joined, Kept, Late, PathKind, PathStep, Why, why};
 
 #[cfg(test)]
 mod tests;

@@ -152,8 +152,36 @@ fn a_failing_trace_is_explained_from_its_root_to_where_it_began() {
     assert_eq!(why.path[2].logs[0].message, "bank says no");
     assert_eq!(why.trace.logs[0].message, "cart has 3 items", "a log without a span stands beside the tree");
     let kept = why.kept.unwrap();
-    assert_eq!((kept.rule.as_str(), kept.share), ("errors", 0.5));
+    assert_eq!((kept.rule.as_str(), kept.share, kept.threshold.as_deref()), ("errors", 0.5, Some("8")));
     assert_eq!(why.missing, Vec::<String>::new());
+}
+
+#[test]
+fn how_its_logs_came_to_a_trace_and_what_came_late_is_counted() {
+    let told = |span: u8, method: &str, state: &str| LogRecord {
+        attributes: vec![text("correlation.method", method), text("correlation.state", state)],
+        ..log(1, span, 5, 9, "hello")
+    };
+    let whole = closed(
+        1,
+        spans("web", vec![span(1, 1, 0, "home", 0, 90, None)]),
+        log_lines("web", vec![told(1, "span_id", "joined"), told(1, "span_id", "joined"), told(0, "trace_id", "joined")]),
+        Part::Whole,
+        false,
+        90,
+    );
+    let late = closed(
+        1,
+        spans("web", vec![span(1, 2, 1, "menu", 10, 20, None)]),
+        log_lines("web", vec![told(2, "span_id", "late")]),
+        Part::Late,
+        false,
+        90,
+    );
+    let why = why(&store(vec![Flow::Traces(vec![whole]), Flow::Traces(vec![late])]), &TraceRef::Last).unwrap().unwrap();
+    let joined: Vec<(&str, usize)> = why.joined.iter().map(|joined| (joined.method.as_str(), joined.logs)).collect();
+    assert_eq!(joined, [("span_id", 3), ("trace_id", 1)]);
+    assert_eq!((why.late.spans, why.late.logs), (1, 1));
 }
 
 #[test]

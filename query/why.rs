@@ -5,7 +5,7 @@ use crate::{
     trace::{self, Loaded},
 };
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 use store::Store;
 
 /// The answer of `kansoku why`.
@@ -20,6 +20,12 @@ pub struct Why {
     pub path: Vec<PathStep>,
     /// Why the trace is here; none where nothing sampled it.
     pub kept: Option<Kept>,
+    /// How its log records came to it: by which form of id, the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<Joined>,
+    /// What came after it was closed.
+    #[serde(default, skip_serializing_if = "Late::is_nothing")]
+    pub late: Late,
     /// What would explain more and is not here, a sentence each.
     pub missing: Vec<String>,
 }
@@ -68,8 +74,39 @@ pub struct Kept {
     pub rule: String,
     /// The share of such traces that the rule keeps, from 0 to 1.
     pub share: f64,
+    /// The least R of those, as `th` in tracestate has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<String>,
     /// Whether an alert asked for it.
     pub pinned: bool,
+}
+
+/// Log records that were joined in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub struct Joined {
+    /// The way, as in their attribute `correlation.method`.
+    pub method: String,
+    /// How many.
+    pub logs: usize,
+}
+
+/// What came late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub struct Late {
+    /// Spans.
+    pub spans: u64,
+    /// Log records.
+    pub logs: u64,
+}
+
+impl Late {
+    /// Whether everything came in time.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Late::default()
+    }
 }
 
 /// Explains a trace, if the store has anything of it; closed or not.
@@ -86,13 +123,41 @@ pub fn why(store: &Store, which: &TraceRef) -> Result<Option<Why>, Error> {
         at = parents[span];
     }
     path.reverse();
-    let kept =
-        trace.summary.rule.clone().map(|rule| Kept { rule, share: trace.summary.kept_share.unwrap_or(1.0), pinned: trace.summary.pinned });
+    let summary = &trace.summary;
+    let kept = summary.rule.clone().map(|rule| Kept {
+        rule,
+        share: summary.kept_share.unwrap_or(1.0),
+        threshold: summary.threshold.clone(),
+        pinned: summary.pinned,
+    });
+    let (joined, late) = (joined(&trace), late(&trace));
     let mut missing = trace.notes.clone();
     if path_kind == PathKind::Error && path.last().is_some_and(|step| step.message.is_none() && step.logs.is_empty()) {
         missing.push("the failing span has no status message, no exception event and no log".to_owned());
     }
-    Ok(Some(Why { trace, path_kind, path, kept, missing }))
+    Ok(Some(Why { trace, path_kind, path, kept, joined, late, missing }))
+}
+
+fn logs(trace: &TraceView) -> impl Iterator<Item = &LogLine> {
+    trace.spans.iter().flat_map(|span| &span.logs).chain(&trace.logs)
+}
+
+/// By the attribute that `correlate` writes on logs.
+fn joined(trace: &TraceView) -> Vec<Joined> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for method in logs(trace).filter_map(|log| log.attributes.get("correlation.method")?.as_str()) {
+        *counts.entry(method).or_default() += 1;
+    }
+    let mut joined: Vec<Joined> = counts.into_iter().map(|(method, logs)| Joined { method: method.to_owned(), logs }).collect();
+    joined.sort_by_key(|joined| Reverse(joined.logs));
+    joined
+}
+
+/// Late logs say so; late spans are what else was counted late.
+fn late(trace: &TraceView) -> Late {
+    let is_late = |log: &&LogLine| log.attributes.get("correlation.state").is_some_and(|state| state == "late");
+    let logs = u64::try_from(logs(trace).filter(is_late).count()).unwrap_or(u64::MAX).min(trace.summary.late_count);
+    Late { spans: trace.summary.late_count - logs, logs }
 }
 
 fn step(span: &SpanRow) -> PathStep {

@@ -1,7 +1,12 @@
 //! Traces, logs, one trace, and why.
 
-use super::sample::{Site, TRACE};
-use query::Why;
+use super::sample::{START, Site, TRACE};
+use crate::guard::Guard;
+use pipeline::Decisions;
+use query::{Answer, Why};
+use serde_json::json;
+use signal::{Decision, Time, TraceId};
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_and_logs_are_found_by_what_is_asked() {
@@ -37,6 +42,32 @@ async fn why_explains_the_last_failure_by_word_and_by_prefix() {
     }
     let (code, body) = site.json("/api/v1/trace/3f2a").await;
     assert_eq!((code, body["spans"].as_array().map(Vec::len)), (200, Some(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_was_discarded_lately_is_told_with_its_rule_with_a_store_or_without() {
+    for site in [Site::new().await, Site::bare(Guard::none())] {
+        let decisions = site.world.pool.get_or("", || Ok::<_, ()>(Arc::new(Decisions::new(0)))).unwrap();
+        let decision = |id: u8, rule: &str, threshold: u64| Decision {
+            trace_id: TraceId([id; 16]),
+            threshold,
+            node: "kept".into(),
+            rule: rule.into(),
+            through: None,
+            pinned: false,
+            at: Time(START),
+            randomness: None,
+        };
+        decisions.note([decision(0x11, "rest", 0xe6666 << 36), decision(0x12, "probes", Decision::DROP)]);
+        for (id, rule, threshold) in [("11111111111111111111111111111111", "rest", json!("e6666")), ("1212", "probes", json!(null))] {
+            let (code, body) = site.json(&format!("/api/v1/why/{id}")).await;
+            assert_eq!(code, 200, "{body}");
+            let decided = &body["decided"][0];
+            assert_eq!((&decided["rule"], &decided["threshold"], &decided["kept"]), (&json!(rule), &threshold, &json!(false)), "{body}");
+            assert!(matches!(serde_json::from_value(body), Ok(Answer::Decided { .. })));
+        }
+        assert_eq!(site.json("/api/v1/why/13").await.0, 404);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

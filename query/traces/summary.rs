@@ -4,6 +4,7 @@ use super::TraceQuery;
 use crate::{When, spans::SpanRow};
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
+use signal::threshold;
 use std::time::Duration;
 use store::{Ints, Texts, column::flag};
 
@@ -55,6 +56,9 @@ pub struct TraceSummary {
     /// The share of such traces that the rule keeps, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_share: Option<f64>,
+    /// The least R of the traces that it keeps, as `th` in tracestate has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<String>,
     /// Whether an alert asked that it be kept.
     #[serde(default)]
     pub pinned: bool,
@@ -86,6 +90,7 @@ pub(super) fn read(batch: &RecordBatch, row: usize) -> TraceSummary {
         span: text("first_error_span").unwrap_or_default(),
         message: text("first_error_message"),
     });
+    let threshold = Ints::of(batch, "threshold").get(row).and_then(|t| u64::try_from(t).ok());
     let duration = Ints::of(batch, "duration_nano").get(row).unwrap_or(0);
     TraceSummary {
         trace_id: text("trace_id").unwrap_or_default(),
@@ -102,7 +107,8 @@ pub(super) fn read(batch: &RecordBatch, row: usize) -> TraceSummary {
         first_error,
         closed_by: text("closed_by"),
         rule: text("rule"),
-        kept_share: Ints::of(batch, "threshold").get(row).map(|t| 1.0 - t as f64 / (1_u64 << 56) as f64),
+        kept_share: threshold.map(threshold::share),
+        threshold: threshold.filter(|t| *t < signal::Decision::DROP).map(threshold::encode),
         pinned: flag(batch, "pinned", row) == Some(true),
         late_count: if late { count("span_count") + count("log_count") } else { 0 },
     }
@@ -114,7 +120,8 @@ impl TraceSummary {
         let last = self.start.plus_ms(self.duration_ms).max(other.start.plus_ms(other.duration_ms));
         if other.late_count == 0 {
             // The part that was closed says what the trace is.
-            (self.closed_by, self.rule, self.kept_share) = (other.closed_by, other.rule, other.kept_share);
+            (self.closed_by, self.rule) = (other.closed_by, other.rule);
+            (self.kept_share, self.threshold) = (other.kept_share, other.threshold);
         }
         self.start = self.start.min(other.start);
         self.duration_ms = last.saturating_sub(self.start.0) as f64 / 1e6;
@@ -163,6 +170,7 @@ impl TraceSummary {
             closed_by: None,
             rule: None,
             kept_share: None,
+            threshold: None,
             pinned: false,
             late_count: 0,
         }

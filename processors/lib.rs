@@ -6,6 +6,7 @@ mod by_trace;
 pub mod correlate;
 pub mod deduplicate;
 pub mod filter;
+mod fullness;
 #[cfg(test)]
 mod kit;
 mod lately;

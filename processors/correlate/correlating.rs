@@ -12,7 +12,7 @@ use super::{
     state::State,
     window::{Arrival, Owner, Taking, Window},
 };
-use crate::by_trace::ByTrace;
+use crate::{by_trace::ByTrace, fullness::Gauge};
 use pipeline::{Flush, Held, Out, Processor, Reason, Tally};
 use signal::{Batch, Chunk, ClosedBy, Decision, Flow, Item, Part, Record, Signal, SpanId, Time, Trace, TraceId, ids, ids::Form};
 
@@ -21,6 +21,8 @@ const TRACES_A_FLOW: usize = 256;
 
 pub(super) struct Correlating {
     window: Window,
+    /// Tells others how full the window is.
+    gauge: Gauge,
     closed: ClosedLately,
     splits: Splits,
     embedding: Option<Embedding>,
@@ -48,6 +50,7 @@ impl Processor for Correlating {
                 let left = self.take(batch, out);
                 self.send_aside(out);
                 self.relieve(out);
+                self.gauge.set(self.window.held().bytes);
                 self.idless.send(left, out);
             }
         }
@@ -66,10 +69,11 @@ impl Processor for Correlating {
                 Flush::Last => self.window.close_oldest(ClosedBy::Drain, TRACES_A_FLOW),
             };
             if traces.is_empty() {
-                return;
+                break;
             }
             self.send_closed(traces, out);
         }
+        self.gauge.set(self.window.held().bytes);
     }
 
     fn held(&self) -> Held {
@@ -94,8 +98,15 @@ impl Processor for Correlating {
 }
 
 impl Correlating {
-    pub(super) fn new(window: Window, closed: ClosedLately, splits: Splits, embedding: Option<Embedding>, idless: Idless) -> Correlating {
-        Correlating { window, closed, splits, embedding, idless, aside: Vec::new(), aside_of: ByTrace::default() }
+    pub(super) fn new(
+        window: Window,
+        gauge: Gauge,
+        closed: ClosedLately,
+        splits: Splits,
+        embedding: Option<Embedding>,
+        idless: Idless,
+    ) -> Correlating {
+        Correlating { window, gauge, closed, splits, embedding, idless, aside: Vec::new(), aside_of: ByTrace::default() }
     }
 
     /// Moves the records that belong to a trace into the window and returns those that do not.

@@ -25,6 +25,7 @@ mod tests;
 mod wheel;
 mod window;
 
+use crate::fullness::Gauge;
 use closed::ClosedLately;
 use config::{Bytes, Fault, Period};
 use correlating::Correlating;
@@ -97,6 +98,7 @@ impl Component for Correlate {
             .map_or(context.memory.window_bytes_max, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX) / context.memory.lanes.max(1));
         Ok(Box::new(Correlating::new(
             Window::new(self.close, self.caps, limit, self.shed.as_ref().map(Shedding::new)),
+            Gauge::new(context.pool, context.name, limit),
             ClosedLately::new(self.remember.0, (limit / CLOSED_BYTES).max(CLOSED_MIN)),
             Splits::new(self.remember.0),
             self.embed_events.as_ref().map(Embedding::new),

@@ -4,6 +4,8 @@
 mod asked;
 mod balance;
 mod by_key;
+#[cfg(test)]
+mod counts;
 mod decided;
 mod limiter;
 mod quantiles;
@@ -18,6 +20,7 @@ mod told;
 mod traces;
 mod written;
 
+use crate::fullness::Room;
 use config::{Fault, Placed};
 use decided::Decided;
 use expression::Field;
@@ -35,6 +38,8 @@ use traces::Sampling;
 use written::{Rule, counts};
 
 /// Keeps a share of the traces, or of single records, by the first rule that matches. Logs of a kept trace are kept with it; logs without a trace and metrics pass.
+/// While the trace window is more than 70 % full, rules that leave something to chance keep less, down to a sixteenth of their share when it is full; every
+/// threshold says so, and counts stay right.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Sample {
     /// The first rule that matches decides, and its name travels with the trace. What no rule matches is discarded as `no_rule`.
@@ -176,14 +181,14 @@ impl Component for Sample {
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
         let stage = self.stage(context)?;
-        let (randomness, unmarked) = (self.randomness, self.unmarked);
+        let (randomness, unmarked, room) = (self.randomness, self.unmarked, Room::new(context.pool));
         if self.of != Of::Traces {
             let together = self.together.as_ref().map(|field| field.compile(self.of.kinds())).transpose()?;
-            return Ok(Box::new(SamplingRecords { stage, signal: self.of.signal(), randomness, together, unmarked }));
+            return Ok(Box::new(SamplingRecords { stage, room, signal: self.of.signal(), randomness, together, unmarked }));
         }
         let decisions_max = (context.memory.window_bytes_max / 8 / DECISION_BYTES).max(DECISIONS_MIN);
         let decided = Decided::new(REMEMBER, decisions_max);
-        Ok(Box::new(Sampling { node: context.name.into(), stage, randomness, unmarked, decided }))
+        Ok(Box::new(Sampling { node: context.name.into(), stage, room, randomness, unmarked, decided }))
     }
 
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {

@@ -6,6 +6,7 @@ use super::{
     stage::Stage,
     told::{Before, Mark, hash},
 };
+use crate::fullness::Room;
 use expression::Getter;
 use pipeline::{Out, Processor, Reason};
 use signal::{Batch, Flow, Item, Record, Signal, Time};
@@ -13,6 +14,7 @@ use signal::{Batch, Flow, Item, Record, Signal, Time};
 /// A sampler of single records.
 pub(super) struct SamplingRecords {
     pub(super) stage: Stage,
+    pub(super) room: Room,
     pub(super) signal: Signal,
     pub(super) randomness: Randomness,
     /// The field that records which are kept together have in common.
@@ -32,10 +34,11 @@ impl Processor for SamplingRecords {
 }
 
 impl SamplingRecords {
-    fn sample(&self, batch: &mut Batch, out: &mut Out<'_>) {
+    fn sample(&mut self, batch: &mut Batch, out: &mut Out<'_>) {
         let now = out.now();
+        let room = self.room.share(now);
         let (mut ruleless, mut marks) = (0, Vec::new());
-        let gone = batch.retain(|record| match self.mark(&record, now) {
+        let gone = batch.retain(|record| match self.mark(&record, room, now) {
             Some((true, mark)) => {
                 marks.push(mark);
                 true
@@ -54,7 +57,7 @@ impl SamplingRecords {
         let mut marks = marks.into_iter();
         batch.edit(|record, edit| match (&record.item, marks.next()) {
             (Item::Span(span), Some(mark)) => {
-                mark.span(span.trace_state(), span.trace_id(), edit);
+                mark.span(span.trace_state(), edit);
             }
             (Item::Log(log), Some(mark)) => mark.log(log, edit),
             _ => {}
@@ -62,17 +65,18 @@ impl SamplingRecords {
     }
 
     /// Whether it is kept, and what is to be written on it.
-    fn mark(&self, record: &Record<'_>, now: Time) -> Option<(bool, Mark)> {
+    fn mark(&self, record: &Record<'_>, room: f64, now: Time) -> Option<(bool, Mark)> {
         let asked = Asked::Record(record);
         let hashed = self.together.as_ref().and_then(|getter| asked.text(getter)).map(|text| hash(text.as_bytes()));
         let before = Before::of_record(record, self.randomness, hashed);
-        let verdict = self.stage.decide(asked, before, now)?;
+        let verdict = self.stage.decide(asked, before, room, now)?;
         let from_id = match &record.item {
             Item::Span(span) => Some(span.trace_id().randomness()),
             Item::Log(log) => log.trace_id().map(|id| id.randomness()),
             Item::Point(..) => None,
         };
-        let randomness = Some(before.randomness).filter(|randomness| from_id != Some(*randomness));
-        Some((before.randomness >= verdict.threshold, Mark { threshold: verdict.threshold, randomness, unmarked: self.unmarked }))
+        let (threshold, randomness) = (verdict.threshold, before.randomness);
+        let told = Some(randomness).filter(|randomness| from_id != Some(*randomness));
+        Some((randomness >= threshold, Mark { threshold, randomness, told, unmarked: self.unmarked }))
     }
 }

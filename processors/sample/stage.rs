@@ -39,9 +39,9 @@ impl Stage {
         self.limit.is_some() || self.rules.iter().any(|rule| rule.at_most.is_some())
     }
 
-    /// Decides; none where no rule matches.
-    pub(super) fn decide(&self, asked: Asked<'_, '_>, before: Before, now: Time) -> Option<Verdict<'_>> {
-        let candidate = Candidate { asked, randomness: before.randomness, before: before.threshold, room: 1.0, now };
+    /// Decides; none where no rule matches. `room`: of what chance keeps, the share that there is room for.
+    pub(super) fn decide(&self, asked: Asked<'_, '_>, before: Before, room: f64, now: Time) -> Option<Verdict<'_>> {
+        let candidate = Candidate { asked, randomness: before.randomness, before: before.threshold, room, now };
         let verdict = self.chosen(&candidate)?;
         let Some((rate, limiter)) = self.limit.as_ref().filter(|_| before.randomness >= verdict.threshold) else { return Some(verdict) };
         let threshold = limiter.lock().threshold(before.randomness, asked.cost(rate.unit), now);

@@ -80,21 +80,22 @@ fn told_by(log: &LogRecord<'_>) -> Told {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) threshold: u64,
-    /// R, where it does not follow from the trace id.
-    pub(super) randomness: Option<u64>,
+    /// R.
+    pub(super) randomness: u64,
+    /// R, where it has to be told, since it does not follow from the trace id.
+    pub(super) told: Option<u64>,
     pub(super) unmarked: Unmarked,
 }
 
 impl Mark {
     /// Into a span's tracestate. Returns whether it is known now how many the span stands for.
-    pub(super) fn span(&self, state: &str, id: TraceId, edit: &mut Edit) -> bool {
+    pub(super) fn span(&self, state: &str, edit: &mut Edit) -> bool {
         if state.is_empty() && (self.threshold == 0 || self.unmarked == Unmarked::Unknown) {
             return self.unmarked == Unmarked::Unsampled;
         }
         let told = tracestate::read(state);
-        let randomness = self.randomness.or(told.randomness).unwrap_or_else(|| id.randomness());
         let threshold = match told.threshold {
-            Some(before) if randomness >= before => Some(before.max(self.threshold)),
+            Some(before) if self.randomness >= before => Some(before.max(self.threshold)),
             Some(_) => None,
             // One that is not valid says that there was sampling, and not how much.
             None if tracestate::has_threshold(state) || self.unmarked == Unmarked::Unknown => None,
@@ -102,7 +103,7 @@ impl Mark {
         };
         let is_known = threshold.is_some();
         let threshold = threshold.filter(|threshold| *threshold > 0 || told.threshold.is_some());
-        let told_now = Told { threshold, randomness: self.randomness.filter(|_| threshold.is_some()).or(told.randomness) };
+        let told_now = Told { threshold, randomness: self.told.filter(|_| threshold.is_some()).or(told.randomness) };
         let changed = told_now != told || threshold.is_none() && tracestate::has_threshold(state);
         if changed {
             edit.set_trace_state(&tracestate::written(state, told_now));
@@ -117,7 +118,7 @@ impl Mark {
         if threshold > 0 && told.threshold != Some(threshold) {
             edit.set_attribute(THRESHOLD, Value::Text(threshold::encode(threshold)));
         }
-        if let Some(randomness) = self.randomness.filter(|_| threshold > 0 && told.randomness.is_none()) {
+        if let Some(randomness) = self.told.filter(|_| threshold > 0 && told.randomness.is_none()) {
             edit.set_attribute(RANDOMNESS, Value::Text(threshold::encode_randomness(randomness)));
         }
     }

@@ -7,6 +7,7 @@ use super::{
     stage::Stage,
     told::{Before, Mark, erase},
 };
+use crate::fullness::Room;
 use pipeline::{Out, Processor, Reason, State};
 use signal::{Decision, Flow, Item, Part, Record, Signal, Trace, Value, view::Status};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) struct Sampling {
     pub(super) node: Arc<str>,
     pub(super) stage: Stage,
+    pub(super) room: Room,
     pub(super) randomness: Randomness,
     pub(super) unmarked: Unmarked,
     pub(super) decided: Decided,
@@ -79,10 +81,11 @@ impl Sampling {
         None
     }
 
-    fn decide(&self, trace: &Trace, out: &Out<'_>) -> (Decision, Reason) {
+    fn decide(&mut self, trace: &Trace, out: &Out<'_>) -> (Decision, Reason) {
         let now = out.now();
         let before = Before::of_trace(trace, self.randomness);
-        let verdict = self.stage.decide(Asked::Trace(trace), before, now);
+        let room = self.room.share(now);
+        let verdict = self.stage.decide(Asked::Trace(trace), before, room, now);
         let reason = if verdict.is_some() { Reason::SAMPLED } else { Reason::NO_RULE };
         let (threshold, rule) = verdict.map_or((Decision::DROP, "no_rule".into()), |verdict| (verdict.threshold, Arc::clone(verdict.rule)));
         let decision = Decision {
@@ -121,7 +124,8 @@ impl Sampling {
     /// Writes the decision where others can read it: the rule on the root span, and below 100 % the threshold into every span's tracestate and on every log.
     fn mark(&self, mut trace: Trace, decision: Arc<Decision>) -> Trace {
         let root = trace.facts.root.as_ref().map(|root| root.span_id);
-        let mark = Mark { threshold: decision.threshold, randomness: decision.randomness, unmarked: self.unmarked };
+        let mark =
+            Mark { threshold: decision.threshold, randomness: decision.randomness(), told: decision.randomness, unmarked: self.unmarked };
         // Logs stand for as many as their spans.
         let mut is_known = trace.spans.is_empty() && self.unmarked == Unmarked::Unsampled;
         trace.spans.edit(|record, edit| {
@@ -129,7 +133,7 @@ impl Sampling {
             if Some(span.span_id()) == root && span.attributes().get("sampling.rule").is_none() {
                 edit.set_attribute("sampling.rule", Value::Text(decision.rule.to_string()));
             }
-            is_known |= mark.span(span.trace_state(), span.trace_id(), edit);
+            is_known |= mark.span(span.trace_state(), edit);
         });
         if mark.threshold > 0 && is_known {
             trace.logs.edit(|record, edit| {

@@ -8,6 +8,8 @@
 
 #[path = "oracle/clients.rs"]
 mod clients;
+#[path = "oracle/decided.rs"]
+mod decided;
 #[path = "oracle/disk.rs"]
 mod disk;
 #[path = "oracle/items.rs"]

@@ -3,13 +3,15 @@
 use super::Sample;
 use crate::{
     correlate::Correlate,
+    fullness::Gauge,
     kit::{at, attribute, id, log, logs, span, spans, traces},
 };
 use pipeline::{
-    Processor, Reason,
-    testing::{Collected, advance, build, run},
+    Pool, Processor, Reason,
+    testing::{Collected, advance, build, build_in, run},
 };
 use signal::{Ack, Decision, Flow, Item, Kinds, Signal, Trace, Value};
+use std::path::Path;
 
 fn sample(rules: &str) -> Box<dyn Processor> {
     build::<Sample>(&format!("rules: {rules}"), Kinds::TRACES.and(Kinds::LOGS).and(Kinds::METRICS)).unwrap()
@@ -177,4 +179,45 @@ fn records_are_sampled_one_by_one_where_asked() {
     let out = run(part.as_mut(), logs("shop", records, Ack::none()), at(0));
     assert_eq!(out.count(Signal::Logs), 2);
     assert_eq!(out.discarded(Signal::Logs, Reason::SAMPLED), 1);
+}
+
+/// So many traces one after the other, with R spread evenly; how many are kept, and the greatest threshold told.
+fn kept_of(part: &mut dyn Processor, count: u8, second: u64) -> (usize, Option<String>) {
+    let mut all = closed(count);
+    for (trace, n) in all.iter_mut().zip(0_u8..) {
+        trace.id.0[9] = n.wrapping_mul(97);
+        trace.id.0[8] = u8::try_from(second).unwrap();
+    }
+    let kept = traces([run(part, Flow::Traces(all), at(second))]);
+    let told = |trace: &Trace| match attribute(&trace.logs, 0, "sampling.threshold") {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    };
+    (kept.len(), kept.iter().filter_map(told).max())
+}
+
+#[test]
+fn a_full_window_has_chance_keep_less_and_touches_no_rule_that_keeps_all() {
+    let pool = Pool::default();
+    let rules = "rules: [{ name: errors, when: .error, keep: 100% }, { name: rest, keep: 50% }]";
+    let mut part = build_in::<Sample>(rules, Kinds::TRACES, Path::new("/"), &pool).unwrap();
+    let mut gauge = Gauge::new(&pool, "traces", 1_000);
+    let (before, told) = kept_of(part.as_mut(), 200, 10);
+    assert!((90..135).contains(&before) && told.as_deref() == Some("8"), "{before} {told:?}");
+    gauge.set(1_000);
+    let (after, told) = kept_of(part.as_mut(), 200, 20);
+    // All 20 that failed, and a sixteenth of half of the rest.
+    assert!((20..40).contains(&after) && told.as_deref() == Some("f8"), "{after} {told:?}");
+}
+
+#[test]
+fn what_a_rule_learned_goes_on_after_a_reload_that_left_it_as_it_was() {
+    let (pool, rules) = (Pool::default(), "rules: [{ name: some, keep: 100%, at_most: 10/s }]");
+    let mut old = build_in::<Sample>(rules, Kinds::TRACES, Path::new("/"), &pool).unwrap();
+    kept_of(old.as_mut(), 200, 10);
+    let mut new = build_in::<Sample>(rules, Kinds::TRACES, Path::new("/"), &pool).unwrap();
+    drop(old);
+    let mut other = sample("[{ name: some, keep: 100%, at_most: 10/s }]");
+    let ((goes_on, _), (begins, _)) = (kept_of(new.as_mut(), 200, 11), kept_of(other.as_mut(), 200, 11));
+    assert!(goes_on < 20 && begins > 20, "{goes_on} of one that knows what comes, {begins} of one that does not");
 }

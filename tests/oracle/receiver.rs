@@ -93,7 +93,8 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
     write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n").ok()
 }
 
-fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+/// Reads a request: its path and its body.
+pub(crate) fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let (mut first, mut length) = (String::new(), 0);
     reader.read_line(&mut first).ok().filter(|read| *read > 0)?;

@@ -154,8 +154,8 @@ impl Document {
         let read = text_of(path).map_err(|why| (String::new(), vec![Fault::at(Place::default(), format!("cannot read {name}: {why}"))]));
         let parsed = read.and_then(|text| yaml::parse(&text).map(|root| (text.clone(), root)).map_err(|faults| (text, faults)));
         match parsed {
-            Ok((text, root)) => Ok(Document { source: Arc::new(Source { name, text }), root, files: Vec::new() }),
-            Err((text, faults)) => Err((Arc::new(Source { name, text }), faults)),
+            Ok((text, root)) => Ok(Document { source: Arc::new(Source::new(name, text)), root, files: Vec::new() }),
+            Err((text, faults)) => Err((Arc::new(Source::new(name, text)), faults)),
         }
     }
 

@@ -59,7 +59,7 @@ struct Parser {
     depth: usize,
 }
 
-/// A part of a condition; `loose` where it needs brackets beside `&&` and `!`.
+/// A part of a condition; `loose` where it needs brackets beside `&&` and `||`, which we read from left to right.
 struct Clause {
     text: String,
     loose: bool,
@@ -286,7 +286,7 @@ impl Parser {
 fn joined(mut clauses: Vec<Clause>, by: &str) -> Clause {
     match clauses.len() {
         0 | 1 => clauses.pop().unwrap_or(Clause { text: String::new(), loose: false }),
-        _ => Clause { text: clauses.into_iter().map(Clause::bracketed).collect::<Vec<_>>().join(by), loose: by == " || " },
+        _ => Clause { text: clauses.into_iter().map(Clause::bracketed).collect::<Vec<_>>().join(by), loose: true },
     }
 }
 
@@ -379,6 +379,11 @@ mod tests {
             (About::Log, r#"HasPrefix(log.body.string, "GET ") == true"#, "starts_with(.message, \"GET \")"),
             (About::Log, r#"IsMatch(severity_text, "^W") == false"#, "!match(.severity_text, r'^W')"),
             (About::Span, "true", "true"),
+            (
+                About::Span,
+                r#"name == "a" or name == "b" and name == "c" or name == "d""#,
+                r#".name == "a" || (.name == "b" && .name == "c") || .name == "d""#,
+            ),
         ] {
             assert_eq!(condition(theirs, about).as_deref(), Ok(ours), "{theirs}");
         }

@@ -32,7 +32,7 @@ impl Asked {
 
     /// Of a span at least one of these; or of none, where it is turned round.
     fn spans(conditions: &[String], inverted: bool) -> Asked {
-        let all = conditions.join(" || ");
+        let all = joined(conditions, " || ");
         if inverted { Asked { no_span: vec![all], ..Asked::default() } } else { Asked::any_span(all) }
     }
 
@@ -59,7 +59,7 @@ impl Asked {
 
     fn inverted(self) -> Result<Asked, String> {
         match (self.when.as_slice(), self.any_span.as_slice(), self.no_span.as_slice()) {
-            (when, [], []) if !when.is_empty() => Ok(Asked::when(format!("!({})", when.join(" && ")))),
+            (when, [], []) if !when.is_empty() => Ok(Asked::when(format!("!({})", joined(when, " && ")))),
             ([], [any], []) => Ok(Asked { no_span: vec![any.clone()], ..Asked::default() }),
             ([], [], [none]) => Ok(Asked::any_span(none.clone())),
             _ => Err("what it turns round cannot be turned round here".to_owned()),
@@ -222,6 +222,15 @@ fn all(node: Option<&Node>, notes: &mut Notes) -> Result<Asked, String> {
         whole = whole.and(asked).map_err(|why| format!("{why}, at `{name}`"))?;
     }
     Ok(whole)
+}
+
+/// Parts joined by `&&` or `||`, in brackets where they have either in them: both are read from left to right.
+pub(crate) fn joined(parts: &[String], by: &str) -> String {
+    let bracketed = |part: &String| if part.contains("||") || part.contains("&&") { format!("({part})") } else { part.clone() };
+    match parts {
+        [one] => one.clone(),
+        many => many.iter().map(bracketed).collect::<Vec<_>>().join(by),
+    }
 }
 
 /// A share in percent as we write it.

@@ -3,7 +3,7 @@
 use crate::{
     nodes::{Body, Signal},
     notes::Notes,
-    policies::{Asked, policy, share},
+    policies::{Asked, joined, policy, share},
     written::{Keys, texts},
     yaml::Yaml,
 };
@@ -92,13 +92,7 @@ fn written(rules: Vec<Rule>) -> Yaml {
         }
         names.push(name.clone());
         let asked = rule.asked;
-        let text = |parts: Vec<String>, by: &str| match parts.len() {
-            0 => None,
-            1 => parts.into_iter().next().map(Yaml::Text),
-            _ => Some(Yaml::Text(
-                parts.into_iter().map(|part| if part.contains("||") { format!("({part})") } else { part }).collect::<Vec<_>>().join(by),
-            )),
-        };
+        let text = |parts: Vec<String>, by: &str| (!parts.is_empty()).then(|| Yaml::Text(joined(&parts, by)));
         Yaml::map([
             ("name", Some(Yaml::Text(name))),
             ("when", text(asked.when, " && ")),

@@ -1,8 +1,8 @@
 //! What leaves a lane: flows to the queues of sinks and over the exchange, and decisions, which are on disk before anything that came with them goes out.
 
 use crate::{
-    dead_letters::DeadLetters,
     Decisions,
+    dead_letters::DeadLetters,
     exchange::Exchange,
     limits::Share,
     order::Order,

@@ -1,6 +1,6 @@
 //! How well logs without ids find their trace: ids are deleted from the instrumented shop's logs, guessed again by pod and time, and compared with what was deleted.
 //! `cargo test --test recovery -- --ignored --nocapture` prints precision and recall over how many requests were under way at once.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and this one is run for its table")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and this one is run for its table")]
 
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest,

@@ -318,6 +318,9 @@ fn judge(traces: &Traces, kansoku: &Kansoku, hop: &ByTrace, groups: u64) -> Outc
     let hex = |trace: u64| traces.id(trace).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let lost: Vec<u64> = (0..groups * GROUP).filter(|trace| Traces::fails(*trace) && !hop.contains_key(&hex(*trace))).collect();
     assert!(lost.is_empty(), "{} error traces were lost: {:?}…", lost.len(), lost.first());
+    let gone = (0..groups * GROUP).rev().map(hex).find(|id| !hop.contains_key(id)).unwrap();
+    let why = kansoku.ask(&["why", &gone]);
+    assert!(why.code == 0 && why.out.contains("`kept` discarded it") && why.out.contains("rule `rest` keeps"), "{why:?}");
     let joined = 1.0 - unjoined as f64 / logs as f64;
     println!("{} traces sent, {} kept, all whole and in both places; {:.4} of {logs} logs joined", groups * GROUP, hop.len(), joined);
     Outcome { sent: groups * GROUP, kept: hop.len() as u64, joined }

@@ -1,7 +1,7 @@
 //! From pipelines of one signal to one graph: those with the same way in and the same processors become one chain, whatever its signals are.
 
 use crate::{
-    Offers, exporters, extensions,
+    Offers, connectors, exporters, extensions,
     nodes::{Body, File, Made, Signal},
     notes::Notes,
     processors::{self, Batching},
@@ -9,7 +9,7 @@ use crate::{
     written::{Keys, items},
     yaml::Yaml,
 };
-use config::{Node, Place, Value};
+use config::{Node, Place};
 use std::collections::BTreeMap;
 
 /// An id where it is named.
@@ -276,7 +276,7 @@ impl Graph<'_, '_> {
             );
             return;
         }
-        let body = connector(id, type_name, node, self.notes);
+        let body = connectors::convert(id, type_name, node, self.notes);
         self.notes.differs(
             place,
             format!("`connectors.{id}`: the metrics are called as Tempo's generator calls them"),
@@ -286,45 +286,6 @@ impl Graph<'_, '_> {
         self.file.processors.push(Made { name: name.clone(), inputs: read, body });
         self.sources.insert(id.to_owned(), Some(End { node: name, gives: vec![Signal::Metrics] }));
     }
-}
-
-/// Settings of the processors that make metrics.
-fn connector(id: &str, type_name: &'static str, node: &Node, notes: &mut Notes) -> Body {
-    let mut keys = Keys::of(node, format!("connectors.{id}"));
-    let dimensions: Vec<String> = match keys.take("dimensions").map(|node| &node.value) {
-        Some(Value::List(list)) => {
-            list.iter().filter_map(|one| crate::written::scalar(one).or_else(|| Keys::of(one, "dimensions").text("name"))).collect()
-        }
-        _ => Vec::new(),
-    };
-    let interval = keys.period("metrics_flush_interval", notes).map(Yaml::plain);
-    let delta = keys.text("aggregation_temporality").is_some_and(|word| word == "AGGREGATION_TEMPORALITY_DELTA");
-    let series = keys.number("aggregation_cardinality_limit", notes).filter(|most| *most > 0.0).map(Yaml::plain);
-    // Durations are exponential histograms, exemplars are always there, and what is idle ends.
-    keys.ignore(&[
-        "histogram",
-        "exemplars",
-        "metrics_expiration",
-        "namespace",
-        "dimensions_cache_size",
-        "resource_metrics_cache_size",
-        "store",
-        "cache_loop",
-        "store_expiration_loop",
-    ]);
-    keys.ignore(&[
-        "latency_histogram_buckets",
-        "virtual_node_peer_attributes",
-        "virtual_node_extra_label",
-        "exponential_histogram_max_size",
-        "resource_metrics_key_attributes",
-    ]);
-    keys.finish(notes, "leave it out");
-    let dimensions = (!dimensions.is_empty()).then(|| Yaml::texts(dimensions));
-    Body::new(
-        type_name,
-        [("dimensions", dimensions), ("interval", interval), ("temporality", delta.then(|| Yaml::plain("delta"))), ("series_max", series)],
-    )
 }
 
 /// What a batch processor said, where the sink's own queue says nothing.

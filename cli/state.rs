@@ -32,6 +32,7 @@ pub(crate) fn show(report: &Report, page: Page) -> String {
     let mut facts: Vec<Fact> = report.pipeline.unbalanced.iter().map(|what| (Tone::Bad, "defect", what.clone())).collect();
     facts.extend(reasons(report));
     facts.extend(refused(report));
+    facts.extend(files(report));
     facts.extend(sinks(report));
     facts.extend(journal(report));
     facts.extend(gone(report));
@@ -129,6 +130,19 @@ fn reasons(report: &Report) -> Vec<Fact> {
         }
     }
     facts
+}
+
+/// How sources that read files get on.
+fn files(report: &Report) -> Vec<Fact> {
+    let read = report.pipeline.sources.iter().filter_map(|source| Some((&source.name, source.files?)));
+    let fact = |(at, (name, files)): (usize, (&String, pipeline::positions::Progress))| {
+        let behind = match files.behind_bytes {
+            0 => "read to their ends".to_owned(),
+            bytes => format!("{} unread, the oldest for {}", text::bytes(bytes), text::duration(files.oldest_seconds * 1e3)),
+        };
+        (Tone::Plain, if at == 0 { "files" } else { "" }, format!("{name}: {}, {behind}", text::count(files.files as u64, "file")))
+    };
+    read.enumerate().map(fact).collect()
 }
 
 fn sinks(report: &Report) -> Vec<Fact> {

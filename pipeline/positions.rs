@@ -277,3 +277,46 @@ pub(crate) fn noted(noted: &mut Noted, (source, sequence): (u16, u64), payload: 
         Err(error) => tracing::error!(sequence, %error, "a position in the journal cannot be read"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[test]
+    fn a_position_holds_only_with_its_request() {
+        let moves = Moves::from([("a".to_owned(), Some("7".to_owned())), ("b".to_owned(), None)]);
+        let payload = note(&serde_json::to_vec(&moves).unwrap().into(), b"request").concat();
+        let mut all = Noted::new();
+        noted(&mut all, (1, 40), &payload, b"another");
+        assert!(all.is_empty(), "the request it was written for did not make it");
+        noted(&mut all, (1, 41), &payload, b"request");
+        assert_eq!(all[&1], BTreeMap::from([("a".to_owned(), (41, Some("7".to_owned()))), ("b".to_owned(), (41, None))]));
+        noted(&mut all, (1, 42), b"what is this", b"request");
+        assert_eq!(all[&1]["a"].0, 41);
+    }
+
+    #[tokio::test]
+    async fn what_was_written_down_is_read_back_and_the_journal_knows_better() {
+        let disk = Arc::new(journal::MemoryDisk::new(1 << 20));
+        let world = World { disk, ..World::real("/".into()) };
+        let path = || Some(PathBuf::from("/state/a.json"));
+        let mut taken = Shelf::new(&world, None, Noted::new()).positions("a", 1).take(path()).await.unwrap();
+        taken.moved(&Moves::from([("x".to_owned(), Some("1".to_owned())), ("y".to_owned(), Some("2".to_owned()))]));
+        taken.save().await;
+        let noted = BTreeMap::from([(1, BTreeMap::from([("x".to_owned(), (9, Some("3".to_owned()))), ("y".to_owned(), (9, None))]))]);
+        let taken = Shelf::new(&world, None, noted).positions("a", 1).take(path()).await.unwrap();
+        assert_eq!(*taken.reached(), Reached::from([("x".to_owned(), "3".to_owned())]));
+    }
+
+    #[tokio::test]
+    async fn who_comes_second_waits_and_goes_on_where_the_first_was() {
+        let shelf = Shelf::new(&World::real("/".into()), None, Noted::new());
+        let mut first = shelf.positions("a", 1).take(None).await.unwrap();
+        first.moved(&Moves::from([("x".to_owned(), Some("1".to_owned()))]));
+        let mut second = Box::pin(shelf.positions("a", 1).take(None));
+        assert!((&mut second).now_or_never().is_none() && !first.is_kept());
+        drop(first);
+        assert_eq!(second.await.unwrap().reached().len(), 1);
+    }
+}

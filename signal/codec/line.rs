@@ -1,9 +1,11 @@
 //! Lines of text (what an application prints, later files) as log records. Ids in them are left to `ids::find`, the time to the one who read the line.
 
 mod body;
+mod container;
 mod join;
 mod severity;
 
+pub use container::{Output, Said};
 pub use join::{Joined, Joiner};
 
 use super::message::{any_value, attribute, attributes};

@@ -1,7 +1,6 @@
 //! All files that one program writes one after the other: what is half said at the end of one goes on at the start of the next.
 
 use super::{
-    format::{Output, Said},
     found::Attributes,
     stream::{Joining, Made, Piece, Stream},
     tracked::Tracked,
@@ -9,7 +8,7 @@ use super::{
 use bytes::Bytes;
 use signal::{
     Time, Value,
-    codec::line::{LineLogs, When},
+    codec::line::{LineLogs, Output, Said, When},
 };
 use std::path::Path;
 

@@ -2,7 +2,6 @@
 
 mod discover;
 pub(crate) mod follow;
-pub(crate) mod format;
 pub(crate) mod found;
 pub(crate) mod glob;
 pub(crate) mod lineage;

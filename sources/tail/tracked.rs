@@ -1,9 +1,9 @@
 //! One file that is followed: which it is, how far it was read, and whether it still is what was read.
 
-use super::{format::Output, stream::Spot};
+use super::stream::Spot;
 use pipeline::foreign::{self, Foreign, Identity, Seen};
 use serde::{Deserialize, Serialize};
-use signal::Time;
+use signal::{Time, codec::line::Output};
 use std::{
     io,
     path::{Path, PathBuf},

@@ -18,7 +18,7 @@ use signal::{
     Ack, Batch, Chunk, Limits, Ordinals, Signal, SpanId, Time, TraceId, check,
     codec::{
         json,
-        line::{Joiner, LINE_BYTES_MAX, LineLogs},
+        line::{Joiner, LINE_BYTES_MAX, LineLogs, Said},
     },
     ids,
     view::Item,
@@ -82,6 +82,14 @@ pub fn found_ids_are_ids(text: &str) {
         assert_ne!(found.span, Some(SpanId::default()));
     }
     assert_ne!(ids::candidate_in_text(text), Some(TraceId::default()));
+}
+
+/// Any line of a container's file: what is taken apart is in it, and a line of neither form is left as it is.
+pub fn a_container_line_is_taken_apart(line: &[u8]) {
+    let (said, plain) = (Said::of_container(line), Said::plain(line));
+    if said != plain && line.first() != Some(&b'{') {
+        assert!(plain.text.ends_with(&*said.text) || said.repaired, "{said:?}");
+    }
 }
 
 /// Any output of a process: joining loses no line, every record is one that `check` takes, and none is longer than allowed.

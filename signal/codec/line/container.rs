@@ -1,21 +1,25 @@
 //! What a line of a container's log file is made of: that of the Container Runtime Interface, and that of Docker's `json-file`. Pure.
 
+use crate::Time;
 use serde::Deserialize;
-use signal::Time;
 use std::borrow::Cow;
 
 /// Which of a program's outputs a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Output {
+pub enum Output {
     /// Also what has no outputs, such as a file that a program writes itself.
     Stdout,
+    /// Where errors go, and what is meant for people.
     Stderr,
 }
 
 impl Output {
-    pub(crate) const ALL: [Output; 2] = [Output::Stdout, Output::Stderr];
+    /// Both.
+    pub const ALL: [Output; 2] = [Output::Stdout, Output::Stderr];
 
-    pub(crate) fn word(self) -> &'static str {
+    /// The word of OpenTelemetry's `log.iostream`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Output::Stdout => "stdout",
             Output::Stderr => "stderr",
@@ -25,26 +29,30 @@ impl Output {
 
 /// A line without what the runtime put around it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Said<'a> {
-    pub(crate) text: Cow<'a, str>,
-    pub(crate) output: Output,
+pub struct Said<'a> {
+    /// What the program said.
+    pub text: Cow<'a, str>,
+    /// Where it said it.
+    pub output: Output,
     /// When the runtime got it; zero where nobody says.
-    pub(crate) at: Time,
+    pub at: Time,
     /// Whether what the program wrote goes on in the next line of this output.
-    pub(crate) goes_on: bool,
+    pub goes_on: bool,
     /// Whether something in it was not UTF-8.
-    pub(crate) repaired: bool,
+    pub repaired: bool,
 }
 
 impl<'a> Said<'a> {
     /// A line as it stands.
-    pub(crate) fn plain(line: &'a [u8]) -> Said<'a> {
+    #[must_use]
+    pub fn plain(line: &'a [u8]) -> Said<'a> {
         let (text, repaired) = text(line);
         Said { text, output: Output::Stdout, at: Time(0), goes_on: false, repaired }
     }
 
     /// A line of a container's file, of either form; one of neither is taken as it stands.
-    pub(crate) fn of_container(line: &'a [u8]) -> Said<'a> {
+    #[must_use]
+    pub fn of_container(line: &'a [u8]) -> Said<'a> {
         let read = match line.first() {
             Some(b'{') => docker(line),
             Some(b'0'..=b'9') => cri(line),
@@ -205,7 +213,7 @@ mod tests {
             "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.Z+-]{0,24} (stdout|stderr) [PF:]{1,3} .{0,9}".prop_map(String::into_bytes),
             r#"\{"log":".{0,9}","stream":"std(out|err)","time":"[0-9TZ:.-]{0,30}"\}"#.prop_map(String::into_bytes),
         ]) {
-            Said::of_container(&line);
+            let _said = Said::of_container(&line);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Which logs count as the same: those with equal values in some fields.
 
+use crate::seed::Seed;
 use config::Fault;
 use expression::{Field, Getter};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Kinds, Record};
-use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// When two values are equal.
@@ -17,16 +17,6 @@ pub(crate) enum Likeness {
     Exact,
     /// When they are the same but for words that have a digit in them: `order 17 failed` is `order 18 failed`.
     Template,
-}
-
-/// Drawn anew for each table of keys, so that nobody can write logs that are taken for others.
-#[derive(Clone, Copy)]
-pub(crate) struct Seed(u64);
-
-impl Default for Seed {
-    fn default() -> Seed {
-        Seed(RandomState::new().hash_one(0_u64))
-    }
 }
 
 /// A way to tell logs apart.
@@ -62,7 +52,7 @@ impl Alike {
             // No text has this byte, so that `a` and `bc` are not `ab` and `c`, nor is nothing an empty text.
             self.values.extend_from_slice(if value.is_none() { &[0xfe, 0xff] } else { &[0xff] });
         }
-        xxh3_128_with_seed(&self.values, seed.0)
+        xxh3_128_with_seed(&self.values, seed.number())
     }
 }
 

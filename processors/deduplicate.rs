@@ -1,7 +1,8 @@
 //! Lets the first of equal logs through at once and counts the others; at the end of the window one record tells of them.
 
 use crate::{
-    alike::{Alike, Likeness, Seed},
+    alike::{Alike, Likeness},
+    seed::Seed,
     stand_in::{Promises, StandIn, Tally},
 };
 use config::{Bytes, Fault, Period, Placed};
@@ -137,7 +138,7 @@ impl Processor for Deduplicating {
                 }
             }
         }
-        self.send(told, out);
+        self.memory.promises.send(told, out);
         match why {
             Flush::Due => self.memory.promises.settle(self.window + self.tick, now),
             Flush::Last => self.memory.promises = Promises::default(),
@@ -203,15 +204,7 @@ impl Deduplicating {
             self.memory.tell(key).into_iter().for_each(|batch| told.absorb(batch));
             self.memory.windows.remove(&key);
         }
-        self.send(told, out);
-    }
-
-    fn send(&self, mut told: Batch, out: &mut Out<'_>) {
-        if !told.is_empty() {
-            told.promise(self.memory.promises.all());
-            out.made(Signal::Logs, told.len());
-            out.send(Flow::Batch(told));
-        }
+        self.memory.promises.send(told, out);
     }
 
     fn end_of_window(&self, begin: Time) -> Time {

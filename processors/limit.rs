@@ -1,8 +1,9 @@
 //! Lets logs through up to a rate, each key for itself, by one number per key: the time at which its allowance is used up.
 
 use crate::{
-    alike::{Alike, Likeness, Seed},
+    alike::{Alike, Likeness},
     pace::Pace,
+    seed::Seed,
     stand_in::{Promises, StandIn, Tally},
 };
 use config::{Fault, Placed};
@@ -132,7 +133,7 @@ impl Processor for Limiting {
                 self.memory.line.push_back((now.plus(TELL), key));
             }
         }
-        self.send(told, out);
+        self.memory.promises.send(told, out);
         match why {
             Flush::Due => self.settle(now),
             Flush::Last => (self.memory.promises, self.memory.keys) = Default::default(),
@@ -225,15 +226,7 @@ impl Limiting {
             };
             self.memory.tell(key).into_iter().for_each(|batch| told.absorb(batch));
         }
-        self.send(told, out);
-    }
-
-    fn send(&self, mut told: Batch, out: &mut Out<'_>) {
-        if !told.is_empty() {
-            told.promise(self.memory.promises.all());
-            out.made(Signal::Logs, told.len());
-            out.send(Flow::Batch(told));
-        }
+        self.memory.promises.send(told, out);
     }
 
     fn settle(&mut self, now: Time) {

@@ -1,5 +1,6 @@
 //! How many logs in how long: `100/s`, `20/m`, `5/h`.
 
+use crate::per;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::{borrow::Cow, time::Duration};
@@ -12,28 +13,18 @@ pub(crate) struct Pace {
     pub(crate) period: Duration,
 }
 
-const PERIODS: [(&str, u64, &[&str]); 3] =
-    [("s", 1, &["sec", "second", "1s", "S"]), ("m", 60, &["min", "minute", "1m", "M"]), ("h", 3_600, &["hour", "hr", "1h", "H"])];
-
 impl Pace {
     /// Reads `100/s`; the error says what to write.
     fn parse(text: &str) -> Result<Pace, String> {
-        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit());
-        let Some((amount, per)) = text.split_once('/') else {
-            let meant = if is_number(text) { text } else { "100" };
-            return Err(format!("`{text}` does not say in how long; did you mean `{meant}/s`?"));
-        };
+        let (amount, per) = per::split(text)?;
         let number = amount.strip_suffix(" logs").unwrap_or(amount);
-        let amount = number.parse::<u64>().ok().filter(|_| is_number(number));
+        let amount = number.parse::<u64>().ok().filter(|_| number.bytes().all(|c| c.is_ascii_digit()));
         let amount = amount.ok_or_else(|| format!("`{text}` is not understood; write it like `100/s`"))?;
-        let Some((_, seconds, _)) = PERIODS.iter().find(|(word, ..)| *word == per) else {
-            let meant = PERIODS.iter().find(|(.., words)| words.contains(&per)).map_or("s", |(word, ..)| word);
-            return Err(format!("`{text}` has an unknown time after the `/`; did you mean `{amount}/{meant}`?"));
-        };
+        let period = per::period(text, amount, per)?;
         if amount == 0 {
             return Err(format!("`{text}` lets nothing through; `filter` does that"));
         }
-        Ok(Pace { amount, period: Duration::from_secs(*seconds) })
+        Ok(Pace { amount, period })
     }
 
     /// What one takes of the period.

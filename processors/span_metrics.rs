@@ -1,6 +1,6 @@
 //! Counts spans and measures their durations per service, operation, kind and status: the metrics that Tempo's generator makes, by the same names.
 
-use crate::series::{Exemplar, Family, Key, Making, Measure, Recorder, Resource, Table, Temporality, weight};
+use crate::series::{Exemplar, Family, Key, Measure, Recorder, Resource, Table, Temporality, labels, making, weight};
 use config::{Fault, Period, Placed};
 use pipeline::{BuildContext, Component, Flush, Held, Keyed, Out, Processor, Reason, Shape, State};
 use schemars::JsonSchema;
@@ -64,44 +64,16 @@ impl Component for SpanMetrics {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
-        let making = Making {
-            interval: *self.interval,
-            temporality: self.temporality,
-            stale_after: self.stale_after,
-            series_max: usize::try_from(self.series_max).unwrap_or(usize::MAX),
-        };
-        let labels = labels(&LABELS, &self.dimensions);
-        let (labels, ()) = match (labels, checked(&self.interval)) {
-            (Ok(labels), Ok(())) => (labels, ()),
-            (labels, interval) => return Err([labels.err(), interval.err()].into_iter().flatten().flatten().collect()),
+        let making = making(&self.interval, self.temporality, self.stale_after, self.series_max);
+        let (labels, making) = match (labels(&LABELS, &self.dimensions), making) {
+            (Ok(labels), Ok(making)) => (labels, making),
+            (labels, making) => return Err([labels.err(), making.err()].into_iter().flatten().flatten().collect()),
         };
         let family = Family { labels, sums: SUMS, histograms: HISTOGRAMS, resource: Resource::FirstLabel };
         let recorder = Recorder::new(Table::shared(context, vec![family], making));
         let dimensions = self.dimensions.iter().map(|dimension| dimension.as_str().into()).collect();
         Ok(Box::new(Measuring { recorder, dimensions, key: Key::default() }))
     }
-}
-
-/// Shorter ones would send more than they save.
-const INTERVAL_MIN: Duration = Duration::from_secs(1);
-
-pub(crate) fn checked(interval: &Placed<Period>) -> Result<(), Vec<Fault>> {
-    let short = interval.0 < INTERVAL_MIN;
-    if short { Err(vec![interval.fault(format!("`interval: {}` is too short; write at least `1s`", **interval))]) } else { Ok(()) }
-}
-
-/// All labels of a series: those that it always has, and one for each dimension.
-pub(crate) fn labels(always: &[&str], dimensions: &[Placed<String>]) -> Result<Vec<String>, Vec<Fault>> {
-    let mut labels: Vec<String> = always.iter().map(|label| (*label).to_owned()).collect();
-    let mut faults = Vec::new();
-    for dimension in dimensions {
-        let label: String = dimension.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        if labels.contains(&label) {
-            faults.push(dimension.fault(format!("`{label}` is a label already")).help("leave it out"));
-        }
-        labels.push(label);
-    }
-    if faults.is_empty() { Ok(labels) } else { Err(faults) }
 }
 
 struct Measuring {

@@ -2,7 +2,8 @@
 //! restart that reads them again counts them again.
 
 use chrono::{DateTime, SecondsFormat};
-use signal::{Ack, Batch, Checked, Chunk, Gather, Item, Ordinals, Origin, Record, Signal, Time, Value, view::Any};
+use pipeline::Out;
+use signal::{Ack, Batch, Checked, Chunk, Flow, Gather, Item, Ordinals, Origin, Record, Signal, Time, Value, view::Any};
 use std::{collections::VecDeque, time::Duration};
 
 /// How many records one stands for, itself included.
@@ -103,6 +104,15 @@ impl Promises {
         let mut all = Ack::none();
         self.line.iter().for_each(|(_, ack)| all.absorb(ack.clone()));
         all
+    }
+
+    /// Sends records that stand for what was taken out, with all that was promised for it.
+    pub(crate) fn send(&self, mut told: Batch, out: &mut Out<'_>) {
+        if !told.is_empty() {
+            told.promise(self.all());
+            out.made(Signal::Logs, told.len());
+            out.send(Flow::Batch(told));
+        }
     }
 
     /// Lets go of what was promised up to so long ago and has been told of since.

@@ -1,6 +1,7 @@
 //! Which service runs where, learned from spans and told to logs that do not say: what is read from a container's output knows its pod, and nothing of the service in it.
 
-use super::place::{Place, Seed};
+use super::place::{Place, places};
+use crate::seed::Seed;
 use signal::{Batch, Signal, Time, Value, text, view::Resource};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use xxhash_rust::xxh3::xxh3_64;
@@ -97,7 +98,7 @@ impl Dictionary {
     }
 
     fn learn_of(&mut self, resource: &Resource<'_>) {
-        let places = self.seed.places(resource);
+        let places = places(self.seed, resource);
         let Some(identity) = Identity::of(resource).filter(|_| !places.is_empty()).map(Arc::new) else { return };
         for place in places {
             let known = self.young.get(&place).or_else(|| self.old.get(&place));
@@ -141,7 +142,7 @@ impl Dictionary {
 
     fn find(&self, resource: &Resource<'_>) -> Option<Arc<Identity>> {
         let known = |place: &Place| self.young.get(place).or_else(|| self.old.get(place));
-        match self.seed.places(resource).iter().find_map(known)? {
+        match places(self.seed, resource).iter().find_map(known)? {
             Learned::One(identity) => Some(Arc::clone(identity)),
             Learned::Several => None,
         }

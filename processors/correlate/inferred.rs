@@ -3,8 +3,9 @@
 
 use super::{
     clues::{Clues, Evidence, Line},
-    place::{Place, Places, Seed},
+    place::{Place, Places, places},
 };
+use crate::seed::Seed;
 use config::{Period, Share};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -154,7 +155,7 @@ impl Inferring {
             let bytes = record.resource.bytes().as_ptr();
             let pod = match at_hand {
                 Some((same, pod)) if same == bytes => pod,
-                _ => self.pod_of_spans(&self.seed.places(&record.resource)),
+                _ => self.pod_of_spans(&places(self.seed, &record.resource)),
             };
             at_hand = Some((bytes, pod));
             let Some(pod) = pod.and_then(|pod| self.pods.get_mut(&pod)) else { continue };
@@ -238,7 +239,7 @@ impl Inferring {
     }
 
     fn pod_of_log(&self, record: &Record<'_>) -> Option<u64> {
-        self.seed.places(&record.resource).iter().find_map(|place| self.names.get(place)?.pod)
+        places(self.seed, &record.resource).iter().find_map(|place| self.names.get(place)?.pod)
     }
 
     /// Forgets spans that no log waits for any more, once a second, and all of them when they hold half of what there is.

@@ -8,7 +8,7 @@ use super::{
     wheel::NONE,
     window::Window,
 };
-use signal::{ClosedBy, Decision, Part, Time};
+use signal::{ClosedBy, Part, Time, threshold};
 use std::time::Duration;
 
 /// In hundredths of the limit: from here on traces are given less time, down to `TIME_MIN` at the next.
@@ -39,10 +39,7 @@ pub(super) struct Shedding {
 
 impl Shedding {
     pub(super) fn new(shed: &Shed) -> Shedding {
-        let full = Decision::DROP as f64;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^56, which a u64 holds")]
-        let threshold = ((1.0 - shed.keep.0.clamp(0.0, 1.0)) * full) as u64;
-        Shedding { threshold, slower_than: shed.slower_than.0 }
+        Shedding { threshold: threshold::of_share(shed.keep.0), slower_than: shed.slower_than.0 }
     }
 
     fn takes(&self, open: &Open) -> bool {

@@ -1,5 +1,6 @@
 //! How much in how long: `100/s`, `5000 spans/s`, `1MiB/s`; and the word for a quantile, `p99`.
 
+use crate::per;
 use config::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
@@ -26,25 +27,17 @@ pub(super) enum Unit {
 }
 
 const WORDS: [(&str, Unit); 4] = [("traces", Unit::Traces), ("spans", Unit::Spans), ("logs", Unit::Logs), ("points", Unit::Points)];
-const PERIODS: [(&str, u64, &[&str]); 3] =
-    [("s", 1, &["sec", "second", "1s", "S"]), ("m", 60, &["min", "minute", "1m", "M"]), ("h", 3_600, &["hour", "hr", "1h", "H"])];
 
 impl Rate {
     /// Reads `100/s`; the error says what to write.
     fn parse(text: &str) -> Result<Rate, String> {
-        let Some((amount, per)) = text.split_once('/') else {
-            let meant = if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() { text } else { "100" };
-            return Err(format!("`{text}` does not say in how long; did you mean `{meant}/s`?"));
-        };
-        let Some((_, seconds, _)) = PERIODS.iter().find(|(word, ..)| *word == per) else {
-            let meant = PERIODS.iter().find(|(.., words)| words.contains(&per)).map_or("s", |(word, ..)| word);
-            return Err(format!("`{text}` has an unknown time after the `/`; did you mean `{amount}/{meant}`?"));
-        };
+        let (amount, per) = per::split(text)?;
+        let period = per::period(text, amount, per)?;
         let (amount, unit) = parse_amount(text, amount.trim(), per)?;
         if amount == 0 {
             return Err(format!("`{text}` is nothing at all; for that write `keep: 0%`"));
         }
-        Ok(Rate { amount, unit, period: Duration::from_secs(*seconds) })
+        Ok(Rate { amount, unit, period })
     }
 }
 
@@ -86,7 +79,7 @@ impl Unit {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per = PERIODS.iter().find(|(_, seconds, _)| *seconds == self.period.as_secs()).map_or("s", |(word, ..)| word);
+        let per = per::word(self.period);
         match self.unit {
             Unit::Bytes => write!(f, "{}/{per}", Bytes(self.amount)),
             unit => write!(f, "{}{}/{per}", self.amount, unit.word()),

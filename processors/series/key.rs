@@ -1,6 +1,7 @@
 //! What tells one series from another: which of a processor's families it is of, and the values of that family's labels.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use crate::seed::Seed;
+use std::hash::{BuildHasher, Hasher};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes of a label's value that are kept; a longer one is cut.
@@ -58,20 +59,14 @@ pub(super) fn values(key: &[u8]) -> Option<Vec<&str>> {
 }
 
 /// Hashes keys, which strangers write, with a secret.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Secret(u64);
-
-impl Default for Secret {
-    fn default() -> Secret {
-        Secret(RandomState::new().hash_one(0_u64))
-    }
-}
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Secret(Seed);
 
 impl BuildHasher for Secret {
     type Hasher = Hashing;
 
     fn build_hasher(&self) -> Hashing {
-        Hashing(self.0)
+        Hashing(self.0.number())
     }
 }
 

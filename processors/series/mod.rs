@@ -7,6 +7,7 @@ mod key;
 mod points;
 mod promises;
 mod recorder;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub(crate) use exemplars::{Exemplar, Exemplars};
 pub(crate) use histogram::Histogram;
 pub(crate) use key::Key;
 pub(crate) use recorder::Recorder;
+pub(crate) use settings::{labels, making};
 pub(crate) use table::Table;
 
 use config::Period;

@@ -6,10 +6,7 @@ mod peer;
 #[cfg(test)]
 mod tests;
 
-use crate::{
-    series::{Family, Key, Making, Measure, Recorder, Resource, Table, Temporality},
-    span_metrics::{checked, labels},
-};
+use crate::series::{Family, Key, Measure, Recorder, Resource, Table, Temporality, labels, making};
 use config::{Fault, Period, Placed};
 use edges::{Edge, Edges, Paired, Side};
 use peer::Virtual;
@@ -89,18 +86,13 @@ impl Component for ServiceGraph {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
-        let making = Making {
-            interval: *self.interval,
-            temporality: self.temporality,
-            stale_after: self.stale_after,
-            series_max: usize::try_from(self.series_max).unwrap_or(usize::MAX),
-        };
+        let making = making(&self.interval, self.temporality, self.stale_after, self.series_max);
         let sides = ["client", "server", "connection_type"];
         let prefixed = |side: &'static str| self.dimensions.iter().map(move |name| name.clone().map(|name| format!("{side}_{name}")));
         let dimensions: Vec<Placed<String>> = prefixed("client").chain(prefixed("server")).collect();
-        let request_labels = match (labels(&sides, &dimensions), checked(&self.interval)) {
-            (Ok(labels), Ok(())) => labels,
-            (labels, interval) => return Err([labels.err(), interval.err()].into_iter().flatten().flatten().collect()),
+        let (request_labels, making) = match (labels(&sides, &dimensions), making) {
+            (Ok(labels), Ok(making)) => (labels, making),
+            (labels, making) => return Err([labels.err(), making.err()].into_iter().flatten().flatten().collect()),
         };
         let none = || vec!["client".to_owned(), "server".to_owned()];
         let families = vec![

@@ -1,5 +1,6 @@
 //! THE DOOR: one file per command. Holds no logic of its own: it reads words, asks the rooms, and prints.
 
+mod allocator;
 mod args;
 mod ask;
 mod catalog;
@@ -39,11 +40,8 @@ use args::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Takes less CPU time than the system's, where many small things come and go most: benches/RESULTS.md.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_for_a_moment();
     let arguments = Arguments::parse();
     if let Err(why) = init_log(&arguments) {
         print::error(&why);

@@ -22,7 +22,7 @@ mod written;
 
 use crate::fullness::Room;
 use config::{Fault, Placed};
-use decided::Decided;
+use decided::{DECISION_BYTES, Decided};
 use expression::Field;
 use parking_lot::Mutex;
 use pipeline::{BuildContext, Component, Keyed, Processor, Shape};
@@ -165,8 +165,7 @@ impl Of {
 /// How long a decision is remembered at the least.
 const REMEMBER: Duration = Duration::from_secs(60);
 
-/// Allocated for a decision that is remembered; an eighth of the window's share of memory, for each of two generations, goes into them.
-const DECISION_BYTES: usize = 192;
+/// An eighth of the window's share of memory, for each of two generations, goes into decisions that are remembered; but not less than for so many.
 const DECISIONS_MIN: usize = 1 << 14;
 
 impl Component for Sample {
@@ -187,8 +186,8 @@ impl Component for Sample {
             return Ok(Box::new(SamplingRecords { stage, room, signal: self.of.signal(), randomness, together, unmarked }));
         }
         let decisions_max = (context.memory.window_bytes_max / 8 / DECISION_BYTES).max(DECISIONS_MIN);
-        let decided = Decided::new(REMEMBER, decisions_max);
-        Ok(Box::new(Sampling { node: context.name.into(), stage, room, randomness, unmarked, decided }))
+        let decided = Decided::new(context.name.into(), REMEMBER, decisions_max);
+        Ok(Box::new(Sampling { stage, room, randomness, unmarked, decided }))
     }
 
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {

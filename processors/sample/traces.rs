@@ -15,7 +15,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// A sampler of closed traces.
 pub(super) struct Sampling {
-    pub(super) node: Arc<str>,
     pub(super) stage: Stage,
     pub(super) room: Room,
     pub(super) randomness: Randomness,
@@ -41,8 +40,8 @@ impl Processor for Sampling {
     }
 
     fn recall(&mut self, decision: &Decision) {
-        if decision.node == self.node {
-            self.decided.recall(Arc::new(decision.clone()));
+        if decision.node == *self.decided.node() {
+            self.decided.recall(decision);
         }
     }
 
@@ -69,14 +68,14 @@ impl Sampling {
             return self.follow(trace, decision, out);
         }
         let (decision, reason) = self.decide(&trace, out);
-        let decision = Arc::new(decision);
-        self.decided.remember(Arc::clone(&decision));
+        self.decided.remember(&decision);
         let mut promise = trace.spans.ack().clone();
         promise.absorb(trace.logs.ack().clone());
-        out.decide((*decision).clone(), promise);
         if decision.keeps() {
+            out.decide(decision.clone(), promise);
             return Some(self.mark(trace, decision));
         }
+        out.decide(decision, promise);
         discard(&trace, reason, out);
         None
     }
@@ -91,7 +90,7 @@ impl Sampling {
         let decision = Decision {
             trace_id: trace.id,
             threshold: if trace.pinned { before.threshold } else { threshold },
-            node: Arc::clone(&self.node),
+            node: Arc::clone(self.decided.node()),
             rule,
             through: through(trace),
             pinned: trace.pinned,
@@ -102,7 +101,7 @@ impl Sampling {
     }
 
     /// A part of a trace that was decided before goes the same way; a late error of a trace that chance dropped is kept and marked.
-    fn follow(&self, mut trace: Trace, decision: Arc<Decision>, out: &mut Out<'_>) -> Option<Trace> {
+    fn follow(&self, mut trace: Trace, decision: Decision, out: &mut Out<'_>) -> Option<Trace> {
         if decision.keeps() {
             return Some(self.mark(trace, decision));
         }
@@ -117,12 +116,12 @@ impl Sampling {
             batch.edit(|_, edit| edit.set_attribute("correlation.state", "trace_dropped".into()));
             erase(batch);
         }
-        trace.decision = Some(decision);
+        trace.decision = Some(Arc::new(decision));
         Some(trace)
     }
 
     /// Writes the decision where others can read it: the rule on the root span, and below 100 % the threshold into every span's tracestate and on every log.
-    fn mark(&self, mut trace: Trace, decision: Arc<Decision>) -> Trace {
+    fn mark(&self, mut trace: Trace, decision: Decision) -> Trace {
         let root = trace.facts.root.as_ref().map(|root| root.span_id);
         let mark =
             Mark { threshold: decision.threshold, randomness: decision.randomness(), told: decision.randomness, unmarked: self.unmarked };
@@ -142,7 +141,7 @@ impl Sampling {
                 }
             });
         }
-        trace.decision = Some(decision);
+        trace.decision = Some(Arc::new(decision));
         trace
     }
 }

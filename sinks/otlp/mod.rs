@@ -97,7 +97,8 @@ impl Component for Otlp {
             Compression::Zstd => Coding::Zstd,
         };
         let timeout = self.timeout.map_or(TIMEOUT, |timeout| timeout.0);
-        Ok(Box::new(Sender { endpoint, protocol, coding, headers, timeout, client }))
+        let urls = Signal::ALL.map(|signal| url(&endpoint, protocol, signal));
+        Ok(Box::new(Sender { endpoint, urls, protocol, coding, headers, timeout, client }))
     }
 }
 
@@ -130,6 +131,8 @@ impl Otlp {
 
 struct Sender {
     endpoint: Url,
+    /// Where each signal goes, in their order.
+    urls: [Url; 3],
     protocol: Protocol,
     coding: Coding,
     headers: HeaderMap,
@@ -155,11 +158,16 @@ impl Sender {
     }
 
     async fn request(&self, signal: Signal, pieces: Vec<Bytes>) -> Result<(), Refusal> {
-        let url = self.url(signal);
+        let [traces, logs, metrics] = &self.urls;
+        let url = match signal {
+            Signal::Traces => traces,
+            Signal::Logs => logs,
+            Signal::Metrics => metrics,
+        };
         let mut headers = self.headers.clone();
         match self.protocol {
             Protocol::Grpc => {
-                let called = self.client.call(&url, headers, self.coding, pieces, self.timeout).await;
+                let called = self.client.call(url, headers, self.coding, pieces, self.timeout).await;
                 answer::of_grpc(called)
             }
             Protocol::Http => {
@@ -167,23 +175,24 @@ impl Sender {
                 if self.coding != Coding::Identity {
                     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(self.coding.word()));
                 }
-                answer::of_http(self.client.post(&url, headers, pieces, self.timeout).await)
+                answer::of_http(self.client.post(url, headers, pieces, self.timeout).await)
             }
         }
     }
+}
 
-    fn url(&self, signal: Signal) -> Url {
-        let mut url = self.endpoint.clone();
-        match self.protocol {
-            Protocol::Http => url.set_path(&format!("{}/v1/{signal}", self.endpoint.path().trim_end_matches('/'))),
-            Protocol::Grpc => url.set_path(match signal {
-                Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-                Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-                Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-            }),
-        }
-        url
+/// Where a signal goes.
+fn url(endpoint: &Url, protocol: Protocol, signal: Signal) -> Url {
+    let mut url = endpoint.clone();
+    match protocol {
+        Protocol::Http => url.set_path(&format!("{}/v1/{signal}", endpoint.path().trim_end_matches('/'))),
+        Protocol::Grpc => url.set_path(match signal {
+            Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        }),
     }
+    url
 }
 
 impl Sink for Sender {

@@ -3,6 +3,7 @@
 use crate::{
     body::{self, Limits, ReadError},
     channel::Channel,
+    reach,
     retry::retry_after,
     tls::{self, ClientFiles, Fresh, ReadText, Text, TlsError},
 };
@@ -38,6 +39,8 @@ pub struct Client(Arc<Way>);
 #[derive(Debug)]
 enum Way {
     Http(Fresh<reqwest::Client>),
+    /// Not everywhere (`reach.rs`).
+    Webhook(Fresh<reqwest::Client>),
     Grpc(Channel),
 }
 
@@ -90,30 +93,36 @@ impl Client {
                 let tls = tls::client_config(&ClientFiles::default(), &[]).map_err(|error| NoClient(error.to_string()))?;
                 Way::Grpc(Channel::tls(Fresh::fixed(Arc::new(speaking(protocol, tls)))))
             }
-            Protocol::Http => {
-                let mut builder = builder();
-                if is_plain {
-                    let none = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
-                    let none = none.map_err(|error| NoClient(error.to_string()))?;
-                    builder = builder.tls_backend_preconfigured(none.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
-                }
-                Way::Http(Fresh::fixed(builder.build().map_err(|error| NoClient(cause(&error)))?))
-            }
+            Protocol::Http => Way::Http(http(builder(), is_plain)?),
         };
         Ok(Client(Arc::new(way)))
     }
 
+    /// A client by HTTP for a receiver that somebody named, like [`Client::new`]: it calls nobody whom `reach::check` forbids, also not by a name.
+    pub fn webhook(url: &Url) -> Result<Client, NoClient> {
+        Client::webhook_by(url, reach::by_the_machine)
+    }
+
+    pub(crate) fn webhook_by(url: &Url, look_up: reach::LookUp) -> Result<Client, NoClient> {
+        let _installed = CryptoProvider::install_default((*tls::provider()).clone());
+        Ok(Client(Arc::new(Way::Webhook(http(builder().dns_resolver(reach::Checked(look_up)), url.scheme() == "http")?))))
+    }
+
+    /// The same with files, like [`Client::with_tls`].
+    pub fn webhook_with_tls(files: ClientFiles, read: ReadText) -> Result<Client, TlsError> {
+        let guarded = || builder().dns_resolver(reach::Checked(reach::by_the_machine));
+        Ok(Client(Arc::new(Way::Webhook(https(guarded, files, read)?))))
+    }
+
     /// A client that trusts and shows what is in files, which are read now and looked at again when it is used; when they change, it connects anew.
     pub fn with_tls(protocol: Protocol, files: ClientFiles, read: ReadText) -> Result<Client, TlsError> {
-        let paths = files.paths();
-        let place = paths.first().cloned().unwrap_or_default();
-        let config = move |texts: &[Text]| Ok(speaking(protocol, tls::client_config(&files, texts)?));
         let way = match protocol {
-            Protocol::Grpc => Way::Grpc(Channel::tls(Fresh::new(paths, read, move |texts| config(texts).map(Arc::new))?)),
-            Protocol::Http => Way::Http(Fresh::new(paths, read, move |texts| {
-                let client = builder().tls_backend_preconfigured(config(texts)?).build();
-                client.map_err(|error| TlsError { path: place.clone(), what: cause(&error) })
-            })?),
+            Protocol::Grpc => {
+                let paths = files.paths();
+                let config = move |texts: &[Text]| Ok(Arc::new(speaking(protocol, tls::client_config(&files, texts)?)));
+                Way::Grpc(Channel::tls(Fresh::new(paths, read, config)?))
+            }
+            Protocol::Http => Way::Http(https(builder, files, read)?),
         };
         Ok(Client(Arc::new(way)))
     }
@@ -137,11 +146,16 @@ impl Client {
 
     pub(crate) async fn send(&self, url: &Url, headers: HeaderMap, pieces: Vec<Bytes>) -> Result<http::Response<Answering>, Unanswered> {
         let pieces = Pieces(pieces.into());
+        if matches!(&*self.0, Way::Webhook(_)) {
+            reach::check(url).map_err(|forbidden| unanswered(url, &forbidden))?;
+        }
         match &*self.0 {
-            Way::Http(client) => match client.get().post(url.clone()).headers(headers).body(reqwest::Body::wrap(pieces)).send().await {
-                Ok(response) => Ok(http::Response::from(response).map(|body| body.map_err(BoxError::from).boxed_unsync())),
-                Err(error) => Err(unanswered(url, &error)),
-            },
+            Way::Http(client) | Way::Webhook(client) => {
+                match client.get().post(url.clone()).headers(headers).body(reqwest::Body::wrap(pieces)).send().await {
+                    Ok(response) => Ok(http::Response::from(response).map(|body| body.map_err(BoxError::from).boxed_unsync())),
+                    Err(error) => Err(unanswered(url, &error)),
+                }
+            }
             Way::Grpc(channel) => Ok(channel.post(url, headers, pieces).await?.map(|body| body.map_err(BoxError::from).boxed_unsync())),
         }
     }
@@ -163,6 +177,27 @@ fn builder() -> reqwest::ClientBuilder {
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_MAX)
         .pool_idle_timeout(Duration::from_secs(50))
+}
+
+/// With the machine's authorities, or without any.
+fn http(mut builder: reqwest::ClientBuilder, is_plain: bool) -> Result<Fresh<reqwest::Client>, NoClient> {
+    if is_plain {
+        let none = ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions();
+        let none = none.map_err(|error| NoClient(error.to_string()))?;
+        builder = builder.tls_backend_preconfigured(none.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+    }
+    Ok(Fresh::fixed(builder.build().map_err(|error| NoClient(cause(&error)))?))
+}
+
+/// With files.
+fn https(builder: fn() -> reqwest::ClientBuilder, files: ClientFiles, read: ReadText) -> Result<Fresh<reqwest::Client>, TlsError> {
+    let paths = files.paths();
+    let place = paths.first().cloned().unwrap_or_default();
+    Fresh::new(paths, read, move |texts| {
+        let config = speaking(Protocol::Http, tls::client_config(&files, texts)?);
+        let client = builder().tls_backend_preconfigured(config).build();
+        client.map_err(|error| TlsError { path: place.clone(), what: cause(&error) })
+    })
 }
 
 fn speaking(protocol: Protocol, mut tls: ClientConfig) -> ClientConfig {

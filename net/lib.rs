@@ -11,6 +11,7 @@ mod gathered;
 pub mod grpc;
 pub mod listen;
 mod patient;
+pub mod reach;
 pub mod retry;
 pub mod serve;
 pub mod tls;

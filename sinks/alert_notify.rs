@@ -4,7 +4,7 @@ use crate::{alert::Notify, wire};
 use alert::notify::{Notice, console, webhook};
 use config::{Fault, Placed};
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use net::{Client, Patience, Protocol, Url};
+use net::{Client, Patience, Url};
 use std::{io::Write, path::Path, time::Duration};
 
 const CONSOLE: &str = "console";
@@ -34,7 +34,7 @@ impl Receivers {
             if !matches!(url.scheme(), "http" | "https") {
                 return Err(written.fault(format!("`{}` is no web address", **written)).help("as in http://alertmanager:9093/hook"));
             }
-            let client = wire::client(Protocol::Http, written, &url, notify.tls.as_ref(), folder)?;
+            let client = wire::webhook(written, &url, notify.tls.as_ref(), folder)?;
             let shown = notify.auth.as_ref().map(wire::authorization).transpose()?;
             let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().chain(shown).collect();
             Ok(Hook { client, url, headers })

@@ -3,7 +3,7 @@
 use config::{Auth, ClientTls, Environment, Fault, Placed, document::Real, wire::path};
 use http::{HeaderValue, header::AUTHORIZATION};
 use net::{
-    Client, Credential, Protocol, Url,
+    Client, Credential, Protocol, Url, reach,
     tls::{ClientFiles, name},
 };
 use std::path::Path;
@@ -17,6 +17,29 @@ pub(crate) fn client(
     folder: &Path,
 ) -> Result<Client, Fault> {
     let Some(tls) = tls else { return Client::new(protocol, url).map_err(|error| written.fault(error.to_string())) };
+    let (files, first) = files(written, url, tls, folder)?;
+    Client::with_tls(protocol, files, read).map_err(|error| first.fault(error.to_string()))
+}
+
+/// One for the URL of a webhook.
+pub(crate) fn webhook(written: &Placed<String>, url: &Url, tls: Option<&ClientTls>, folder: &Path) -> Result<Client, Fault> {
+    reach::check(url).map_err(|forbidden| written.fault(forbidden.to_string()))?;
+    let Some(tls) = tls else { return Client::webhook(url).map_err(|error| written.fault(error.to_string())) };
+    let (files, first) = files(written, url, tls, folder)?;
+    Client::webhook_with_tls(files, read).map_err(|error| first.fault(error.to_string()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    Real.file(&path.to_string_lossy())
+}
+
+/// The files that `tls` names, and what a fault in them is said of.
+fn files<'a>(
+    written: &'a Placed<String>,
+    url: &Url,
+    tls: &'a ClientTls,
+    folder: &Path,
+) -> Result<(ClientFiles, &'a Placed<String>), Fault> {
     if url.scheme() != "https" {
         return Err(written.fault("`tls` is set, but the address is not").help("write it as `https://…`, or leave `tls` out"));
     }
@@ -32,8 +55,7 @@ pub(crate) fn client(
         None => None,
     };
     let files = ClientFiles { ca: at(&tls.ca), identity, server_name };
-    let first = [&tls.ca, &tls.cert].into_iter().flatten().next().unwrap_or(written);
-    Client::with_tls(protocol, files, |path| Real.file(&path.to_string_lossy())).map_err(|error| first.fault(error.to_string()))
+    Ok((files, [&tls.ca, &tls.cert].into_iter().flatten().next().unwrap_or(written)))
 }
 
 /// The header that shows who one is.

@@ -2,6 +2,7 @@
 //! Knows nothing of telemetry. Start reading at `document.rs`.
 
 pub mod address;
+pub mod differences;
 pub mod document;
 mod error;
 pub mod fault;

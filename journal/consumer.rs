@@ -51,6 +51,12 @@ impl Consumer {
         self.log.settle(&self.name, watermark.end())
     }
 
+    /// Whether a record was begun and is not done.
+    #[must_use]
+    pub fn is_open(&self, sequence: u64) -> bool {
+        self.watermark.lock().is_open(sequence)
+    }
+
     /// Records begun that the cursor has not passed.
     #[must_use]
     pub fn open(&self) -> usize {

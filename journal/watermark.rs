@@ -59,6 +59,12 @@ impl Watermark {
         self.end
     }
 
+    /// Whether a sequence was begun and is not settled.
+    #[must_use]
+    pub fn is_open(&self, sequence: u64) -> bool {
+        self.open.get(&sequence) == Some(&Settled::No)
+    }
+
     /// Sequences begun that the end has not passed.
     #[must_use]
     pub fn open(&self) -> usize {

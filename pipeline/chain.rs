@@ -75,6 +75,9 @@ impl Chain<'_> {
         if let Some(in_hand) = &mut self.outbox.in_hand {
             in_hand.note(&self.outbox.at_hand);
         }
+        if self.outbox.one_by_one {
+            self.outbox.given.note(stage, &self.outbox.at_hand);
+        }
         self.call(stage, comes.posting(count(&flow)), |part, out| part.process(flow, out));
         self.outbox.at_hand.clear();
     }

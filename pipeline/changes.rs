@@ -1,7 +1,7 @@
 //! What a reload would change: two graphs compared as they are written, without places, order of nodes or values that may be secret.
 
 use crate::{Plan, Spec, World};
-use config::{Graph, Input, NamedNode, Node, Value};
+use config::{Graph, NamedNode, Value, differences};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,10 +38,10 @@ impl Changes {
         let (mut added, mut changed, mut removed, mut nodes) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
         let mut needs_restart = Vec::new();
         for (old, new) in [(&old.sources, &new.sources), (&old.processors, &new.processors), (&old.sinks, &new.sinks)] {
-            added.extend(without(new, old).map(|node| format!("+{}", node.name)));
-            removed.extend(without(old, new).map(|node| format!("-{}", node.name)));
+            added.extend(differences::without(new, old).map(|node| format!("+{}", node.name)));
+            removed.extend(differences::without(old, new).map(|node| format!("-{}", node.name)));
             for (before, node) in new.iter().filter_map(|node| Some((old.iter().find(|other| other.name == node.name)?, node))) {
-                let (of_queue, keys) = keys_changed(before, node).into_iter().partition(|key| is_of_queue(key, node));
+                let (of_queue, keys) = differences::of_nodes(before, node).into_iter().partition(|key| is_of_queue(key, node));
                 needs_restart.extend::<Vec<_>>(of_queue);
                 let keys = told(keys, node, digests);
                 if !keys.is_empty() {
@@ -50,7 +50,7 @@ impl Changes {
                 changed.extend(keys.into_iter().map(|key| format!("~{key}")));
             }
         }
-        for (word, keys) in settings(old, new) {
+        for (word, keys) in differences::of_settings(old, new, crate::settings::SETTINGS) {
             let at_once = |key: &String| match key.strip_prefix("journal.") {
                 Some(key) => JOURNAL_AT_ONCE.contains(&key),
                 None => !AT_START_ONLY.contains(&word),
@@ -101,11 +101,6 @@ fn journal(graph: &Graph) -> Option<&Value> {
     graph.settings.iter().find(|(word, ..)| word == "journal").map(|(.., node)| &node.value)
 }
 
-/// The nodes of one map whose names the other does not have.
-fn without<'a>(nodes: &'a [NamedNode], other: &[NamedNode]) -> impl Iterator<Item = &'a NamedNode> {
-    nodes.iter().filter(|node| !other.iter().any(|other| other.name == node.name))
-}
-
 /// Whether a key is one of the queue before a sink, which goes on as it is whatever delivers from it.
 fn is_of_queue(key: &str, node: &NamedNode) -> bool {
     let key = key.strip_prefix(node.name.as_str()).unwrap_or_default();
@@ -118,79 +113,6 @@ fn told(keys: Vec<String>, node: &NamedNode, (before, now): (&Digests, &Digests)
         return vec![format!("{} (files it names)", node.name)];
     }
     if keys.len() > KEYS_MAX { vec![node.name.clone()] } else { keys }
-}
-
-/// The keys in which two nodes of one name differ, as `kept.rules`.
-fn keys_changed(old: &NamedNode, new: &NamedNode) -> Vec<String> {
-    let mut keys = Vec::new();
-    let mut note = |differs: bool, key: &str| {
-        if differs {
-            keys.push(format!("{}.{key}", new.name));
-        }
-    };
-    note(*old.type_word != *new.type_word, "type");
-    note(read(&old.inputs) != read(&new.inputs), "inputs");
-    note(old.on_full != new.on_full, "on_full");
-    differences(&old.body, &new.body, &new.name, &mut keys);
-    keys
-}
-
-fn read(inputs: &[Input]) -> Vec<(&str, Option<&str>)> {
-    inputs.iter().map(|input| (input.node.as_str(), input.port.as_deref())).collect()
-}
-
-/// The settings in which two graphs differ, with the keys in which each does.
-fn settings(old: &Graph, new: &Graph) -> Vec<(&'static str, Vec<String>)> {
-    let nothing = Node { value: Value::Null, place: config::Place::default() };
-    let of = |graph: &Graph, word: &str| {
-        graph.settings.iter().find(|(other, ..)| other == word).map_or_else(|| nothing.clone(), |(.., node)| node.clone())
-    };
-    let mut found = Vec::new();
-    for word in crate::settings::SETTINGS.iter().copied() {
-        let mut keys = Vec::new();
-        differences(&of(old, word), &of(new, word), word, &mut keys);
-        if !keys.is_empty() {
-            found.push((word, keys));
-        }
-    }
-    found
-}
-
-/// Notes where two trees differ: as deep as both are maps. The recursion is bounded by the depth that the reader allows.
-fn differences(old: &Node, new: &Node, at: &str, found: &mut Vec<String>) {
-    let (Value::Map(old), Value::Map(new)) = (&old.value, &new.value) else {
-        if !same(old, new) {
-            found.push(at.to_owned());
-        }
-        return;
-    };
-    let before = found.len();
-    for ((key, _), node) in new {
-        match old.iter().find(|((other, _), _)| other == key) {
-            Some((_, other)) => differences(other, node, &format!("{at}.{key}"), found),
-            None => found.push(format!("{at}.{key}")),
-        }
-    }
-    let gone = old.iter().filter(|((key, _), _)| !new.iter().any(|((other, _), _)| other == key));
-    found.extend(gone.map(|((key, _), _)| format!("{at}.{key}")));
-    let order = |entries: &[(config::node::Key, Node)]| entries.iter().map(|((key, _), _)| key.clone()).collect::<Vec<_>>();
-    // In some maps the first that matches wins.
-    if found.len() == before && order(old) != order(new) {
-        found.push(at.to_owned());
-    }
-}
-
-/// Whether two trees say the same, wherever they stand.
-pub(crate) fn same(old: &Node, new: &Node) -> bool {
-    match (&old.value, &new.value) {
-        (Value::Null, Value::Null) => true,
-        (Value::Text(old), Value::Text(new)) => old.text == new.text && old.plain == new.plain,
-        (Value::List(old), Value::List(new)) => old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same(old, new)),
-        (Value::Map(old), Value::Map(new)) => {
-            old.len() == new.len() && old.iter().zip(new).all(|((old_key, old), (new_key, new))| old_key.0 == new_key.0 && same(old, new))
-        }
-        _ => false,
-    }
 }
 
 impl Plan {

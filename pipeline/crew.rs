@@ -71,7 +71,7 @@ impl Crew {
                 Ok(lanes) => self.hand_over(lanes).await,
                 Err(fallen) => Err(fallen),
             };
-            let Fallen { at, node } = match ended {
+            let fallen = match ended {
                 Ok(heirs) => {
                     // What was promised for records that lanes of the graph before took in is kept by those who hold them now.
                     (lines, promises) = (heirs, Some(settling));
@@ -84,7 +84,7 @@ impl Crew {
                 // What lanes that did not fall held, or were about to get.
                 account.end_held(Fate::Discarded, Reason::REPLAYED);
             }
-            falls.note(at, node.as_deref());
+            falls.note(fallen, log.next());
             sleep(backoff.next()).await;
             // Also the decisions that the fallen made are seen only once they are on disk.
             if let Err(error) = log.flush().await {

@@ -2,16 +2,16 @@
 
 use crate::{
     Reason,
+    buried::{Buried, KNOWN_MAX},
     ledger::{Fate, Ledger, PerSignal, Posting},
-    letter::{self, About, CURSOR},
+    letter::{self, About, CURSOR, Content},
     opening::OnDemand,
 };
-use bytes::Bytes;
 use journal::{Blocking, Entry, Error, Header, Kind, Log, Reader, Refused, blocked};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::{Ack, Time};
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// When a disk that did not take a letter is asked again.
@@ -23,6 +23,7 @@ pub(crate) struct DeadLetters {
     blocking: Blocking,
     ledger: Mutex<Ledger>,
     state: Mutex<State>,
+    buried: Mutex<Buried>,
     /// Held by who writes, so that of many that find it full one makes room.
     writing: tokio::sync::Mutex<()>,
 }
@@ -59,36 +60,46 @@ pub struct DeadLettersStatus {
 
 impl DeadLetters {
     pub(crate) fn new(log: OnDemand, blocking: Blocking, ledger: Ledger) -> Arc<DeadLetters> {
-        Arc::new(DeadLetters { log, blocking, ledger: Mutex::new(ledger), state: Mutex::default(), writing: tokio::sync::Mutex::default() })
+        let (state, buried, writing) = Default::default();
+        Arc::new(DeadLetters { log, blocking, ledger: Mutex::new(ledger), state, buried, writing })
     }
 
     /// Opens and counts what an earlier process left.
     pub(crate) async fn begin(&self) -> Result<(), Error> {
         let Some(log) = self.log.left().await? else { return Ok(()) };
         let cursor = log.cursor(CURSOR);
-        let mut reader = log.reader(cursor).peeking(letter::PEEK_BYTES);
+        let (mut reader, log) = (log.reader(cursor).peeking(letter::PEEK_BYTES), Arc::clone(log));
         let counted = self.read(move || {
-            let (mut letters, mut records) = (0, 0);
+            let (mut letters, mut records, mut last) = (0, 0, VecDeque::new());
             // An error is met again when letters are read.
             while let Ok(Some(entry)) = reader.next() {
                 letters += 1;
                 records += letter::records(&entry).iter().sum::<u64>();
+                last.push_back(entry.sequence);
+                if last.len() > KNOWN_MAX {
+                    last.pop_front();
+                }
             }
-            (letters, records)
+            let (mut buried, mut reader) = (Buried::default(), log.reader(last.front().copied().unwrap_or(cursor)));
+            while let Ok(Some(entry)) = reader.next() {
+                buried.add(&letter::prints_of(&entry));
+            }
+            (letters, records, buried)
         });
-        let (letters, records) = counted.await.unwrap_or_default();
+        let (letters, records, buried) = counted.await.unwrap_or_default();
+        *self.buried.lock() = buried;
         *self.state.lock() = State { letters, records, sent: cursor, unsaved: false };
         Ok(())
     }
 
     /// Keeps what was refused; it is on disk when this returns well. The oldest letters make room and are lost.
-    pub(crate) async fn keep(&self, about: &About, content: Vec<Bytes>, records: PerSignal<u64>) -> Result<(), Refused> {
-        let log = self.log.log().await?;
+    async fn keep(&self, about: &About, content: &Content) -> Result<(), Refused> {
+        let (log, records) = (self.log.log().await?, content.records);
         let all: u64 = records.iter().sum();
         let at = records.iter().position(|records| *records > 0).unwrap_or(0);
         let (items, signal) = (u32::try_from(all).unwrap_or(u32::MAX), u8::try_from(at).unwrap_or(u8::MAX));
         let header = Header { kind: Kind::Data, source: 0, signal, items, arrived: about.at.0 };
-        let parts = letter::encode(about, content);
+        let parts = letter::encode(about, content.bytes.clone());
         let _writes = self.writing.lock().await;
         let mut appended = log.append(header, &parts);
         if matches!(appended, Err(Refused::Full { .. })) {
@@ -96,17 +107,21 @@ impl DeadLetters {
             appended = log.append(header, &parts);
         }
         log.committed(appended?).await?;
+        self.buried.lock().add(&content.prints);
         let mut state = self.state.lock();
         state.letters += 1;
         state.records += all;
         Ok(())
     }
 
-    /// The same, for as long as it takes. False when it is `closed` meanwhile: whoever has the records keeps them.
-    pub(crate) async fn bury(&self, about: &About, content: Vec<Bytes>, records: PerSignal<u64>, closed: impl Future<Output = ()>) -> bool {
+    /// The same, for as long as it takes, unless it lies there already. False when it is `closed` meanwhile: whoever has the records keeps them.
+    pub(crate) async fn bury(&self, about: &About, content: &Content, closed: impl Future<Output = ()>) -> bool {
         let mut closed = pin!(closed);
+        if self.buried.lock().has(&content.prints) {
+            return true;
+        }
         loop {
-            match self.keep(about, content.clone(), records).await {
+            match self.keep(about, content).await {
                 Ok(()) => return true,
                 Err(error @ Refused::TooLarge { .. }) => {
                     tracing::error!(node = about.node, %error, "a dead letter is not kept");
@@ -171,6 +186,11 @@ impl DeadLetters {
                 letters.gone(sequence, records.iter().sum());
             }
         })
+    }
+
+    /// What a sink is given again, and refuses again, is another letter.
+    pub(crate) fn give_again(&self, prints: &[u128]) {
+        self.buried.lock().forget(prints);
     }
 
     /// Writes a letter that stays behind the others, and lets go of it where it was.

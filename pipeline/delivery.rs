@@ -5,10 +5,10 @@ use crate::{
     Clock, Reason, Refusal, Sink, Why,
     backoff::Backoff,
     dead_letters::DeadLetters,
+    falls::said,
     ledger::{Fate, Posting, count, slot},
-    letter::About,
+    letter::{About, Content},
     owed::{Keeper, Owed, halves, joined, parcel},
-    payload,
     queue::{Load, Queue},
     spill::Spill,
 };
@@ -60,6 +60,7 @@ enum Verdict {
         records: usize,
     },
     Never {
+        reason: Reason,
         why: Why,
     },
     TooLarge {
@@ -75,6 +76,8 @@ struct Hand {
     now: Vec<Owed>,
     later: Vec<Vec<Owed>>,
     kept: bool,
+    /// The sink has panicked at some of it: the next time it is not chance.
+    panicked: bool,
 }
 
 impl Delivery {
@@ -100,7 +103,7 @@ impl Delivery {
     async fn deliver(&self, mut load: Load, backoff: &mut Backoff) {
         let members = std::mem::take(&mut load.members);
         let kept = members.iter().all(|owed| owed.keeper == Keeper::Spill);
-        let mut hand = Hand { load, now: Vec::new(), later: vec![members], kept };
+        let mut hand = Hand { load, now: Vec::new(), later: vec![members], kept, panicked: false };
         let (mut culprits, mut delivered) = (0, false);
         while let Some(members) = hand.later.pop() {
             hand.now = members;
@@ -116,12 +119,12 @@ impl Delivery {
                     delivered = true;
                     self.settle(members, records);
                 }
-                Verdict::Never { why } if hopeless => self.reject(members, Reason::REFUSED, &why.0).await,
-                Verdict::Never { why } => match halves(members) {
+                Verdict::Never { reason, why } if hopeless => self.reject(members, reason, &why.0).await,
+                Verdict::Never { reason, why } => match halves(members) {
                     Ok((first, second)) => hand.later.extend([second, first]),
                     Err(culprit) => {
                         culprits += 1;
-                        self.reject(culprit, Reason::REFUSED, &why.0).await;
+                        self.reject(culprit, reason, &why.0).await;
                     }
                 },
                 Verdict::TooLarge { max } => {
@@ -142,7 +145,7 @@ impl Delivery {
         let (within, mut phase) = (self.queue.delivering.timeout, self.queue.phase());
         loop {
             let (closed, sink) = (phase.borrow().closed, self.sink());
-            let attempt = timeout(within, AssertUnwindSafe(sink.deliver(&parcel)).catch_unwind());
+            let attempt = timeout(within, AssertUnwindSafe(async { sink.deliver(&parcel).await }).catch_unwind());
             let answer = self.beside(hand, attempt).await;
             let (after, why) = match answer {
                 Ok(Ok(Ok(()))) => {
@@ -158,13 +161,17 @@ impl Delivery {
                 }
                 Ok(Ok(Err(Refusal::Never { why }))) => {
                     self.failed(&why);
-                    return Verdict::Never { why };
+                    return Verdict::Never { reason: Reason::REFUSED, why };
                 }
                 Ok(Ok(Err(Refusal::TooLarge { max }))) => return Verdict::TooLarge { max },
-                Ok(Err(_panic)) => {
-                    let why = Why("the sink panicked: this is a defect".to_owned());
-                    self.failed(&why);
-                    return Verdict::Never { why };
+                Ok(Err(panic)) => {
+                    let why = Why(format!("the sink panicked, which is a defect: {}", said(&*panic)));
+                    tracing::error!(node = self.queue.account.name, why = why.0);
+                    if std::mem::replace(&mut hand.panicked, true) {
+                        self.failed(&why);
+                        return Verdict::Never { reason: Reason::PANICKED, why };
+                    }
+                    (None, why)
                 }
                 Err(_elapsed) => (None, Why(format!("no answer within {} s", within.as_secs_f64()))),
             };
@@ -259,7 +266,7 @@ impl Delivery {
             tracing::warn!(node = name, records = owed.records(), why, "refused for good");
             if let (Some(letters), Some(flow)) = (&self.letters, owed.flow()) {
                 let about = About::new(name, reason, why, self.clock.now());
-                if !letters.bury(&about, payload::encode(flow), count(flow), self.queue.closed()).await {
+                if !letters.bury(&about, &Content::of(name, flow), self.queue.closed()).await {
                     return;
                 }
             }

@@ -5,7 +5,7 @@ use crate::{
     Reason,
     dead_letters::DeadLetters,
     ledger::{Fate, PerSignal, Posting},
-    letter::About,
+    letter::{About, Content},
     owed::{Keeper, Owed, halves},
     payload,
     queue::{Phase, Queue},
@@ -246,7 +246,7 @@ impl Spiller {
                 tracing::error!(node = name, why = unreadable.0, "what was on disk cannot be read");
                 let about = About::new(name, Reason::MALFORMED, &unreadable.0, since);
                 // Not kept, it stays where it is.
-                if self.letters.bury(&about, vec![entry.payload], records, self.queue.closed()).await {
+                if self.letters.bury(&about, &Content::unreadable(entry.payload, records), self.queue.closed()).await {
                     self.finish(records, Fate::Rejected, Reason::MALFORMED);
                 } else {
                     promise.record(signal::Outcome::Lost);

@@ -3,15 +3,14 @@
 
 use crate::{
     Reason,
-    falls::{Falls, InHand, Verdict},
+    falls::{Falls, InHand, Verdict, said},
     handed::Handed,
     inbox::Inbox,
-    ledger::{Fate, count},
-    letter::About,
+    ledger::Fate,
+    letter::{About, Content},
     line::Line,
     out::Outbox,
     outlet::{Outlet, SEALED_MAX, Surroundings},
-    payload,
     settling::Settling,
     timers::Timers,
     turn::{Dealt, End, Step},
@@ -27,10 +26,14 @@ use tokio::task::coop::consume_budget;
 /// A processor panicked: this life of the lane is over.
 #[derive(Debug, Default)]
 pub(crate) struct Fallen {
-    /// The places in the journal of what it panicked at.
+    /// The places in the journal of what it panicked at; none where it let go of what it held.
     pub(crate) at: Vec<u64>,
+    /// Those of what it may have held, where lanes have fallen before.
+    pub(crate) held: Vec<u64>,
     /// Which processor it was, where that is known.
     pub(crate) node: Option<String>,
+    /// The panic's words.
+    pub(crate) said: String,
 }
 
 /// What a lane knows of the others.
@@ -58,7 +61,7 @@ impl Seat {
                     let flow = handed.into_flow(around.journal.as_ref().map(|log| log.id()), Ack::none());
                     let about = About::new(&account.name, reason, &why, letters.now());
                     // For as long as it takes: nothing goes on before it is kept, and cut off it stays in the journal.
-                    let _kept = letters.bury(&about, payload::encode(&flow), count(&flow), pending()).await;
+                    let _kept = letters.bury(&about, &Content::of(&account.name, &flow), pending()).await;
                 }
                 account.post(&ending);
                 self.falls.give_up(position);
@@ -202,7 +205,8 @@ impl Lane {
         turn: u64,
         call: impl FnOnce(&mut Line, &mut Time, &mut Outbox),
     ) -> Result<(), Fallen> {
-        if self.panics(call) {
+        if let Some(said) = self.panics(call) {
+            let held = self.outbox.at_work.map(|stage| self.outbox.given.open(stage, &self.seat.settling)).unwrap_or_default();
             self.seat.settling.fall();
             self.over = true;
             let mut at_hand = std::mem::take(&mut self.outbox.at_hand);
@@ -215,12 +219,13 @@ impl Lane {
                 // What came out before is counted as out, and nobody reads it again.
                 outlet.send(&mut self.outbox, turn, self.now).await;
             }
-            return Err(Fallen { at: at_hand, node });
+            return Err(Fallen { at: at_hand, held, node, said });
         }
         let held = self.line.held_bytes();
         self.seat.around.window.force(held.saturating_sub(self.window_bytes));
         self.seat.around.window.give_back(self.window_bytes.saturating_sub(held));
         self.window_bytes = held;
+        self.outbox.given.prune(&self.seat.settling);
         if self.outbox.len() > 0 {
             outlet.send(&mut self.outbox, turn, self.now).await;
         }
@@ -228,14 +233,14 @@ impl Lane {
     }
 
     /// Calls the parts. While what an earlier process left is read again, the next one can tell what was in hand if this one ends here.
-    fn panics(&mut self, call: impl FnOnce(&mut Line, &mut Time, &mut Outbox)) -> bool {
+    fn panics(&mut self, call: impl FnOnce(&mut Line, &mut Time, &mut Outbox)) -> Option<String> {
         let Lane { line, seat, now, outbox, .. } = self;
         let blame = seat.around.blame.as_ref().filter(|blame| !blame.is_over());
         let _alone = blame.and_then(|blame| blame.alone());
         outbox.in_hand = blame.map(|blame| InHand::new(Arc::clone(blame), seat.number));
-        let panicked = catch_unwind(AssertUnwindSafe(|| call(line, now, outbox))).is_err();
+        let panicked = catch_unwind(AssertUnwindSafe(|| call(line, now, outbox))).err();
         outbox.in_hand = None;
-        panicked
+        panicked.map(|panic| said(&*panic).to_owned())
     }
 }
 

@@ -1,10 +1,14 @@
 //! One dead letter as it lies in its log (FORMAT.md), and the list of them, which can be read beside a running process.
 
-use crate::{Reason, ledger::PerSignal, payload};
+use crate::{
+    Reason,
+    ledger::{PerSignal, count},
+    payload,
+};
 use bytes::{BufMut, Bytes, BytesMut};
 use journal::{Disk, Entry, Error, Kind, inspect};
 use serde::{Deserialize, Serialize};
-use signal::Time;
+use signal::{Flow, Time, prints};
 use std::{ops::ControlFlow, path::Path};
 
 /// What this version writes and reads.
@@ -51,6 +55,26 @@ impl About {
     }
 }
 
+/// What was refused.
+pub(crate) struct Content {
+    pub(crate) bytes: Vec<Bytes>,
+    pub(crate) records: PerSignal<u64>,
+    /// By which it is known again.
+    pub(crate) prints: Vec<u128>,
+}
+
+impl Content {
+    /// A flow that this node refused.
+    pub(crate) fn of(node: &str, flow: &Flow) -> Content {
+        Content { bytes: payload::encode(flow), records: count(flow), prints: prints(node, flow) }
+    }
+
+    /// What cannot be read as a flow.
+    pub(crate) fn unreadable(bytes: Bytes, records: PerSignal<u64>) -> Content {
+        Content { bytes: vec![bytes], records, prints: Vec::new() }
+    }
+}
+
 /// The payload of a letter around that of a flow, or around what could not be read as one.
 pub(crate) fn encode(about: &About, content: Vec<Bytes>) -> Vec<Bytes> {
     // Cannot fail: it is plain data.
@@ -69,6 +93,12 @@ pub(crate) fn decode(payload: &Bytes) -> Option<(About, Bytes)> {
     let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
     let about = serde_json::from_slice(rest.get(..length)?).ok()?;
     Some((about, payload.slice(HEAD_BYTES + length..)))
+}
+
+/// By what a letter's flow is known again.
+pub(crate) fn prints_of(entry: &Entry) -> Vec<u128> {
+    let flow = decode(&entry.payload).and_then(|(about, content)| Some((about, payload::decode(content).ok()?)));
+    flow.map_or_else(Vec::new, |(about, flow)| prints(&about.node, &flow))
 }
 
 /// Records of each signal in a letter: by its content, else as its header in the log says.

@@ -3,6 +3,7 @@
 
 mod assemble;
 mod backoff;
+mod buried;
 pub mod catalog;
 mod chain;
 pub mod changes;
@@ -14,6 +15,7 @@ mod decisions;
 pub mod delivery;
 mod exchange;
 mod falls;
+mod given;
 mod handed;
 mod heirs;
 mod inbox;

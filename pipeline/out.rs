@@ -4,6 +4,7 @@ use crate::{
     Reason, Tally,
     chain::Chain,
     falls::InHand,
+    given::Given,
     ledger::{Fate, Posting, count, slot},
     route::Outputs,
 };
@@ -50,14 +51,15 @@ pub(crate) struct Outbox {
     pub(crate) at_work: Option<usize>,
     /// Where the same is noted for the next process, while there is a reason to.
     pub(crate) in_hand: Option<InHand>,
-    /// Whether closed traces are given one by one, so that a panic at one does not put it on others.
+    /// Whether lanes have fallen before. Closed traces are given one by one then, so that a panic at one does not put it on others, and what stages are given is noted.
     pub(crate) one_by_one: bool,
+    pub(crate) given: Given,
 }
 
 impl Outbox {
     pub(crate) fn new(fall: (Fate, Reason), one_by_one: bool) -> Outbox {
         let (flows, across, decisions, promises, at_hand) = Default::default();
-        Outbox { flows, across, decisions, promises, fall, at_hand, at_work: None, in_hand: None, one_by_one }
+        Outbox { flows, across, decisions, promises, fall, at_hand, at_work: None, in_hand: None, one_by_one, given: Given::default() }
     }
 
     /// Flows and decisions.

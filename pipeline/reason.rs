@@ -55,7 +55,7 @@ impl Reason {
     pub const BROKEN_OFF: Reason = Reason("broken_off");
     /// In minus out did not add up; always a defect.
     pub const UNACCOUNTED: Reason = Reason("unaccounted");
-    /// A processor panicked while it had the record, or twice at it where a journal has it; always a defect.
+    /// A processor panicked while it had the record, or twice at it where a journal has it, or a sink panicked twice; always a defect.
     pub const PANICKED: Reason = Reason("panicked");
     /// The process ended twice while it read the record again.
     pub const ENDED_PROCESS: Reason = Reason("ended_process");

@@ -123,6 +123,7 @@ async fn one(
     let flow = letter::decode(&entry.payload).and_then(|(_, content)| payload::decode(content).ok());
     let sent = match (goal, flow) {
         (Some(Goal::Sink(delivery)), Some(flow)) => {
+            letters.give_again(&letter::prints_of(&entry));
             let promise = letters.send(entry.sequence, records);
             for owed in delivery.queue.again(flow, &promise) {
                 delivery.queue.put_when_room(owed).await;

@@ -72,6 +72,11 @@ impl Settling {
         }
     }
 
+    /// Whether a record was begun and is not settled.
+    pub(crate) fn is_open(&self, position: u64) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.is_open(position))
+    }
+
     /// Records begun and not settled, and the first of them: how far the cursor lags.
     pub(crate) fn open(&self) -> usize {
         self.journal.as_ref().map_or(0, Consumer::open)

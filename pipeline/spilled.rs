@@ -1,8 +1,8 @@
 //! What lies on disk for sinks: seen beside a running process, and listed by one whose graph has such a sink no more, until it is back and has it, or somebody
-//! removes the folder.
+//! drops it.
 
 use crate::{Clock, World, plan::Plan, spill};
-use journal::{Behind, Disk, behind, blocked};
+use journal::{Behind, Disk, behind, blocked, discard, hold};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::Time;
@@ -31,6 +31,16 @@ pub struct SpilledStatus {
 pub fn on_disk(disk: &dyn Disk, journal: &Path, now: Time) -> Vec<SpilledStatus> {
     let found = found(disk, journal);
     found.into_iter().map(|(name, folder, behind)| status(&name, &folder, behind, now)).collect()
+}
+
+/// Gives up what waits for one sink, while no process has the journal. What is lost with it; none where nothing waits for such a sink.
+///
+/// # Errors
+/// A process has the journal, or the disk fails.
+pub fn drop_on_disk(disk: &dyn Disk, journal: &Path, name: &str, now: Time) -> Result<Option<SpilledStatus>, journal::Error> {
+    let _held = hold(disk, journal)?;
+    let Some((_, folder, _)) = found(disk, journal).into_iter().find(|(found, ..)| found == name) else { return Ok(None) };
+    Ok(Some(status(name, &folder, discard(disk, &folder, spill::CURSOR)?, now)))
 }
 
 fn status(name: &str, folder: &Path, behind: Behind, now: Time) -> SpilledStatus {

@@ -20,7 +20,7 @@ async fn a_request_at_which_the_lane_falls_twice_is_given_up_and_the_others_get_
     assert!(seen.contains(&"one".to_owned()) && seen.contains(&"two".to_owned()), "{seen:?}");
     let found = letters(folder.path());
     let about = found[0].about.as_ref().unwrap();
-    let why = "`kept` panicked at it twice: this is a defect";
+    let why = "`kept` panicked at it twice, which is a defect: told to";
     assert_eq!((about.node.as_str(), about.reason.as_str(), about.why.as_str()), ("in", "panicked", why));
     assert_eq!((found.len(), found[0].records), (1, [0, 1, 0]));
     let drained = trial.drain().await;
@@ -82,4 +82,58 @@ async fn a_lane_that_falls_when_something_held_goes_on_gives_that_up_and_nothing
     let drained = trial.drain().await;
     assert!(drained.unfinished.is_empty(), "{:?}", drained.unfinished);
     assert_eq!((drained.ledger.lost(), letters(folder.path()).len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_panics_twice_as_it_lets_go_loses_what_it_held_to_the_dead_letters_and_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let yaml = PLAIN.replace("kept: { type: keep, inputs: [in], with: a }", "kept: { type: hold, inputs: [in], wait: 5s }");
+    let trial = Trial::start(&yaml, folder.path()).await;
+    trial.send(&["before"]).await.unwrap();
+    sleep(Duration::from_secs(20)).await;
+    for text in ["one", "burst", "two"] {
+        trial.send(&[text]).await.unwrap();
+    }
+    sleep(Duration::from_secs(60)).await;
+    for text in ["three", "four"] {
+        trial.send(&[text]).await.unwrap();
+    }
+    sleep(Duration::from_secs(20)).await;
+    let (seen, found) = (trial.seen("out"), letters(folder.path()));
+    assert!(["before", "three", "four"].iter().all(|text| seen.iter().filter(|seen| seen == text).count() == 1), "{seen:?}");
+    let about = found[0].about.as_ref().unwrap();
+    assert_eq!((about.node.as_str(), about.reason.as_str()), ("in", "panicked"));
+    let why = "`kept` panicked twice as it let go of what it held, some of this or not, which is a defect: told to";
+    assert_eq!(about.why, why);
+    let status = trial.running.status();
+    assert_eq!(status.journal.unwrap().unsettled, 0);
+    assert_eq!(seen.len() + found.len(), 6, "each is there once: {seen:?} {found:?}");
+    let drained = trial.drain().await;
+    assert!(drained.unfinished.is_empty() && drained.ledger.lost() == 0, "{}", drained.ledger.sentence());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_panics_is_asked_again_and_then_the_culprit_alone_is_a_dead_letter_with_its_words() {
+    let folder = TempDir::new().unwrap();
+    let trial = Trial::start(PLAIN, folder.path()).await;
+    let panics = |times| *trial.told("out").panics.lock() = Some(("a2".to_owned(), times));
+    panics(1);
+    trial.send(&["a1", "a2", "a3"]).await.unwrap();
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(trial.seen("out"), ["a1", "a2", "a3"], "once may be chance");
+    assert_eq!(letters(folder.path()).len(), 0);
+    panics(usize::MAX);
+    trial.send(&["a1", "a2", "a3"]).await.unwrap();
+    trial.send(&["a4"]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    let mut seen = trial.seen("out").split_off(3);
+    seen.sort();
+    assert_eq!(seen, ["a1", "a3", "a4"]);
+    let found = letters(folder.path());
+    let about = found[0].about.as_ref().unwrap();
+    let why = "the sink panicked, which is a defect: cannot bear `a2`";
+    assert_eq!((found.len(), about.node.as_str(), about.reason.as_str(), about.why.as_str()), (1, "out", "panicked", why));
+    let drained = trial.drain().await;
+    assert_eq!(drained.ledger.node("out").unwrap().signals[&Signal::Logs].rejected["panicked"], 1);
+    assert!(drained.unfinished.is_empty() && drained.ledger.lost() == 0);
 }

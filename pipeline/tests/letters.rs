@@ -2,12 +2,24 @@
 
 use super::{
     journalled::{PLAIN, kill},
-    parts::Trial,
+    parts::{Trial, texts},
 };
-use crate::letter::{FOLDER, Letter, list};
-use journal::RealDisk;
-use signal::Signal;
-use std::{ops::ControlFlow, path::Path, time::Duration};
+use crate::{
+    Clock, World,
+    letter::{self, FOLDER, Letter, list},
+    payload, testing,
+};
+use journal::{
+    RealDisk,
+    simulated::{SimulatedDisk, Survives},
+};
+use signal::{Signal, Time};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -109,4 +121,58 @@ async fn over_their_limit_the_oldest_go_and_are_lost_by_name() {
     let kept = trial.running.status().dead_letters.unwrap().letters;
     assert_eq!((counts.lost["dead_letters_full"] + kept, letters(folder.path()).len() as u64), (30, kept));
     trial.drain().await;
+}
+
+/// The texts of all letters on a disk.
+fn buried(disk: &SimulatedDisk) -> Vec<String> {
+    let (mut found, folder) = (Vec::new(), Path::new("/journal").join(FOLDER));
+    let mut each = |entry: journal::Entry| {
+        let (_, content) = letter::decode(&entry.payload).unwrap();
+        found.extend(texts(&payload::decode(content).unwrap()));
+        ControlFlow::Continue(())
+    };
+    // Nothing was ever refused.
+    let _none = journal::dump(disk, &folder, 0, &mut each);
+    found.sort();
+    found
+}
+
+/// What is refused by the sink, and what a lane gives up, with the power cut at this call and so much of the rest on disk.
+async fn cut_at(call: u64, survives: Survives) -> (bool, Vec<String>) {
+    let yaml = PLAIN.replace("type: keep, inputs: [in], with: a", "type: fragile, inputs: [in]");
+    let (disk, mut start, mut acknowledged) = (SimulatedDisk::new(), Time(1_000_000_000_000), 0);
+    for life in 0..3 {
+        let clock = Clock::with_runtime(start);
+        let world = World { clock, disk: Arc::new(disk.clone()), blocking: testing::inline(), cores: 2, ..World::real(PathBuf::from("/")) };
+        let trial = Trial::start_in(&yaml, world).await;
+        *trial.told("out").poison.lock() = Some("poison".to_owned());
+        if life == 0 {
+            disk.power_off_at(disk.calls() + call);
+            for texts in [&["poison", "good"][..], &["panic"]] {
+                acknowledged += usize::from(trial.send(texts).await.is_ok());
+            }
+        }
+        sleep(Duration::from_secs(20)).await;
+        drop(trial);
+        sleep(Duration::from_millis(100)).await;
+        start = start.plus(Duration::from_secs(60));
+        disk.heal();
+        disk.restart(survives);
+    }
+    (acknowledged == 2, buried(&disk))
+}
+
+#[test]
+fn a_letter_is_written_once_wherever_the_power_is_cut() {
+    let mut once = 0;
+    for call in 0..60 {
+        for survives in [Survives::Synced, Survives::All, Survives::Some(call)] {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+            let (acknowledged, found) = runtime.block_on(cut_at(call, survives));
+            let all = found == ["panic", "poison"];
+            assert!(all || !acknowledged && found.len() < 2, "cut at call {call}: {found:?}");
+            once += usize::from(acknowledged);
+        }
+    }
+    assert!(once > 30, "{once}");
 }

@@ -33,6 +33,8 @@ pub(super) struct Told {
     pub(super) answers: Mutex<Vec<Refusal>>,
     /// Logs whose text has this in it are refused for good.
     pub(super) poison: Mutex<Option<String>>,
+    /// Logs whose text has this in it make the sink panic, so many times.
+    pub(super) panics: Mutex<Option<(String, usize)>>,
     /// Whether every delivery is put off.
     pub(super) dead: Mutex<bool>,
     /// The last position that it was told is settled.
@@ -137,7 +139,7 @@ impl Processor for Keep {
     }
 }
 
-/// `hold`: keeps each flow for a while and decides on it when it goes.
+/// `hold`: keeps each flow for a while and decides on it when it goes; panics then at one with `burst` in it.
 #[derive(Clone, Deserialize, JsonSchema)]
 pub(super) struct Hold {
     wait: Period,
@@ -179,6 +181,7 @@ impl Processor for Holding {
     fn flush(&mut self, why: Flush, out: &mut Out<'_>) {
         while !out.full() && self.due().is_some_and(|due| why == Flush::Last || due <= out.now()) {
             let (_, flow) = self.held.remove(0);
+            assert!(!texts(&flow).iter().any(|text| text.contains("burst")), "told to");
             let promise = flow.batches().next().map(|batch| batch.ack().clone()).unwrap_or_default();
             out.decide(decision(out.now()), promise);
             if self.discard {
@@ -314,6 +317,13 @@ impl Sink for Probing {
                 return Err(answer);
             }
             let texts = texts(&parcel.flow);
+            if let Some((word, times)) = self.0.panics.lock().as_mut()
+                && *times > 0
+                && let Some(text) = texts.iter().find(|text| text.contains(word.as_str()))
+            {
+                *times -= 1;
+                panic!("cannot bear `{text}`");
+            }
             if self.0.poison.lock().as_ref().is_some_and(|poison| texts.iter().any(|text| text.contains(poison))) {
                 return Err(Refusal::Never { why: Why("poison".to_owned()) });
             }

@@ -194,7 +194,7 @@ pub(crate) struct WhyWords {
 /// Words of `journal`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Nothing is changed and no lock is taken: beside a running kansoku the last record may look torn.\n\nExamples:\n  kansoku journal ls pipeline.yaml              the journal of a pipeline\n  kansoku journal verify data/journal           exit code 1 if something in it is damaged\n  kansoku journal dump data/store/log --limit 1 stores, spills and dead letters keep logs of the same form"
+    after_help = "But for `drop` nothing is changed and no lock is taken: beside a running kansoku the last record may look torn.\n\nExamples:\n  kansoku journal ls pipeline.yaml              the journal of a pipeline\n  kansoku journal verify data/journal           exit code 1 if something in it is damaged\n  kansoku journal dump data/store/log --limit 1 stores, spills and dead letters keep logs of the same form\n  kansoku journal drop --sink vendor            once vendor is out of the pipeline and nobody wants what waits for it"
 )]
 pub(crate) struct JournalWords {
     /// What is asked.
@@ -211,6 +211,8 @@ pub(crate) enum JournalWhat {
     Verify(LogWords),
     /// The records, one JSON object a line: sequence number, kind, arrival, and the telemetry in it as OTLP/JSON.
     Dump(DumpWords),
+    /// Give up what waits on disk for a sink, such as one that is no longer in the pipeline, and say how much is lost. Not while a kansoku has the journal.
+    Drop(DropWords),
 }
 
 /// Which log is meant.
@@ -229,6 +231,19 @@ pub(crate) struct Which {
 pub(crate) struct LogWords {
     #[command(flatten)]
     pub(crate) which: Which,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Words of `journal drop`.
+#[derive(Args, Debug)]
+pub(crate) struct DropWords {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// The sink, by its name in `journal ls`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sink: String,
     /// One JSON object instead of text.
     #[arg(long)]
     pub(crate) json: bool,

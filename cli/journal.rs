@@ -1,7 +1,7 @@
-//! `kansoku journal`: looks into a log on disk without opening it, so that it works beside a running kansoku and after its end.
+//! `kansoku journal`: looks into a log on disk without opening it, so that it works beside a running kansoku and after its end; and gives up what waits for a sink.
 
 use crate::{
-    args::{DumpWords, JournalWhat, JournalWords, LogWords, Which},
+    args::{DropWords, DumpWords, JournalWhat, JournalWords, LogWords, Which},
     catalog, load,
     page::{Page, Tone},
     print,
@@ -11,7 +11,7 @@ use crate::{
 use ::journal::{CursorInfo, Damaged, Entry, Inspected, Kind, Names, RealDisk, SegmentInfo};
 use pipeline::{
     Clock, Plan,
-    spilled::{SpilledStatus, on_disk},
+    spilled::{SpilledStatus, drop_on_disk, on_disk},
 };
 use query::When;
 use serde_json::{Value, json};
@@ -30,6 +30,7 @@ pub(crate) fn run(words: &JournalWords) -> ExitCode {
         JournalWhat::Ls(words) => list(words),
         JournalWhat::Verify(words) => verify(words),
         JournalWhat::Dump(words) => dump(words),
+        JournalWhat::Drop(words) => give_up(words),
     };
     done.unwrap_or_else(Mistake::end)
 }
@@ -240,6 +241,25 @@ fn dump(words: &DumpWords) -> Result<ExitCode, Mistake> {
     };
     let damaged = ::journal::dump(&RealDisk, &folder, words.from, &mut each).map_err(|error| error.to_string())?;
     damaged.iter().for_each(|damaged| print::note(&damaged.to_string()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn give_up(words: &DropWords) -> Result<ExitCode, Mistake> {
+    let folder = folder(&words.which)?;
+    inspected(&folder)?;
+    let (sink, now) = (&words.sink, Clock::wall().now());
+    let Some(lost) = drop_on_disk(&RealDisk, &folder, sink, now).map_err(|error| error.to_string())? else {
+        let waiting: Vec<String> = on_disk(&RealDisk, &folder, now).into_iter().map(|spill| format!("`{}`", spill.name)).collect();
+        let known =
+            if waiting.is_empty() { "nothing waits for any".to_owned() } else { format!("something waits for {}", waiting.join(", ")) };
+        return Err(format!("nothing waits on disk for a sink `{sink}`; {known}").into());
+    };
+    if words.json {
+        print::line(&text::inert_json(&json!({ "sink": sink, "lost": lost.records, "bytes": lost.bytes }).to_string()));
+    } else {
+        let records = text::count(lost.records, "record");
+        print::line(&format!("dropped what waited for `{}`: {records} in {} are lost", text::inert(sink), text::bytes(lost.bytes)));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

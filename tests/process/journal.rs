@@ -66,6 +66,36 @@ fn a_journal_is_listed_verified_and_dumped_while_it_is_written_and_afterwards() 
 }
 
 #[test]
+fn what_waits_for_a_sink_is_dropped_by_name_once_nobody_has_the_journal_and_said() {
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let spilling = kept(&format!("http://{}", deaf.local_addr().unwrap())).replace("on_full: block", "delivery: { spill_after: 100ms }");
+    let kansoku = Kansoku::run(folder.path(), &spilling);
+    for number in 0..3 {
+        assert_eq!(post(&kansoku, "/v1/traces", &otlp::spans([number], End::Well)), 200);
+    }
+    let spills = || look(&["ls", "journal", "--json"], folder.path()).json()["spills"].clone();
+    kit::until("it spills", || (spills()[0]["records"] == 3).then_some(()));
+    let said = look(&["drop", "--sink", "next", "pipeline.yaml"], folder.path());
+    assert!(said.code == 2 && said.err.contains("journal is in use by another kansoku"), "{said:?}");
+    let _ended = kansoku.stop();
+
+    let said = look(&["drop", "--sink", "../next", "journal"], folder.path());
+    assert!(said.code == 2 && said.err.contains("nothing waits on disk for a sink `../next`; something waits for `next`"), "{said:?}");
+    assert_eq!(spills()[0]["records"], 3);
+    let said = look(&["drop", "--sink", "next", "journal"], folder.path()).fine();
+    assert!(said.starts_with("dropped what waited for `next`: 3 records in ") && said.trim_end().ends_with(" are lost"), "{said}");
+    assert_eq!(spills(), serde_json::json!([]));
+    let said = look(&["drop", "--sink", "next", "journal"], folder.path());
+    assert!(said.code == 2 && said.err.contains("nothing waits for any"), "{said:?}");
+
+    // The sink may come back, with nothing that waits.
+    let again = Kansoku::run(folder.path(), &spilling);
+    assert_eq!(post(&again, "/v1/traces", &otlp::spans([7], End::Well)), 200);
+    kit::until("it spills again", || (spills()[0]["records"] == 1).then_some(()));
+}
+
+#[test]
 fn damage_is_named_with_its_offset_and_costs_its_record_only() {
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,14 @@
 //! A small log, a failing disk, and many callers at once.
 
-use super::sample::{SECOND, START, column, inline, log, logs_flow, options, span, spans_flow};
+use super::sample::{SECOND, START, batch, column, inline, log, logs_flow, options, resource, span, spans_flow, text};
 use crate::{Options, Store, Table};
 use journal::{
     Blocking, Disk,
     simulated::{Call, SimulatedDisk},
 };
-use signal::{Origin, Time};
+use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data};
+use prost::Message;
+use signal::{Flow, Origin, Signal, Time};
 use std::{collections::BTreeSet, io::ErrorKind, path::Path, sync::Arc};
 
 const PATH: &str = "/data/store";
@@ -86,4 +88,34 @@ async fn many_callers_with_the_same_records_add_them_once() {
     let rows: BTreeSet<String> = column(&store, Table::Spans, "trace_id").into_iter().collect();
     assert_eq!((rows.len(), column(&store, Table::Spans, "trace_id").len()), (40, 200));
     assert!(store.stats().tables[0].files > 0, "it was flushed meanwhile");
+}
+
+/// A request of points, each of a series of its own.
+fn flood(request: usize) -> Flow {
+    let point = |n| NumberDataPoint {
+        attributes: vec![text("session.id", &format!("{request}-{n}"))],
+        time_unix_nano: START + SECOND,
+        value: Some(opentelemetry_proto::tonic::metrics::v1::number_data_point::Value::AsDouble(1.0)),
+        ..Default::default()
+    };
+    let gauge = Data::Gauge(Gauge { data_points: (0..1_000).map(point).collect() });
+    let metrics = vec![Metric { name: "sessions".into(), data: Some(gauge), ..Default::default() }];
+    let scope_metrics = vec![ScopeMetrics { metrics, ..Default::default() }];
+    let resource_metrics = vec![ResourceMetrics { resource: resource("shop"), scope_metrics, ..Default::default() }];
+    Flow::Batch(batch(Signal::Metrics, MetricsData { resource_metrics }.encode_to_vec(), None))
+}
+
+#[tokio::test]
+async fn a_flood_of_series_costs_disk_and_no_more_memory_than_any_rows() {
+    const FLUSH: usize = 1 << 20;
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new());
+    let store = Store::open(Options { flush_bytes_max: FLUSH, ..options(Path::new(PATH)) }, disk, inline()).unwrap();
+    for request in 0..50 {
+        store.append(&flood(request)).await.unwrap();
+        let held = store.stats().memory_bytes;
+        assert!(held <= 2 * FLUSH, "{held} bytes after {request} requests");
+    }
+    let rows: u64 = store.stats().tables.iter().filter(|table| table.table == Table::Metrics).map(|table| table.rows).sum();
+    assert_eq!(rows, 50_000);
+    assert_eq!(column(&store, Table::Metrics, "series_id").into_iter().collect::<BTreeSet<_>>().len(), 50_000);
 }

@@ -15,12 +15,13 @@ pub use yaml::a_pipeline_is_read_or_refused;
 use bytes::Bytes;
 use prost::Message;
 use signal::{
-    Ack, Batch, Chunk, Limits, Ordinals, Signal, SpanId, Time, TraceId, check,
+    Ack, Batch, Chunk, Decision, Limits, Ordinals, Signal, SpanId, Time, TraceId, check,
     codec::{
         json,
         line::{Joiner, LINE_BYTES_MAX, LineLogs, Said},
     },
     ids,
+    tracestate::{self, Told},
     view::Item,
 };
 
@@ -82,6 +83,24 @@ pub fn found_ids_are_ids(text: &str) {
         assert_ne!(found.span, Some(SpanId::default()));
     }
     assert_ne!(ids::candidate_in_text(text), Some(TraceId::default()));
+}
+
+/// Any tracestate: what is read is within 56 bits, what is written is read back and stays as it is when it is written again, and others' entries stay, as far as
+/// a list has room for them.
+pub fn a_tracestate_tells_what_was_written(state: &str, threshold: Option<u64>, randomness: Option<u64>) {
+    let read = tracestate::read(state);
+    assert!(read.threshold.into_iter().chain(read.randomness).all(|number| number < Decision::DROP), "{read:?}");
+    assert!(read.threshold.is_none() || tracestate::has_threshold(state));
+    let [threshold, randomness] = [threshold, randomness].map(|number| number.map(|number| number % Decision::DROP));
+    let told = Told { threshold, randomness };
+    let new = tracestate::written(state, told);
+    assert_eq!(tracestate::read(&new), told, "{new}");
+    assert_eq!(tracestate::written(&new, told), new, "writing the same again changes it");
+    let others = |state: &str| -> Vec<String> {
+        state.split(',').map(str::trim).filter(|entry| !entry.is_empty() && !entry.starts_with("ot=")).map(str::to_owned).collect()
+    };
+    let (was, is) = (others(state), others(&new));
+    assert!(is.len() <= 32 && was.get(..is.len()) == Some(is.as_slice()) && (is.len() == was.len() || is.len() >= 31), "{new}");
 }
 
 /// Any line of a container's file: what is taken apart is in it, and a line of neither form is left as it is.

@@ -5,18 +5,44 @@ use crate::by_trace::ByTrace;
 use signal::{Time, TraceId};
 use std::time::Duration;
 
-/// A memory of traces, by the low 64 bits of their id; `R` is what is known from before a restart.
+/// A memory of traces; `R` is what is known from before a restart. They are found by the low 64 bits of their id, so that a 64-bit and a 128-bit id of one trace
+/// meet; of two traces that share these the last one is remembered, and is not taken for the other.
 pub(crate) struct Lately<V, R = V> {
     length: Duration,
     /// Traces a generation may hold; beyond it the older one is let go early, so that a flood of traces cannot grow the memory.
     traces_max: usize,
-    young: ByTrace<V>,
-    old: ByTrace<V>,
+    young: ByTrace<Known<V>>,
+    old: ByTrace<Known<V>>,
     turned: Time,
     /// As many as the journal had decisions that still matter.
-    recalled: ByTrace<R>,
+    recalled: ByTrace<Known<R>>,
     /// By then every record that the restart found was read again.
     recalled_until: Time,
+}
+
+/// What is known of a trace, with a check of the half of its id by which it is not found.
+struct Known<V> {
+    high: u32,
+    value: V,
+}
+
+impl<V> Known<V> {
+    fn of(id: TraceId, value: V) -> Known<V> {
+        Known { high: check(id), value }
+    }
+
+    /// Whether it may be of the trace of this id, whose low half it was found by.
+    fn is_of(&self, id: TraceId) -> bool {
+        let high = check(id);
+        self.high == high || self.high == 0 || high == 0
+    }
+}
+
+/// A check of the high half of an id; zero where only the low one is known.
+fn check(id: TraceId) -> u32 {
+    let high = id.high();
+    // The golden ratio's digits: every bit of an id counts.
+    if high == 0 { 0 } else { ((high.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32).max(1) }
 }
 
 impl<V, R> Lately<V, R> {
@@ -29,12 +55,12 @@ impl<V, R> Lately<V, R> {
     /// Remembers a trace from now on.
     pub(crate) fn remember(&mut self, id: TraceId, value: V, now: Time) {
         self.turn(now);
-        self.young.insert(id.low(), value);
+        self.young.insert(id.low(), Known::of(id, value));
     }
 
     /// Remembers a trace that was decided at `at`, before a restart.
     pub(crate) fn recall(&mut self, id: TraceId, value: R, at: Time) {
-        self.recalled.insert(id.low(), value);
+        self.recalled.insert(id.low(), Known::of(id, value));
         self.recalled_until = self.recalled_until.max(at.plus(self.length));
     }
 
@@ -42,10 +68,16 @@ impl<V, R> Lately<V, R> {
     pub(crate) fn find(&mut self, id: TraceId, now: Time) -> (Option<&V>, Option<&R>) {
         self.turn(now);
         let key = id.low();
-        if let Some(value) = self.old.remove(&key) {
-            self.young.insert(key, value);
+        if !self.young.contains_key(&key)
+            && self.old.get(&key).is_some_and(|known| known.is_of(id))
+            && let Some(known) = self.old.remove(&key)
+        {
+            self.young.insert(key, known);
         }
-        (self.young.get(&key), self.recalled.get(&key))
+        let known = self.young.get(&key).filter(|known| known.is_of(id));
+        let known = known.or_else(|| self.old.get(&key).filter(|known| known.is_of(id)));
+        let recalled = self.recalled.get(&key).filter(|known| known.is_of(id));
+        (known.map(|known| &known.value), recalled.map(|known| &known.value))
     }
 
     /// Knows from now on what another memory of the same traces knew, for as long as this one remembers.
@@ -94,6 +126,27 @@ mod tests {
         let mut lately = lately();
         assert!(known(&mut lately, 1_060));
         assert!(!known(&mut lately, 1_180));
+    }
+
+    #[test]
+    fn a_trace_of_the_same_low_half_is_another_and_half_an_id_is_its_trace() {
+        let with_high = |high: u8| {
+            let mut id = ID;
+            id.0[..8].fill(high);
+            id
+        };
+        let mut lately: Lately<u8> = Lately::new(Duration::from_secs(60), 10);
+        let now = Time(1_000_000_000_000);
+        lately.remember(ID, 1, now);
+        lately.recall(ID, 2, now);
+        assert_eq!(lately.find(ID, now), (Some(&1), Some(&2)));
+        assert_eq!(lately.find(with_high(9), now), (None, None));
+        assert_eq!(lately.find(with_high(0), now), (Some(&1), Some(&2)));
+        // The other one closes a minute later: both are known for a while.
+        let later = now.plus(Duration::from_secs(60));
+        lately.remember(with_high(9), 3, later);
+        assert_eq!(lately.find(with_high(9), later).0, Some(&3));
+        assert_eq!(lately.find(ID, later).0, Some(&1));
     }
 
     #[test]

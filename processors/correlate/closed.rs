@@ -1,42 +1,94 @@
-//! Which traces were closed lately, and how far those went that were closed before a restart.
+//! Which traces were closed lately, what those are told that come late, and how far those went that were closed before a restart.
 
-use super::split;
+use super::{
+    closing::Closed,
+    roots::{self, RootName, Roots},
+    split,
+};
 use crate::lately::Lately;
 use signal::{Decision, Origin, Time, TraceId};
-use std::time::Duration;
+use std::{mem, sync::Arc, time::Duration};
 
 /// The memory of closed traces; of those from before a restart, the last record that belonged to each.
-pub(super) struct ClosedLately(Lately<u32, Option<Origin>>);
+pub(super) struct ClosedLately {
+    traces: Lately<Past, Option<Origin>>,
+    roots: Roots,
+}
+
+/// What is remembered of a closed trace: a few bytes, since there are as many as close in two minutes.
+#[derive(Clone, Copy)]
+struct Past {
+    /// The number of a service whose spans lacked a parent, or `split::NONE`.
+    lacking: u32,
+    /// Of its root's name.
+    root: u32,
+    error: bool,
+}
+
+/// What logs of a trace are told that come after it was closed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    pub(super) root: Option<Arc<RootName>>,
+    pub(super) error: bool,
+}
+
+impl Before {
+    /// The route of the root, where a log of this service happened; another service has served its part of the request under its own.
+    pub(super) fn route_of(&self, service: &str) -> Option<&str> {
+        let root = self.root.as_ref().filter(|root| *root.service == *service && !root.route.is_empty())?;
+        Some(&root.route)
+    }
+}
 
 impl ClosedLately {
     pub(super) fn new(length: Duration, traces_max: usize) -> ClosedLately {
-        ClosedLately(Lately::new(length, traces_max))
+        ClosedLately { traces: Lately::new(length, traces_max), roots: Roots::default() }
     }
 
     pub(super) fn release(&mut self) -> ClosedLately {
-        ClosedLately(self.0.release())
+        ClosedLately { traces: self.traces.release(), roots: mem::take(&mut self.roots) }
     }
 
     /// The traces that an older graph closed.
     pub(super) fn adopt(&mut self, other: ClosedLately) {
-        self.0.adopt(other.0);
+        self.traces.adopt(other.traces);
+        self.roots = other.roots;
     }
 
     /// `lacking`: the number of a service whose spans lacked a parent, or `split::NONE`.
-    pub(super) fn remember(&mut self, id: TraceId, lacking: u32, now: Time) {
-        self.0.remember(id, lacking, now);
+    pub(super) fn remember(&mut self, closed: &Closed, lacking: u32, now: Time) {
+        let past = Past { lacking, root: self.root_of(closed), error: closed.trace.facts.error() };
+        self.traces.remember(closed.trace.id, past, now);
+    }
+
+    /// What the trace of this late part was told before; what the part has to tell is remembered with it.
+    pub(super) fn before(&mut self, late: &Closed, now: Time) -> Before {
+        let id = late.trace.id;
+        let Some(mut past) = self.traces.find(id, now).0.copied() else { return Before::default() };
+        let before = Before { root: self.roots.name(past.root), error: past.error };
+        let (root, error) = (self.root_of(late), late.trace.facts.error());
+        if root != roots::NONE || error && !past.error {
+            past = Past { root: if root == roots::NONE { past.root } else { root }, error: past.error || error, ..past };
+            self.traces.remember(id, past, now);
+        }
+        before
+    }
+
+    fn root_of(&mut self, closed: &Closed) -> u32 {
+        let root = closed.trace.facts.root.as_ref();
+        root.map_or(roots::NONE, |root| self.roots.number([&root.service, &root.name, &closed.route]))
     }
 
     /// The service that lacked a parent when the trace closed; once.
     pub(super) fn take_lacking(&mut self, id: TraceId, now: Time) -> Option<u32> {
-        let lacking = self.0.find(id, now).0.copied().filter(|number| *number != split::NONE)?;
-        self.0.remember(id, split::NONE, now);
-        Some(lacking)
+        let past = self.traces.find(id, now).0.copied().filter(|past| past.lacking != split::NONE)?;
+        self.traces.remember(id, Past { lacking: split::NONE, ..past }, now);
+        Some(past.lacking)
     }
 
     /// A trace that was closed and decided before a restart.
     pub(super) fn recall(&mut self, decision: &Decision) {
-        self.0.recall(decision.trace_id, decision.through, decision.at);
+        self.traces.recall(decision.trace_id, decision.through, decision.at);
     }
 
     /// Whether a record of this trace comes too late. One that is read again after a restart does not, up to the last that belonged to the trace when it was closed:
@@ -44,7 +96,7 @@ impl ClosedLately {
     pub(super) fn has(&mut self, id: TraceId, origin: Option<Origin>, now: Time) -> bool {
         let late =
             |through: &Option<Origin>| !through.zip(origin).is_some_and(|(last, at)| at.log == last.log && at.position <= last.position);
-        let (closed, recalled) = self.0.find(id, now);
+        let (closed, recalled) = self.traces.find(id, now);
         closed.is_some() || recalled.is_some_and(late)
     }
 }

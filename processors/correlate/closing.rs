@@ -1,6 +1,7 @@
 //! Makes a closed trace of an open one: its facts, and its records in as few pieces as their identity allows, copied once into one allocation.
 
 use super::{
+    closed::Before,
     open::{ERROR, Fate, LOCAL, LOG, Open, ROOT},
     sources::Sources,
     state::State,
@@ -31,6 +32,10 @@ pub(super) struct Closed {
     pub(super) logs: Vec<LogNote>,
     /// Its root or, where that was not seen, a span whose parent was not.
     pub(super) root: Option<SpanId>,
+    /// The `http.route` of the root where there is one.
+    pub(super) route: Box<str>,
+    /// Of a late part: what is known of the trace that it comes too late for.
+    pub(super) before: Before,
     /// The service of a span that lacks a parent from its own process, of a trace that closed in its time.
     pub(super) lacking: Option<Arc<str>>,
 }
@@ -60,6 +65,8 @@ pub(super) fn closed(open: &Open, segments: &Segments, sources: &Sources, (part,
         }
         if record.note.flags & LOG == 0 { spans.push(record) } else { logs.push(record) }
     }
+    let root_span = if open.has_root { spans.iter().rfind(|span| span.note.flags & ROOT != 0) } else { None };
+    let route = root_span.map_or_else(Box::default, route);
     let facts = Facts {
         first_arrival: open.first,
         last_arrival: open.last,
@@ -70,7 +77,7 @@ pub(super) fn closed(open: &Open, segments: &Segments, sources: &Sources, (part,
         error_span_count: open.error_spans,
         error_log_count: open.error_logs,
         services,
-        root: if open.has_root { spans.iter().rfind(|span| span.note.flags & ROOT != 0).map(root) } else { None },
+        root: root_span.map(root),
         first_error: if open.error_spans + open.error_logs > 0 { first_error(&spans, &logs, sources) } else { None },
         closed_by,
     };
@@ -83,7 +90,7 @@ pub(super) fn closed(open: &Open, segments: &Segments, sources: &Sources, (part,
     let logs: Vec<LogNote> = logs.iter().map(|log| LogNote { span: span_id(log.note.span), flags: log.note.flags }).collect();
     let state = State::of(part, spans.is_empty(), &logs);
     let trace = Trace { id: open.id, part, spans, logs: batch_of_logs, facts: Arc::new(facts), decision: None, pinned: false };
-    Closed { trace, state, logs, root, lacking }
+    Closed { trace, state, logs, root, route, before: Before::default(), lacking }
 }
 
 /// A span whose parent is of its own process and was not seen.
@@ -128,6 +135,10 @@ fn root(record: &Waiting<'_>) -> Root {
         duration_ms: span.duration_ms(),
         span_id: span.span_id(),
     }
+}
+
+fn route(root: &Waiting<'_>) -> Box<str> {
+    root.span().attributes().get("http.route").and_then(|route| route.text()).unwrap_or_default().into()
 }
 
 /// The earliest of the errors. The innermost failure ends first, so that the earliest end of a failed span is where it began.

@@ -180,9 +180,11 @@ impl Correlating {
             }
         };
         let (window, aside) = (&mut self.window, &mut self.aside);
-        let number = *self.aside_of.entry(id.low()).or_insert_with(|| {
+        let of_it = |number: &u32| window.open.get(*number).is_some_and(|open| open.id.meets(&id));
+        let number = self.aside_of.get(&id.low()).copied().filter(of_it).unwrap_or_else(|| {
             let number = window.begin_aside(id, now);
             aside.push((number, part));
+            self.aside_of.insert(id.low(), number);
             number
         });
         self.window.add(number, id, arrival, taking);
@@ -193,12 +195,14 @@ impl Correlating {
         self.aside_of.clear();
         let mut traces = Vec::new();
         for (number, part) in std::mem::take(&mut self.aside) {
-            let closed = self.window.close_aside(number, part);
-            if part == Part::Late
-                && !closed.trace.spans.is_empty()
-                && let Some(lacking) = self.closed.take_lacking(closed.trace.id, out.now())
-            {
-                self.splits.came_late(lacking);
+            let mut closed = self.window.close_aside(number, part);
+            if part == Part::Late {
+                closed.before = self.closed.before(&closed, out.now());
+                if !closed.trace.spans.is_empty()
+                    && let Some(lacking) = self.closed.take_lacking(closed.trace.id, out.now())
+                {
+                    self.splits.came_late(lacking);
+                }
             }
             traces.push(closed);
         }
@@ -239,7 +243,7 @@ impl Correlating {
 
     /// Remembers a trace that was closed, and whether parts of it go elsewhere.
     fn note(&mut self, closed: &mut Closed, now: Time) {
-        let Trace { id, part, facts, .. } = &closed.trace;
+        let Trace { part, facts, .. } = &closed.trace;
         if *part == Part::Late {
             return;
         }
@@ -252,7 +256,7 @@ impl Correlating {
         } else {
             split::NONE
         };
-        self.closed.remember(*id, lacking, now);
+        self.closed.remember(closed, lacking, now);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a closed trace tells its logs and spans. Only absent keys are set: nothing that the application wrote is overwritten.
 
 use super::{
+    closed::Before,
     closing::{Closed, LogNote},
     events::{Embedding, Events},
     kin::Kin,
@@ -40,13 +41,13 @@ struct Sum {
 /// The trace with its logs and spans told about each other. A trace without logs is left as it is.
 pub(super) fn enriched(closed: Closed, embedding: Option<&Embedding>) -> Trace {
     let (state, root) = (closed.state, closed.root);
-    let Closed { mut trace, logs, .. } = closed;
+    let Closed { mut trace, logs, before, .. } = closed;
     if trace.logs.is_empty() {
         return trace;
     }
     let (counts, sum) = if trace.spans.is_empty() { Default::default() } else { counted(&trace, &logs) };
     let events = embedding.filter(|_| !trace.spans.is_empty()).map(|embedding| embedding.of(&trace, &logs));
-    tell_logs(&mut trace, &logs, state);
+    tell_logs(&mut trace, &logs, state, &before);
     if !trace.spans.is_empty() {
         tell_spans(&mut trace, root, &counts, &sum, events.as_ref());
     }
@@ -106,7 +107,7 @@ fn tell_spans(trace: &mut Trace, root: Option<SpanId>, counts: &HashMap<SpanId, 
     });
 }
 
-fn tell_logs(trace: &mut Trace, notes: &[LogNote], state: State) {
+fn tell_logs(trace: &mut Trace, notes: &[LogNote], state: State, before: &Before) {
     let Trace { id, spans, logs, facts, .. } = trace;
     let spanless = spans.is_empty();
     let kin = Kin::of(spans);
@@ -127,7 +128,7 @@ fn tell_logs(trace: &mut Trace, notes: &[LogNote], state: State) {
         if let Some(form) = form(note) {
             set("correlation.form", form.word().into());
         }
-        tell_of_trace(facts, spanless, &mut set);
+        tell_of_trace(facts, before, spanless, &mut set);
         if let Some(span) = &span
             && let Item::Span(view) = span.item
         {
@@ -140,20 +141,28 @@ fn tell_logs(trace: &mut Trace, notes: &[LogNote], state: State) {
                 set(key, value.to_value());
             }
         }
+        if let Some(route) = before.route_of(record.resource.service())
+            && context.is_empty()
+        {
+            set("http.route", route.into());
+        }
         if let Some(span) = span {
             tell_identity(&record, &span, edit);
         }
     });
 }
 
-fn tell_of_trace(facts: &Facts, spanless: bool, set: &mut impl FnMut(&str, Value)) {
-    set("trace.error", Value::Bool(facts.error()));
+fn tell_of_trace(facts: &Facts, before: &Before, spanless: bool, set: &mut impl FnMut(&str, Value)) {
+    set("trace.error", Value::Bool(facts.error() || before.error));
     if !spanless {
         set("trace.duration_ms", Value::Double(facts.duration_ms()));
     }
     if let Some(root) = &facts.root {
         set("trace.root.service", Value::Text(root.service.clone()));
         set("trace.root.name", Value::Text(root.name.clone()));
+    } else if let Some(root) = &before.root {
+        set("trace.root.service", root.service.as_ref().into());
+        set("trace.root.name", root.name.as_ref().into());
     }
 }
 

@@ -15,6 +15,7 @@ mod kin;
 mod open;
 mod place;
 mod pressure;
+mod roots;
 mod settings;
 mod sources;
 mod span_ids;

@@ -31,6 +31,8 @@ pub(super) struct Correlating {
     aside: Vec<(u32, Part)>,
     /// Which of them a trace has.
     aside_of: ByTrace<u32>,
+    /// Records of traces for which there was no room.
+    refused: Gone,
 }
 
 /// What a record says of its trace.
@@ -106,7 +108,17 @@ impl Correlating {
         embedding: Option<Embedding>,
         idless: Idless,
     ) -> Correlating {
-        Correlating { window, gauge, closed, splits, embedding, idless, aside: Vec::new(), aside_of: ByTrace::default() }
+        Correlating {
+            window,
+            gauge,
+            closed,
+            splits,
+            embedding,
+            idless,
+            aside: Vec::new(),
+            aside_of: ByTrace::default(),
+            refused: Gone::default(),
+        }
     }
 
     /// Moves the records that belong to a trace into the window and returns those that do not.
@@ -174,6 +186,9 @@ impl Correlating {
             Owner::Nobody if self.closed.has(id, chunk.origin(), now) => Part::Late,
             // No span will come.
             Owner::Nobody if arrival.flags & UNSAMPLED != 0 => Part::Whole,
+            Owner::Nobody | Owner::Several if self.window.refuses_new() => {
+                return if matches!(arrival.record.item, Item::Span(_)) { self.refused.spans += 1 } else { self.refused.logs += 1 };
+            }
             Owner::Nobody | Owner::Several => {
                 let number = self.window.begin(id, now);
                 return self.window.push(number, id, arrival, taking);
@@ -214,6 +229,9 @@ impl Correlating {
     /// Closes what a cap or memory pressure closes, and counts what was let go.
     fn relieve(&mut self, out: &mut Out<'_>) {
         let now = out.now();
+        let refused = std::mem::take(&mut self.refused);
+        out.discarded(Signal::Traces, refused.spans, Reason::WINDOW);
+        out.discarded(Signal::Logs, refused.logs, Reason::WINDOW);
         loop {
             let traces = self.window.relieve(now, TRACES_A_FLOW);
             let Gone { spans, logs } = self.window.take_gone();

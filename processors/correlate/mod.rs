@@ -28,7 +28,7 @@ mod window;
 
 use crate::fullness::Gauge;
 use closed::ClosedLately;
-use config::{Bytes, Fault, Period};
+use config::{Bytes, Fault, Period, Placed};
 use correlating::Correlating;
 use events::Embedding;
 use idless::Idless;
@@ -37,7 +37,7 @@ use pipeline::{BuildContext, Component, Keyed, Processor, Shape};
 use pressure::Shedding;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use settings::{Caps, Close, EmbedEvents, Shed};
+use settings::{Caps, Close, EmbedEvents, OnOverflow, Shed};
 use signal::Kinds;
 use split::Splits;
 use std::time::Duration;
@@ -53,8 +53,11 @@ pub struct Correlate {
     #[serde(default)]
     caps: Caps,
     /// Memory for all open traces together. From 70 % of it on traces are given less time, down to 2 s; from 95 % on the oldest are closed early.
-    /// By default 40 % of the process's memory budget.
+    /// By default 40 % of the process's memory budget. Nothing goes from here to disk: with a journal all that is open lies there already, and is read again after a crash.
     limit: Option<Bytes>,
+    /// From 95 % of `limit` on: by default the oldest traces are decided early and nothing is lost, else new ones are turned away, errors too, as `window_full`. A lane
+    /// never waits, so that there is no `block`: senders are held back by the journal's `limit` and by the memory for requests.
+    on_overflow: Option<Placed<OnOverflow>>,
     /// Has healthy traces let go of their records from 85 % of `limit` on, before any is closed early; of one in which something goes wrong after that, what comes
     /// from then on is kept. By default all are held.
     shed: Option<Shed>,
@@ -97,8 +100,17 @@ impl Component for Correlate {
         let limit = self
             .limit
             .map_or(context.memory.window_bytes_max, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX) / context.memory.lanes.max(1));
+        let on_overflow = self.on_overflow.as_deref().copied().unwrap_or_default();
+        if let Some(word) = self.on_overflow.as_ref().filter(|_| on_overflow == OnOverflow::Block) {
+            return Err(vec![
+                word.fault(
+                    "`block` would have the window wait, and with it everything that its lane reads, the rest of the open traces too",
+                )
+                .help("write `decide_early`; who sends is held back by the journal's `limit` and by the memory set aside for requests"),
+            ]);
+        }
         Ok(Box::new(Correlating::new(
-            Window::new(self.close, self.caps, limit, self.shed.as_ref().map(Shedding::new)),
+            Window::new(self.close, self.caps, limit, (self.shed.as_ref().map(Shedding::new), on_overflow)),
             Gauge::new(context.pool, context.name, limit),
             ClosedLately::new(self.remember.0, (limit / CLOSED_BYTES).max(CLOSED_MIN)),
             Splits::new(self.remember.0),

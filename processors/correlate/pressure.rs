@@ -1,10 +1,10 @@
 //! What is done when open traces take up the memory that is meant for them, in three steps: they are given less time, those that chance would drop anyway
-//! lose their records, and at last the oldest are closed.
+//! lose their records, and at last the oldest are closed or no new ones are opened.
 
 use super::{
     closing::Closed,
     open::{Fate, LOG, Open},
-    settings::Shed,
+    settings::{OnOverflow, Shed},
     wheel::NONE,
     window::Window,
 };
@@ -16,8 +16,10 @@ const HURRY: usize = 70;
 /// From here on healthy traces lose their records, where that is asked for, until it is so much less.
 const SHED: usize = 85;
 const SHED_TO: usize = 80;
-/// From here on the oldest are closed.
+/// From here on the oldest are closed, or else no new one is opened.
 const CLOSE: usize = 95;
+/// From here on the oldest are closed in any case.
+const FULL: usize = 100;
 
 /// What a trace is given under pressure at the least.
 const TIME_MIN: Duration = Duration::from_secs(2);
@@ -53,6 +55,11 @@ impl Window {
         self.held().bytes > self.bytes_max / 100 * hundredths
     }
 
+    /// Whether there is no room for another trace.
+    pub(super) fn refuses_new(&self) -> bool {
+        self.on_overflow == OnOverflow::DropNew && self.is_over(CLOSE)
+    }
+
     /// Closes up to `max` traces that are over a cap or that memory has no more time for, and lets go of what may go first.
     pub(super) fn relieve(&mut self, now: Time, max: usize) -> Vec<Closed> {
         let mut closed = Vec::new();
@@ -69,7 +76,8 @@ impl Window {
         if self.is_over(SHED) {
             self.shed();
         }
-        while self.is_over(CLOSE) && closed.len() < max {
+        let close = if self.on_overflow == OnOverflow::DropNew { FULL } else { CLOSE };
+        while self.is_over(close) && closed.len() < max {
             let Some(one) = self.close(self.oldest, Part::Early, ClosedBy::Pressure) else { break };
             closed.push(one);
             self.compact();

@@ -121,6 +121,21 @@ fn one_second() -> Period {
     seconds(1)
 }
 
+/// What becomes of what comes when the window is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OnOverflow {
+    /// The oldest traces are closed, and so decided, before their time: nothing is lost, and their logs say `partial`.
+    #[default]
+    DecideEarly,
+    /// Records of traces that are not open yet are discarded as `window_full`, errors too, so that those that are open stay whole. Only where the window is full
+    /// to the brim all the same the oldest are closed.
+    DropNew,
+    /// The Collector's word, which is refused: see `build`.
+    #[schemars(skip)]
+    Block,
+}
+
 /// Logs as events of their spans, for backends that have no logs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default)]

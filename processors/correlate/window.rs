@@ -6,7 +6,7 @@ use super::{
     completeness::Completeness,
     open::{Complete, ERROR, Fate, LOG, Open, SHORT},
     pressure::{Gone, Shedding},
-    settings::{Caps, Close},
+    settings::{Caps, Close, OnOverflow},
     sources::Sources,
     wheel::{NONE, Wheel},
 };
@@ -26,6 +26,7 @@ pub(super) struct Window {
     caps: Caps,
     pub(super) bytes_max: usize,
     pub(super) shedding: Option<Shedding>,
+    pub(super) on_overflow: OnOverflow,
     /// The first of those whose id has this low half.
     table: ByTrace<u32>,
     pub(super) open: Slab<Open>,
@@ -80,12 +81,13 @@ pub(super) enum Owner {
 }
 
 impl Window {
-    pub(super) fn new(close: Close, caps: Caps, bytes_max: usize, shedding: Option<Shedding>) -> Window {
+    pub(super) fn new(close: Close, caps: Caps, bytes_max: usize, (shedding, on_overflow): (Option<Shedding>, OnOverflow)) -> Window {
         Window {
             close,
             caps,
             bytes_max,
             shedding,
+            on_overflow,
             table: ByTrace::default(),
             open: Slab::default(),
             wheel: Wheel::default(),
@@ -202,13 +204,13 @@ impl Window {
 
     /// Everything that it holds; nothing is open here afterwards.
     pub(super) fn release(&mut self) -> Window {
-        std::mem::replace(self, Window::new(self.close, self.caps, self.bytes_max, self.shedding))
+        std::mem::replace(self, Window::new(self.close, self.caps, self.bytes_max, (self.shedding, self.on_overflow)))
     }
 
     /// Goes on with traces that another window gathered: deadlines, caps and the limit are those of this one.
     pub(super) fn adopt(&mut self, other: Window) {
-        let (close, caps, bytes_max, shedding) = (self.close, self.caps, self.bytes_max, self.shedding);
-        *self = Window { close, caps, bytes_max, shedding, wheel: Wheel::default(), over: Vec::new(), ..other };
+        let (close, caps, bytes_max, shedding, on_overflow) = (self.close, self.caps, self.bytes_max, self.shedding, self.on_overflow);
+        *self = Window { close, caps, bytes_max, shedding, on_overflow, wheel: Wheel::default(), over: Vec::new(), ..other };
         let mut number = self.oldest;
         while let Some(open) = self.open.get_mut(number).filter(|_| number != NONE) {
             let (due, younger) = (deadline(&close, open).0, open.younger);

@@ -17,8 +17,8 @@ use signal::{
     segments::{Note, Under},
 };
 
-/// Allocated for an open trace beside its records: its header and its entry in the table, which has up to twice the room it needs.
-const TRACE_BYTES: usize = size_of::<Open>() + 34;
+/// Allocated for an open trace beside its records: its header and its entry in the table, which has up to 16/7 of the room it needs.
+const TRACE_BYTES: usize = size_of::<Open>() + 39;
 
 /// Open traces.
 pub(super) struct Window {
@@ -348,4 +348,28 @@ fn deadline(close: &Close, open: &Open) -> (Time, ClosedBy) {
         Complete::Perhaps(since) | Complete::Since(since) => Some((since.plus(close.after_root), ClosedBy::Root)),
     };
     [Some(first), Some(idle), root].into_iter().flatten().min_by_key(|(time, _)| *time).unwrap_or(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_trace_takes_what_it_is_charged_for_and_no_more_than_176_bytes_beside_its_records() {
+        let mut window = Window::new(Close::default(), Caps::default(), usize::MAX, (None, OnOverflow::default()));
+        let mut most = 0.0_f64;
+        for n in 1..=200_000_usize {
+            let id = TraceId((n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes());
+            window.begin(id, Time(1));
+            // A table is full to seven eighths at the most, and has a byte of control for each entry.
+            let table = (window.table.capacity() / 7 * 8).next_power_of_two() * (size_of::<(u64, u32)>() + 1);
+            let allocated = table + n * size_of::<Open>();
+            if n >= 1_000 {
+                most = most.max(allocated as f64 / n as f64);
+                assert!(window.held().bytes >= allocated, "{n} traces take {allocated} bytes and are charged {:?}", window.held());
+            }
+        }
+        println!("{} bytes of header, up to {most:.0} in all", size_of::<Open>());
+        assert!(most <= 176.0, "{most} bytes for an open trace");
+    }
 }

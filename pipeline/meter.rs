@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 41] = [
+pub const METRICS: [(&str, &str, &str); 42] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -39,6 +39,11 @@ pub const METRICS: [(&str, &str, &str); 41] = [
         "kansoku_split_traces_total",
         "node, service",
         "Traces of a service that lack parents from its own processes, which never come: they go to another gateway, or are lost on their way.",
+    ),
+    (
+        "kansoku_sampler_pressure_total",
+        "node, share",
+        "What `sample` decided while a trace window was so full that chance kept less, by the least that it kept of its share: `1/2` to `1/64`.",
     ),
     ("kansoku_unaccounted", "node, kind, signal", "In + made − out − discarded − rejected − lost − held: always 0, or there is a defect."),
     ("kansoku_files", "node", "Files that a source follows."),
@@ -185,6 +190,7 @@ fn record_tallies(node: &NodeCounts) {
     ended("kansoku_traces_closed_total", "by");
     ended("kansoku_trace_logs_total", "state");
     ended("kansoku_split_traces_total", "service");
+    ended("kansoku_sampler_pressure_total", "share");
 }
 
 /// Gauges are floats; above 2^53 they lose the last digits, which nobody reads.

@@ -11,6 +11,8 @@ pub enum Tally {
     Logs,
     /// Traces of which parts went elsewhere, by the service that sent them there.
     Split,
+    /// Traces and records of which chance kept less than its share, by the least that was kept of that.
+    Pressure,
 }
 
 impl Tally {
@@ -21,6 +23,7 @@ impl Tally {
             Tally::Closed => "kansoku_traces_closed_total",
             Tally::Logs => "kansoku_trace_logs_total",
             Tally::Split => "kansoku_split_traces_total",
+            Tally::Pressure => "kansoku_sampler_pressure_total",
         }
     }
 }

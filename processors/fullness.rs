@@ -85,6 +85,12 @@ impl Room {
     }
 }
 
+/// A share as a word, of which there are few: the power of two that it is not below; none where there is room for all.
+pub(crate) fn word(share: f64) -> Option<&'static str> {
+    const WORDS: [(f64, &str); 5] = [(0.5, "1/2"), (0.25, "1/4"), (0.125, "1/8"), (0.0625, "1/16"), (0.03125, "1/32")];
+    (share < 1.0).then(|| WORDS.iter().find(|(least, _)| share >= *least).map_or("1/64", |(_, word)| word))
+}
+
 fn share(fill: f64) -> f64 {
     let over = (fill - FROM).max(0.0) / (1.0 - FROM);
     (-HALVINGS * over).exp2().max(LEAST)
@@ -100,14 +106,16 @@ mod tests {
         let pool = Pool::default();
         let mut room = Room::new(&pool);
         let (mut one, mut other) = (Gauge::new(&pool, "traces", 500), Gauge::new(&pool, "traces", 500));
-        let mut shares = Vec::new();
-        for (second, held) in [0, 500, 700, 850, 1_000, 5_000].into_iter().enumerate() {
+        let mut second = 0;
+        let shares = [0, 500, 700, 850, 1_000, 5_000].map(|held| {
+            second += 1;
             one.set(held / 2);
             other.set(held - held / 2);
-            shares.push(room.share(at(u64::try_from(second).unwrap())));
-        }
+            room.share(at(second))
+        });
         let expected = [1.0, 1.0, 1.0, 0.25, 1.0 / 16.0, LEAST];
         assert!(shares.iter().zip(expected).all(|(is, should)| (is - should).abs() < 1e-9), "{shares:?}");
+        assert_eq!(shares.map(word), [None, None, None, Some("1/4"), Some("1/16"), Some("1/64")]);
         drop((one, other));
         assert_eq!(room.share(at(60)).to_bits(), 1.0_f64.to_bits(), "a window that is gone fills nothing");
     }

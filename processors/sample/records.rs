@@ -6,9 +6,9 @@ use super::{
     stage::Stage,
     told::{Before, Mark, hash},
 };
-use crate::fullness::Room;
+use crate::fullness::{self, Room};
 use expression::Getter;
-use pipeline::{Out, Processor, Reason};
+use pipeline::{Out, Processor, Reason, Tally};
 use signal::{Batch, Flow, Item, Record, Signal, Time};
 
 /// A sampler of single records.
@@ -37,6 +37,7 @@ impl SamplingRecords {
     fn sample(&mut self, batch: &mut Batch, out: &mut Out<'_>) {
         let now = out.now();
         let room = self.room.share(now);
+        fullness::word(room).into_iter().for_each(|share| out.tally(Tally::Pressure, share, batch.len()));
         let (mut ruleless, mut marks) = (0, Vec::new());
         let gone = batch.retain(|record| match self.mark(&record, room, now) {
             Some((true, mark)) => {

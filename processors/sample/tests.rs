@@ -7,7 +7,7 @@ use crate::{
     kit::{at, attribute, id, log, logs, span, spans, traces},
 };
 use pipeline::{
-    Pool, Processor, Reason,
+    Pool, Processor, Reason, Tally,
     testing::{Collected, advance, build, build_in, run},
 };
 use signal::{Ack, Decision, Flow, Item, Kinds, Signal, Trace, Value};
@@ -208,6 +208,7 @@ fn a_full_window_has_chance_keep_less_and_touches_no_rule_that_keeps_all() {
     let (after, told) = kept_of(part.as_mut(), 200, 20);
     // All 20 that failed, and a sixteenth of half of the rest.
     assert!((20..40).contains(&after) && told.as_deref() == Some("f8"), "{after} {told:?}");
+    assert_eq!(run_all(part.as_mut(), closed(3)).tallied(Tally::Pressure, "1/16"), 3);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use super::{
     stage::Stage,
     told::{Before, Mark, erase},
 };
-use crate::fullness::Room;
-use pipeline::{Out, Processor, Reason, State};
-use signal::{Decision, Flow, Item, Part, Record, Signal, Trace, Value, view::Status};
+use crate::fullness::{self, Room};
+use pipeline::{Out, Processor, Reason, State, Tally};
+use signal::{Decision, Flow, Item, Part, Record, Signal, Time, Trace, Value, view::Status};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -67,7 +67,9 @@ impl Sampling {
         if let Some(decision) = known {
             return self.follow(trace, decision, out);
         }
-        let (decision, reason) = self.decide(&trace, out);
+        let room = self.room.share(out.now());
+        fullness::word(room).into_iter().for_each(|share| out.tally(Tally::Pressure, share, 1));
+        let (decision, reason) = self.decide(&trace, room, out.now());
         self.decided.remember(&decision);
         let mut promise = trace.spans.ack().clone();
         promise.absorb(trace.logs.ack().clone());
@@ -80,10 +82,9 @@ impl Sampling {
         None
     }
 
-    fn decide(&mut self, trace: &Trace, out: &Out<'_>) -> (Decision, Reason) {
-        let now = out.now();
+    /// `room`: of what chance keeps, the share that there is room for.
+    fn decide(&self, trace: &Trace, room: f64, now: Time) -> (Decision, Reason) {
         let before = Before::of_trace(trace, self.randomness);
-        let room = self.room.share(now);
         let verdict = self.stage.decide(Asked::Trace(trace), before, room, now);
         let reason = if verdict.is_some() { Reason::SAMPLED } else { Reason::NO_RULE };
         let (threshold, rule) = verdict.map_or((Decision::DROP, "no_rule".into()), |verdict| (verdict.threshold, Arc::clone(verdict.rule)));

@@ -23,7 +23,7 @@ mod written;
 use crate::fullness::Room;
 use config::{Fault, Placed};
 use decided::{DECISION_BYTES, Decided};
-use expression::Field;
+use expression::{Condition, Field};
 use parking_lot::Mutex;
 use pipeline::{BuildContext, Component, Keyed, Processor, Shape};
 use rate::{Rate, Unit};
@@ -63,6 +63,9 @@ pub struct Sample {
     randomness: Randomness,
     /// With `of: logs` or `of: metrics`, the field by whose value records are kept together, such as `.attributes."session.id"`. By default those of one trace are.
     together: Option<Field>,
+    /// Which logs are kept though their trace is not, such as `.severity >= "WARN"`. They go on alone, with `correlation.state: trace_dropped`, and each stands for
+    /// itself, as do those like it in traces that are kept.
+    keep_logs: Option<Condition>,
 }
 
 /// What is sampled.
@@ -175,19 +178,27 @@ impl Component for Sample {
 
     fn shape(&self, takes: Kinds) -> Shape {
         let keyed = if self.of == Of::Traces { Keyed::Trace } else { Keyed::No };
-        Shape { acts_on: self.of.kinds(), keyed, ..Shape::passing(takes) }
+        let gives = if self.keep_logs.is_some() && takes.has(Kinds::TRACES) { takes.and(Kinds::LOGS) } else { takes };
+        Shape { acts_on: self.of.kinds(), gives, keyed, ..Shape::passing(takes) }
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
         let stage = self.stage(context)?;
         let (randomness, unmarked, room) = (self.randomness, self.unmarked, Room::new(context.pool));
         if self.of != Of::Traces {
+            if let Some(condition) = &self.keep_logs {
+                let what = format!("`keep_logs` is about the logs of a closed trace; `of: {}` has none", self.of.word());
+                return Err(vec![
+                    condition.fault(what).help("write a rule that keeps them: `{ name: loud, when: .severity >= \"WARN\", keep: 100% }`"),
+                ]);
+            }
             let together = self.together.as_ref().map(|field| field.compile(self.of.kinds())).transpose()?;
             return Ok(Box::new(SamplingRecords { stage, room, signal: self.of.signal(), randomness, together, unmarked }));
         }
         let decisions_max = (context.memory.window_bytes_max / 8 / DECISION_BYTES).max(DECISIONS_MIN);
         let decided = Decided::new(context.name.into(), REMEMBER, decisions_max);
-        Ok(Box::new(Sampling { stage, room, randomness, unmarked, decided }))
+        let keep_logs = self.keep_logs.as_ref().map(|condition| condition.compile(Kinds::LOGS)).transpose()?;
+        Ok(Box::new(Sampling { stage, room, randomness, unmarked, decided, keep_logs }))
     }
 
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {

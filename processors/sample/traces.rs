@@ -8,10 +8,15 @@ use super::{
     told::{Before, Mark, erase},
 };
 use crate::fullness::{self, Room};
+use expression::Predicate;
 use pipeline::{Out, Processor, Reason, State, Tally};
-use signal::{Decision, Flow, Item, Part, Record, Signal, Time, Trace, Value, view::Status};
+use signal::{Batch, Decision, Flow, Item, Part, Record, Signal, Time, Trace, Value, view::Status};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// What is kept of a trace that was dropped says so in the attribute in which `correlate` tells how whole a trace is.
+const STATE: &str = "correlation.state";
+const TRACE_DROPPED: &str = "trace_dropped";
 
 /// A sampler of closed traces.
 pub(super) struct Sampling {
@@ -20,6 +25,8 @@ pub(super) struct Sampling {
     pub(super) randomness: Randomness,
     pub(super) unmarked: Unmarked,
     pub(super) decided: Decided,
+    /// Logs of which kind are kept though their trace is not.
+    pub(super) keep_logs: Option<Predicate>,
 }
 
 impl Processor for Sampling {
@@ -28,14 +35,18 @@ impl Processor for Sampling {
         let mut turns: Vec<(u64, usize)> = traces.iter().enumerate().map(|(n, trace)| (self.turn(trace), n)).collect();
         turns.sort_unstable();
         let mut kept: Vec<Option<Trace>> = traces.into_iter().map(Some).collect();
+        let mut left = Batch::empty(Signal::Logs);
         for (_, n) in turns {
             if let Some(place) = kept.get_mut(n) {
-                *place = place.take().and_then(|trace| self.sample(trace, out));
+                *place = place.take().and_then(|trace| self.sample(trace, &mut left, out));
             }
         }
         let kept: Vec<Trace> = kept.into_iter().flatten().collect();
         if !kept.is_empty() {
             out.send(Flow::Traces(kept));
+        }
+        if !left.is_empty() {
+            out.send(Flow::Batch(left));
         }
     }
 
@@ -62,10 +73,11 @@ impl Sampling {
         if self.stage.limits() { xxh3_64(&trace.id.0) } else { 0 }
     }
 
-    fn sample(&mut self, trace: Trace, out: &mut Out<'_>) -> Option<Trace> {
+    /// `left`: gets the logs that are kept though their trace is not.
+    fn sample(&mut self, trace: Trace, left: &mut Batch, out: &mut Out<'_>) -> Option<Trace> {
         let known = self.decided.find(trace.id, out.now());
         if let Some(decision) = known {
-            return self.follow(trace, decision, out);
+            return self.follow(trace, decision, left, out);
         }
         let room = self.room.share(out.now());
         fullness::word(room).into_iter().for_each(|share| out.tally(Tally::Pressure, share, 1));
@@ -75,10 +87,10 @@ impl Sampling {
         promise.absorb(trace.logs.ack().clone());
         if decision.keeps() {
             out.decide(decision.clone(), promise);
-            return Some(self.mark(trace, decision));
+            return Some(self.mark(trace, decision, out.now()));
         }
         out.decide(decision, promise);
-        discard(&trace, reason, out);
+        self.discard(trace, reason, left, out);
         None
     }
 
@@ -102,19 +114,19 @@ impl Sampling {
     }
 
     /// A part of a trace that was decided before goes the same way; a late error of a trace that chance dropped is kept and marked.
-    fn follow(&self, mut trace: Trace, decision: Decision, out: &mut Out<'_>) -> Option<Trace> {
+    fn follow(&self, mut trace: Trace, decision: Decision, left: &mut Batch, out: &mut Out<'_>) -> Option<Trace> {
         if decision.keeps() {
-            return Some(self.mark(trace, decision));
+            return Some(self.mark(trace, decision, out.now()));
         }
         let errors_only = decision.threshold < Decision::DROP && trace.part == Part::Late && trace.facts.error();
         if !errors_only {
-            discard(&trace, Reason::SAMPLED, out);
+            self.discard(trace, Reason::SAMPLED, left, out);
             return None;
         }
         for batch in [&mut trace.spans, &mut trace.logs] {
-            let gone = batch.retain(|record| is_error(&record));
+            let gone = batch.retain(|record| is_error(&record) || self.keeps(&record, out.now()));
             out.discarded(batch.signal(), gone, Reason::SAMPLED);
-            batch.edit(|_, edit| edit.set_attribute("correlation.state", "trace_dropped".into()));
+            batch.edit(|_, edit| edit.set_attribute(STATE, TRACE_DROPPED.into()));
             erase(batch);
         }
         trace.decision = Some(Arc::new(decision));
@@ -122,7 +134,8 @@ impl Sampling {
     }
 
     /// Writes the decision where others can read it: the rule on the root span, and below 100 % the threshold into every span's tracestate and on every log.
-    fn mark(&self, mut trace: Trace, decision: Decision) -> Trace {
+    /// Logs that are kept in any case stand for no others.
+    fn mark(&self, mut trace: Trace, decision: Decision, now: Time) -> Trace {
         let root = trace.facts.root.as_ref().map(|root| root.span_id);
         let mark =
             Mark { threshold: decision.threshold, randomness: decision.randomness(), told: decision.randomness, unmarked: self.unmarked };
@@ -137,13 +150,34 @@ impl Sampling {
         });
         if mark.threshold > 0 && is_known {
             trace.logs.edit(|record, edit| {
-                if let Item::Log(log) = &record.item {
+                if let Item::Log(log) = &record.item
+                    && !self.keeps(&record, now)
+                {
                     mark.log(log, edit);
                 }
             });
         }
         trace.decision = Some(Arc::new(decision));
         trace
+    }
+
+    /// Whether it is a log that is kept whatever becomes of its trace.
+    fn keeps(&self, record: &Record<'_>, now: Time) -> bool {
+        matches!(record.item, Item::Log(_)) && self.keep_logs.as_ref().is_some_and(|condition| condition.meets(record, now))
+    }
+
+    fn discard(&self, trace: Trace, why: Reason, left: &mut Batch, out: &mut Out<'_>) {
+        let Trace { spans, mut logs, .. } = trace;
+        out.discarded(Signal::Traces, spans.len(), why);
+        if self.keep_logs.is_none() {
+            return out.discarded(Signal::Logs, logs.len(), why);
+        }
+        let gone = logs.retain(|record| self.keeps(&record, out.now()));
+        out.discarded(Signal::Logs, gone, why);
+        if !logs.is_empty() {
+            logs.edit(|_, edit| edit.set_attribute(STATE, TRACE_DROPPED.into()));
+            left.absorb(logs);
+        }
     }
 }
 
@@ -158,9 +192,4 @@ fn is_error(record: &Record<'_>) -> bool {
         Item::Log(log) => log.is_error(),
         Item::Point(..) => false,
     }
-}
-
-fn discard(trace: &Trace, why: Reason, out: &mut Out<'_>) {
-    out.discarded(Signal::Traces, trace.spans.len(), why);
-    out.discarded(Signal::Logs, trace.logs.len(), why);
 }

@@ -1,5 +1,6 @@
 //! A limit that keeps counts right: of what comes in a period those with the greatest R are kept, as many as fit. The threshold that a candidate meets follows
 //! from others alone, those of its period that came before it and those of the period before, so each is kept with the probability that its threshold says.
+//! To hold the limit from the first it would have to wait for those that come after, or to keep none of them, and then none would stand for them.
 
 use signal::{Decision, Time, threshold};
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
@@ -167,6 +168,20 @@ mod tests {
         assert!(rest.iter().all(|kept| *kept < 160), "{per_second:?}");
         let all: u64 = per_second.iter().sum();
         assert!((4_800..=6_200).contains(&all), "{all} in a minute: {per_second:?}");
+    }
+
+    #[test]
+    fn a_burst_passes_the_limit_by_the_logarithm_of_its_growth() {
+        for growth in [2_u32, 10, 50] {
+            let expected = 1_000.0 * (1.0 + f64::from(growth).ln());
+            let from_nothing = kept(&mut Limiter::new(1_000, Duration::from_secs(1), false), 0, 1_000 * u64::from(growth));
+            let mut steady = Limiter::new(1_000, Duration::from_secs(1), false);
+            assert!((0..40).map(|second| kept(&mut steady, second, 3_000)).sum::<u64>() > 30_000);
+            let grown = kept(&mut steady, 40, 3_000 * u64::from(growth));
+            for kept in [from_nothing, grown] {
+                assert!((0.85..1.1).contains(&(kept as f64 / expected)), "{kept} for {growth} times as much, {expected} by reckoning");
+            }
+        }
     }
 
     #[test]

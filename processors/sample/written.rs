@@ -45,7 +45,8 @@ pub(super) struct Words {
     /// The share that is kept, such as `10%`. Which ones follows from the trace id, the same at every stage.
     keep: Option<Placed<Share>>,
     /// What is kept at the most, such as `100/s`, `5000 spans/s` or `1MiB/s`; with `by` of each key. Those above it are left out by the trace id too, so that counts
-    /// stay right. A burst may go over it for a moment; it is made up for in the seconds after.
+    /// stay right. Each is decided at once, by what came before it. So where g times as much comes as in the second before, or as fits where nothing came, the limit is
+    /// passed: 1 + ln g times as much is kept, 1.7 times for twice as much, 4.9 times for fifty times as much. It is made up for in the seconds after, which keep half at least.
     at_most: Option<Placed<Rate>>,
     /// What is kept at the least, such as `1/s` or `5/h`, whatever `keep` says: the first that come; with `by` of each key. `at_most` limits it still.
     at_least: Option<Placed<Rate>>,

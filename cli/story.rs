@@ -6,10 +6,12 @@ use crate::{
     page::{Page, Tone},
     text, tree,
 };
-use query::{Joined, Kept, Late, Outcome, PathKind, TraceSummary, TraceView, Why};
+use query::{Joined, Kept, Late, LatePart, Outcome, PathKind, TraceSummary, TraceView, Why};
 
 /// Services named in the line of a trace.
 const SERVICES_MAX: usize = 8;
+/// Late parts that are told.
+const LATE_MAX: usize = 10;
 
 /// The answer to why.
 pub(crate) fn why(why: &Why, page: Page) -> String {
@@ -20,11 +22,12 @@ pub(crate) fn why(why: &Why, page: Page) -> String {
         about.push(kept_by(kept));
     }
     about.extend(why.trace.summary.closed_by.as_ref().map(|by| format!("closed by {by}")));
-    about.extend(came_late(why.late));
+    about.extend(came_late(&why.late));
     about.extend(logs_by(&why.joined));
     lines.extend(joined(&about, page));
     let focus = Focus::Path(why.path.iter().map(|step| step.span_id.as_str()).collect());
     lines.extend(body(&why.trace, &focus, page));
+    lines.extend(late(&why.late, page));
     lines.extend(missing(&why.missing, page));
     lines.join("\n")
 }
@@ -39,10 +42,36 @@ fn kept_by(kept: &Kept) -> String {
     format!("kept by rule `{}`{share}{}", kept.rule, if kept.pinned { ", for an alert" } else { "" })
 }
 
-fn came_late(late: Late) -> Option<String> {
-    let counts = [(late.spans, "span"), (late.logs, "log")];
+fn came_late(late: &Late) -> Option<String> {
+    let told = counted(late.spans, late.logs);
+    (!told.is_empty()).then(|| format!("{told} came late"))
+}
+
+/// `1 span and 2 logs`.
+fn counted(spans: u64, logs: u64) -> String {
+    let counts = [(spans, "span"), (logs, "log")];
     let told: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| text::count(count, word)).collect();
-    (!told.is_empty()).then(|| format!("{} came late", told.join(" and ")))
+    told.join(" and ")
+}
+
+/// When what came late, a line each.
+fn late(late: &Late, page: Page) -> Vec<String> {
+    if late.parts.is_empty() {
+        return Vec::new();
+    }
+    let part = |part: &LatePart| {
+        let of = if part.services.is_empty() { String::new() } else { format!(" of {}", part.services.join(", ")) };
+        let error = if part.error { ", with an error" } else { "" };
+        let after = text::duration(part.after_ms);
+        let line = format!("  {} UTC, {after} later: {}{of}{error}", text::day_and_time(part.arrived), counted(part.spans, part.logs));
+        text::cut(&text::inert(&line), page.width).into_owned()
+    };
+    let mut lines = vec![String::new(), "late, after the last that came in time:".to_owned()];
+    lines.extend(late.parts.iter().take(LATE_MAX).map(part));
+    if late.parts.len() > LATE_MAX {
+        lines.push(format!("  and {} times more", late.parts.len() - LATE_MAX));
+    }
+    lines
 }
 
 fn logs_by(joined: &[Joined]) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::page;
+use query::When;
 use serde_json::{Value, json};
 
 const TRACE: &str = "3f2a0000000000000000000000000001";
@@ -84,7 +85,9 @@ missing: nothing";
 fn what_kept_it_and_how_its_logs_came_to_it_are_told() {
     let mut why = answer(checkout(), &[0, 1, 5], "error", &[]);
     why.kept = Some(Kept { rule: "rest".to_owned(), share: 0.1, threshold: Some("e6666".to_owned()), pinned: false });
-    why.late = Late { spans: 1, logs: 2 };
+    let services = vec!["cart".to_owned()];
+    let part = LatePart { arrived: When(1_795_256_505_000_000_000), after_ms: 12_340.0, spans: 1, logs: 2, services, error: true };
+    why.late = Late { spans: 1, logs: 2, parts: vec![part] };
     why.joined = [("span_id", 3), ("id64", 1)].map(|(method, logs)| Joined { method: method.to_owned(), logs }).to_vec();
     let shown = super::why(&why, page::plain(100));
     let about = "\
@@ -92,6 +95,12 @@ frontend, checkout, payment, inventory · kept by rule `rest` (10.000 % of such,
 closed by root · 1 span and 2 logs came late · logs joined by span_id (3), id64 (1)
 ";
     assert!(shown.contains(&about.replace("10.000", "10")), "{shown}");
+    let late = "
+late, after the last that came in time:
+  2026-11-21 10:21:45 UTC, 12.34 s later: 1 span and 2 logs of cart, with an error
+
+missing: nothing";
+    assert!(shown.contains(late), "{shown}");
 }
 
 #[test]

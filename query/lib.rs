@@ -4,6 +4,7 @@
 mod decided;
 mod error;
 mod filter;
+mod late;
 mod logs;
 mod spans;
 mod trace;
@@ -15,12 +16,13 @@ mod why;
 pub use decided::{Answer, Decided};
 pub use error::Error;
 pub use filter::{Attribute, Times};
+pub use late::{Late, LatePart};
 pub use logs::{LogLine, LogOrder, LogQuery, logs};
 pub use spans::{SpanEvent, SpanRow};
 pub use trace::{TraceRef, TraceView, trace};
 pub use traces::{ErrorSeen, Outcome, TraceQuery, TraceSummary, traces};
 pub use when::When;
-pub use why::{Joined, Kept, Late, PathKind, PathStep, Why, why};
+pub use why::{Joined, Kept, PathKind, PathStep, Why, why};
 
 #[cfg(test)]
 mod tests;

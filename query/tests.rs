@@ -182,6 +182,8 @@ fn how_its_logs_came_to_a_trace_and_what_came_late_is_counted() {
     let joined: Vec<(&str, usize)> = why.joined.iter().map(|joined| (joined.method.as_str(), joined.logs)).collect();
     assert_eq!(joined, [("span_id", 3), ("trace_id", 1)]);
     assert_eq!((why.late.spans, why.late.logs), (1, 1));
+    let [part] = why.late.parts.as_slice() else { panic!("{:?}", why.late) };
+    assert_eq!((part.spans, part.logs, part.services.as_slice(), part.error), (1, 1, ["web".to_owned()].as_slice(), false));
 }
 
 #[test]

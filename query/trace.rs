@@ -100,7 +100,8 @@ pub(crate) fn load(store: &Store, which: &TraceRef) -> Result<Option<Loaded>, Er
         }
         summary.start = if spans.is_empty() { all_logs.first().map(|l| l.time).unwrap_or_default() } else { summary.start };
     }
-    let notes = notes(&summary, &spans, all_logs.len());
+    let dropped = all_logs.iter().any(|log| log.attributes.get("correlation.state").is_some_and(|state| state == "trace_dropped"));
+    let notes = notes(&summary, &spans, all_logs.len(), dropped);
     let (mut spans, parents) = tree::arrange(spans);
     let mut places: HashMap<String, usize> = HashMap::new();
     for (n, span) in spans.iter().enumerate() {
@@ -116,7 +117,8 @@ pub(crate) fn load(store: &Store, which: &TraceRef) -> Result<Option<Loaded>, Er
     Ok(Some(Loaded { view: TraceView { summary, spans, logs, notes }, parents }))
 }
 
-fn notes(summary: &TraceSummary, spans: &[SpanRow], logs: usize) -> Vec<String> {
+/// `dropped`: whether a log says that its trace was discarded.
+fn notes(summary: &TraceSummary, spans: &[SpanRow], logs: usize, dropped: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if logs == 0 {
         notes.push(
@@ -137,6 +139,7 @@ fn notes(summary: &TraceSummary, spans: &[SpanRow], logs: usize) -> Vec<String> 
         notes.push("the root span is not here".to_owned());
     }
     match summary.closed_by.as_deref() {
+        None if dropped => notes.push("its trace was discarded by sampling; what is here was kept all the same".to_owned()),
         None => notes.push("nothing has closed this trace: it is still open, or no `correlate` stands before the store".to_owned()),
         Some("cap") => notes.push("it was closed at a limit on its size; what came later was passed on by the same decision".to_owned()),
         Some("pressure") => {

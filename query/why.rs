@@ -1,7 +1,7 @@
 //! Why a trace failed, or was slow: the path that leads there, its logs, and why the trace was kept.
 
 use crate::{
-    Error, LogLine, SpanRow, TraceRef, TraceView,
+    Error, Late, LogLine, SpanRow, TraceRef, TraceView,
     trace::{self, Loaded},
 };
 use serde::{Deserialize, Serialize};
@@ -91,24 +91,6 @@ pub struct Joined {
     pub logs: usize,
 }
 
-/// What came late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub struct Late {
-    /// Spans.
-    pub spans: u64,
-    /// Log records.
-    pub logs: u64,
-}
-
-impl Late {
-    /// Whether everything came in time.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        *self == Late::default()
-    }
-}
-
 /// Explains a trace, if the store has anything of it; closed or not.
 ///
 /// # Errors
@@ -130,7 +112,7 @@ pub fn why(store: &Store, which: &TraceRef) -> Result<Option<Why>, Error> {
         threshold: summary.threshold.clone(),
         pinned: summary.pinned,
     });
-    let (joined, late) = (joined(&trace), late(&trace));
+    let (joined, late) = (joined(&trace), Late::of(store, &trace, logs(&trace))?);
     let mut missing = trace.notes.clone();
     if path_kind == PathKind::Error && path.last().is_some_and(|step| step.message.is_none() && step.logs.is_empty()) {
         missing.push("the failing span has no status message, no exception event and no log".to_owned());
@@ -151,13 +133,6 @@ fn joined(trace: &TraceView) -> Vec<Joined> {
     let mut joined: Vec<Joined> = counts.into_iter().map(|(method, logs)| Joined { method: method.to_owned(), logs }).collect();
     joined.sort_by_key(|joined| Reverse(joined.logs));
     joined
-}
-
-/// Late logs say so; late spans are what else was counted late.
-fn late(trace: &TraceView) -> Late {
-    let is_late = |log: &&LogLine| log.attributes.get("correlation.state").is_some_and(|state| state == "late");
-    let logs = u64::try_from(logs(trace).filter(is_late).count()).unwrap_or(u64::MAX).min(trace.summary.late_count);
-    Late { spans: trace.summary.late_count - logs, logs }
 }
 
 fn step(span: &SpanRow) -> PathStep {

@@ -5,6 +5,8 @@ mod alike;
 mod by_trace;
 pub mod correlate;
 pub mod deduplicate;
+#[cfg(test)]
+mod disturbed;
 pub mod filter;
 mod fullness;
 #[cfg(test)]

@@ -26,8 +26,12 @@ pub(crate) fn convert(id: &str, node: &Node, whose: Whose, notes: &mut Notes) ->
     let mut lines = Vec::new();
     if let Some(Value::List(actions)) = keys.take(list).map(|node| &node.value) {
         for action in actions {
-            match program(Keys::of(action, list), map) {
-                Ok(more) => lines.extend(more),
+            let mut action = Keys::of(action, format!("processors.{id}.{list}"));
+            match program(&mut action, map) {
+                Ok(more) => {
+                    lines.extend(more);
+                    action.finish(notes, "write it in the program of this `transform`");
+                }
                 Err((place, why)) => {
                     notes.left_out(place, format!("an action of `processors.{id}`: {why}"), "write it in the program of this `transform`")
                 }
@@ -52,18 +56,16 @@ pub(crate) fn vrl(lines: &[String]) -> Yaml {
     }
 }
 
-fn program(mut action: Keys<'_>, map: &str) -> Result<Vec<String>, (Place, String)> {
+fn program(action: &mut Keys<'_>, map: &str) -> Result<Vec<String>, (Place, String)> {
     let place = action.place;
     let fail = |why: String| (place, why);
     let verb = action.text("action").unwrap_or_default();
     let key = action.text("key").unwrap_or_default();
-    if verb != "extract"
-        && let Some(found) = action.take("pattern")
-    {
-        return Err((found.place, "keys cannot be told by a pattern here".to_owned()));
+    if verb != "extract" && action.take("pattern").is_some() {
+        return Err((place, "keys cannot be told by a pattern here".to_owned()));
     }
     let field = format!("{map}.{}", literal(&key));
-    let value = value(&mut action, map).map_err(fail)?;
+    let value = value(action, map).map_err(fail)?;
     let set = |guard: &str| match &value {
         Some((value, None)) if guard.is_empty() => Ok(vec![format!("{field} = {value}")]),
         Some((value, None)) => Ok(vec![format!("if {guard} {{ {field} = {value} }}")]),

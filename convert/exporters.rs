@@ -4,10 +4,10 @@ use crate::{
     Offers,
     nodes::Body,
     notes::Notes,
-    written::{Keys, scalar},
+    written::{Keys, Named, items, scalar},
     yaml::Yaml,
 };
-use config::{Node, Place};
+use config::{Bytes, Node, Place};
 
 /// None for what has no counterpart, which was said.
 pub(crate) fn convert(id: &str, place: Place, node: &Node, offers: Offers<'_>, notes: &mut Notes) -> Option<Body> {
@@ -53,8 +53,11 @@ enum Protocol {
 }
 
 fn debug(mut keys: Keys<'_>, notes: &mut Notes) -> Body {
-    let detailed = keys.text("verbosity").or_else(|| keys.text("loglevel")).is_some_and(|word| word == "detailed" || word == "debug");
-    keys.ignore(&["sampling_initial", "sampling_thereafter", "use_internal_logger", "output_paths", "sending_queue"]);
+    let verbosity = keys.word("verbosity", &["basic", "normal", "detailed"], notes);
+    let detailed = verbosity == "detailed" || keys.word("loglevel", &["info", "warn", "error", "debug"], notes) == "debug";
+    keys.needless(&["use_internal_logger", "output_paths"], "it prints on standard output", notes);
+    keys.differs(&["sampling_initial", "sampling_thereafter"], "every record is printed here", "put a `sample` before it", notes);
+    keys.needless(&["sending_queue"], "every sink has a queue, bounded in bytes", notes);
     keys.finish(notes, "leave it out");
     Body::new("debug", [("format", detailed.then(|| Yaml::plain("json")))])
 }
@@ -63,16 +66,13 @@ fn otlp(mut keys: Keys<'_>, protocol: Protocol, notes: &mut Notes) -> Option<Bod
     let place = keys.place;
     let path = keys.path.clone();
     let mut tls = keys.under("tls").unwrap_or_else(|| Keys::none(format!("{path}.tls")));
-    let plain = tls.switch("insecure").unwrap_or(false);
+    let plain = tls.switch("insecure", notes).unwrap_or(false);
     let Some(endpoint) = endpoint(&mut keys, protocol, plain, notes) else {
         notes.left_out(place, format!("`{path}` has no endpoint"), "endpoint: http://gateway:4317");
         return None;
     };
     let compression = compression(&mut keys, notes);
-    let headers = keys.under("headers").map(|mut headers| {
-        let pairs = headers.drain().into_iter().filter_map(|(key, _, node)| Some((key.to_owned(), Yaml::Text(scalar(node)?))));
-        Yaml::Map(pairs.collect())
-    });
+    let headers = keys.texts_of("headers", notes);
     let tls = client_tls(tls, notes);
     let timeout = keys.period("timeout", notes).map(Yaml::plain);
     if let Some(auth) = keys.take("auth") {
@@ -83,7 +83,14 @@ fn otlp(mut keys: Keys<'_>, protocol: Protocol, notes: &mut Notes) -> Option<Bod
         retried(retry, notes);
     }
     let (delivery, on_full) = keys.under("sending_queue").map_or((None, None), |queue| queued(queue, notes));
-    keys.ignore(KEPT);
+    keys.needless(KEPT, "connections are few, kept open, shared by requests and checked while they are", notes);
+    keys.differs(&["user_agent"], "it calls itself kansoku here", "leave it out", notes);
+    keys.differs(
+        &["authority"],
+        "the name is that of the endpoint here",
+        "tls: { server_name: gateway } is the name in its certificate",
+        notes,
+    );
     keys.finish(notes, "leave it out");
     let mut body = Body::new(
         "otlp",
@@ -114,20 +121,20 @@ const KEPT: &[&str] = &[
     "max_idle_conns_per_host",
     "max_conns_per_host",
     "http2_read_idle_timeout",
+    "http2_ping_timeout",
     "force_attempt_http2",
-    "user_agent",
-    "authority",
 ];
 
 /// What is not said is gzip there, and none here.
 fn compression(keys: &mut Keys<'_>, notes: &mut Notes) -> Option<String> {
-    let word = keys.text("compression").unwrap_or_else(|| "gzip".to_owned());
+    let node = keys.take("compression");
+    let word = node.and_then(scalar).unwrap_or_else(|| "gzip".to_owned());
     match word.as_str() {
         "gzip" | "zstd" => Some(word),
         "none" | "" => None,
         other => {
             let what = format!("`{}.compression: {other}` is not spoken here", keys.path);
-            notes.differs(keys.place, what, "zstd is used in its place: compression: zstd");
+            notes.differs(node.map_or(keys.place, |node| node.place), what, "zstd is used in its place: compression: zstd");
             Some("zstd".to_owned())
         }
     }
@@ -135,13 +142,10 @@ fn compression(keys: &mut Keys<'_>, notes: &mut Notes) -> Option<String> {
 
 fn retried(mut keys: Keys<'_>, notes: &mut Notes) {
     let instead = "what is refused for good goes to the dead letters";
-    if let Some(node) = keys.take("enabled").filter(|node| scalar(node).as_deref() == Some("false")) {
-        notes.differs(node.place, format!("`{}.enabled`: what fails for now is always tried again here", keys.path), instead);
-    }
-    if let Some(node) = keys.take("max_elapsed_time").filter(|node| !matches!(scalar(node).as_deref(), Some("0" | "0s"))) {
-        notes.differs(node.place, format!("`{}.max_elapsed_time`: what fails for now is never given up here", keys.path), instead);
-    }
-    keys.ignore(&["initial_interval", "max_interval", "multiplier", "randomization_factor"]);
+    keys.unless("enabled", &["true"], "what fails for now is always tried again here", instead, notes);
+    keys.unless("max_elapsed_time", &["0", "0s"], "what fails for now is never given up here", instead, notes);
+    let why = "tries are made further and further apart by themselves, and as the server asks for";
+    keys.needless(&["initial_interval", "max_interval", "multiplier", "randomization_factor"], why, notes);
     keys.finish(notes, "leave it out");
 }
 
@@ -175,36 +179,37 @@ fn endpoint(keys: &mut Keys<'_>, protocol: Protocol, plain: bool, notes: &mut No
 }
 
 fn client_tls(mut keys: Keys<'_>, notes: &mut Notes) -> Option<Yaml> {
-    let path = keys.path.clone();
-    if let Some(node) = keys.take("insecure_skip_verify").filter(|node| scalar(node).as_deref() == Some("true")) {
-        notes.left_out(
-            node.place,
-            format!("`{path}.insecure_skip_verify`: certificates are always verified here"),
-            "name the authority: tls: { ca: ca.pem }",
-        );
-    }
+    let verified = "certificates are always verified here";
+    keys.refuse_unless("insecure_skip_verify", &["false"], verified, "name the authority: tls: { ca: ca.pem }", notes);
     let mut text = |key: &str| keys.text(key).map(Yaml::text);
     let (ca, cert, key, name) = (text("ca_file"), text("cert_file"), text("key_file"), text("server_name_override"));
-    keys.ignore(&["insecure", "reload_interval", "min_version", "max_version", "include_system_ca_certs_pool", "cipher_suites"]);
+    let either = "authorities are those of `ca` where it is named, else the machine's";
+    keys.unless("include_system_ca_certs_pool", &["false"], either, "put the machine's authorities into the file too", notes);
+    tls(&mut keys, notes);
     keys.finish(notes, "files are named here: ca, cert, key");
     let tls = Yaml::map([("ca", ca), ("cert", cert), ("key", key), ("server_name", name)]);
     (!tls.is_empty()).then_some(tls)
+}
+
+/// What both ends of a connection may say of TLS, which is that of rustls here.
+pub(crate) fn tls(keys: &mut Keys<'_>, notes: &mut Notes) {
+    keys.needless(&["reload_interval"], "files that have changed are read again by themselves", notes);
+    let versions = "TLS 1.2 and 1.3 are spoken here, whichever both ends can";
+    keys.refuse_unless("min_version", &["", "1.2"], versions, "let the other end refuse TLS 1.2", notes);
+    keys.refuse_unless("max_version", &["", "1.3"], versions, "let the other end refuse TLS 1.3", notes);
+    let why = "the suites are those of rustls: all with forward secrecy and authenticated encryption";
+    keys.differs(&["cipher_suites", "curve_preferences"], why, "let the other end choose", notes);
 }
 
 /// What `delivery` and `on_full` say of a queue.
 fn queued(mut keys: Keys<'_>, notes: &mut Notes) -> (Option<Yaml>, Option<&'static str>) {
     let place = keys.place;
     let path = keys.path.clone();
-    if keys.switch("enabled") == Some(false) {
-        notes.differs(
-            place,
-            format!("`{path}.enabled: false`: every sink has a queue here, bounded in bytes"),
-            "acknowledge: delivered at the source makes clients wait for the sinks",
-        );
-    }
+    let waits = "acknowledge: delivered at the source makes clients wait for the sinks";
+    keys.unless("enabled", &["true"], "every sink has a queue here, bounded in bytes", waits, notes);
     let concurrency = keys.number("num_consumers", notes).map(Yaml::plain);
     let stored = keys.take("storage").is_some();
-    let blocks = keys.switch("block_on_overflow") == Some(true) || keys.switch("blocking") == Some(true);
+    let blocks = [keys.switch("block_on_overflow", notes), keys.switch("blocking", notes)].contains(&Some(true));
     if !stored && !blocks {
         notes.differs(
             place,
@@ -212,20 +217,38 @@ fn queued(mut keys: Keys<'_>, notes: &mut Notes) -> (Option<Yaml>, Option<&'stat
             "on_full: drop does as the Collector",
         );
     }
-    keys.ignore(&["queue_size", "sizer", "wait_for_result"]);
-    let (mut linger, mut items) = (None, None);
+    let bounded = "what waits for a sink is bounded in bytes: a share of `memory`, and on disk `journal.limit`";
+    keys.needless(&["queue_size", "sizer"], bounded, notes);
+    keys.unless("wait_for_result", &["false"], "a client hears yes as `acknowledge` of the source says", waits, notes);
+    let (mut linger, mut items, mut bytes) = (None, None, None);
     if let Some(mut batch) = keys.under("batch") {
         linger = batch.period("flush_timeout", notes).map(Yaml::plain);
-        let counts_items = batch.text("sizer").is_none_or(|sizer| sizer == "items");
-        let (least, most) = (batch.number("min_size", notes), batch.number("max_size", notes));
-        items = most.filter(|most| *most > 0.0).or(least).filter(|size| counts_items && *size > 0.0).map(Yaml::plain);
+        let sizer = batch.word("sizer", &["items", "bytes"], notes);
+        let size = batch_size(&mut batch, ["max_size", "min_size"], notes);
+        match sizer {
+            "items" => items = size.map(Yaml::plain),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast stops at the ends of what a u64 holds")]
+            _ => bytes = size.map(|size| Yaml::plain(Bytes(size as u64))),
+        }
+        batch.finish(notes, "delivery: { batch_items: 8192, linger: 200ms }");
     }
     keys.finish(notes, "leave it out");
-    let delivery = Yaml::map([("concurrency", concurrency), ("batch_items", items), ("linger", linger)]);
+    let delivery = Yaml::map([("concurrency", concurrency), ("batch_bytes", bytes), ("batch_items", items), ("linger", linger)]);
     ((!delivery.is_empty()).then_some(delivery), stored.then_some("spill"))
 }
 
+/// The size of a parcel: the first of these keys that says one. That there is another is said, since a parcel has no least size.
+pub(crate) fn batch_size(keys: &mut Keys<'_>, [most, least]: [&str; 2], notes: &mut Notes) -> Option<f64> {
+    match keys.number(most, notes).filter(|size| *size > 0.0) {
+        Some(size) => {
+            keys.needless(&[least], "a parcel goes as soon as its sink is free, full or not", notes);
+            Some(size)
+        }
+        None => keys.number(least, notes).filter(|size| *size > 0.0),
+    }
+}
+
 /// The storage extension that keeps an exporter's queue, if it has one.
-pub(crate) fn storage(node: &Node) -> Option<String> {
-    Keys::of(node, "").under("sending_queue")?.text("storage")
+pub(crate) fn storage(node: &Node) -> Vec<Named> {
+    items(Keys::of(node, "").under("sending_queue").and_then(|mut queue| queue.take("storage")))
 }

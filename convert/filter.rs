@@ -25,7 +25,9 @@ const FLAT: [(&str, Signal, About); 3] = [
 /// A filter for the signals that come; none where nothing is left of it.
 pub(crate) fn convert(id: &str, node: &Node, signals: &[Signal], notes: &mut Notes) -> Vec<Body> {
     let mut keys = Keys::of(node, format!("processors.{id}"));
-    keys.ignore(&["error_mode", "action"]);
+    let why = "a condition on something that is not there does not hold here, and what goes wrong is counted";
+    keys.needless(&["error_mode"], why, notes);
+    keys.unless("action", &["drop"], "what meets a condition is dropped here", "keep: '.attributes.\"key\" == \"value\"'", notes);
     let mut drop: Vec<(Signal, String)> = Vec::new();
     let mut keep: Vec<(Signal, String)> = Vec::new();
     for (key, signal, about) in FLAT {
@@ -76,8 +78,8 @@ fn matched(outer: &str) -> Option<(Signal, About)> {
 
 /// The older form: lists of names and attributes that are all to match.
 fn strict(mut keys: Keys<'_>, about: About, notes: &mut Notes) -> Option<String> {
-    let regexp = keys.text("match_type").is_some_and(|kind| kind == "regexp");
-    keys.ignore(&["regexp", "expressions_cache"]);
+    let regexp = keys.word("match_type", &["strict", "regexp"], notes) == "regexp";
+    keys.needless(&["regexp"], "patterns are compiled once", notes);
     let one = |field: &str, value: &str| match regexp {
         true => ottl::pattern(value).map(|pattern| format!("match({field}, {pattern})")),
         false => Ok(format!("{field} == {}", ottl::literal(value))),
@@ -116,6 +118,7 @@ fn strict(mut keys: Keys<'_>, about: About, notes: &mut Notes) -> Option<String>
                 Some(Err(why)) => notes.left_out(pair.place, format!("`{name}`: {why}"), "write it as a condition"),
                 None => all.push(format!("exists({field})")),
             }
+            pair.finish(notes, "write it as a condition");
         }
     }
     keys.finish(notes, "write it as a condition: drop: '.severity < \"INFO\"'");

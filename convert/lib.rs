@@ -18,6 +18,9 @@ mod transform;
 mod written;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 use config::{Document, Fault, Level, show::line_column};
 use notes::Notes;
 
@@ -39,6 +42,8 @@ pub struct Converted {
     pub yaml: Option<String>,
     /// What was left out, as errors, and what behaves in another way, as warnings: at their places in what was read.
     pub said: Vec<Fault>,
+    /// What was not written because nothing is lost without it, and why that is so.
+    pub needless: Vec<Fault>,
 }
 
 impl Converted {
@@ -54,24 +59,26 @@ impl Converted {
 pub fn otelcol(document: &Document, offers: Offers<'_>) -> Converted {
     let mut notes = Notes::default();
     let made = pipelines::convert(&document.root, offers, &mut notes);
-    let mut said = notes.into_faults();
-    said.extend(document.root.broken());
-    said.sort_by_key(|fault| (fault.place, fault.level));
-    said.dedup();
-    let yaml = made.map(|made| format!("{}{made}", head(document, &said)));
-    Converted { yaml, said }
+    document.root.broken().into_iter().for_each(|fault| notes.broken(fault));
+    let (said, needless) = notes.into_faults();
+    let yaml = made.map(|made| format!("{}{made}", head(document, &said, &needless)));
+    Converted { yaml, said, needless }
 }
 
-/// What was left out or differs, as comments.
-fn head(document: &Document, said: &[Fault]) -> String {
+/// What was left out, differs, or is not needed, as comments.
+fn head(document: &Document, said: &[Fault], needless: &[Fault]) -> String {
     let mut head = format!("# Converted from {} by `kansoku convert otelcol`.\n", document.source.name);
-    for (level, title) in [(Level::Error, "Left out:"), (Level::Warning, "Done in another way:")] {
-        let of_level: Vec<&Fault> = said.iter().filter(|fault| fault.level == level).collect();
-        if of_level.is_empty() {
+    let of_level = |level: Level| said.iter().filter(|fault| fault.level == level).collect::<Vec<&Fault>>();
+    for (title, faults) in [
+        ("Left out:", of_level(Level::Error)),
+        ("Done in another way:", of_level(Level::Warning)),
+        ("Not needed here:", needless.iter().collect()),
+    ] {
+        if faults.is_empty() {
             continue;
         }
         head.push_str(&format!("#\n# {title}\n"));
-        for fault in of_level {
+        for fault in faults {
             let (line, column) = line_column(&document.source.text, fault.place.start);
             head.push_str(&format!("# - {}:{line}:{column}: {}\n", document.source.name, in_one_line(&fault.what)));
             if let Some(help) = &fault.help {

@@ -85,11 +85,13 @@ impl File {
         free
     }
 
-    /// A setting, the first that is said.
-    pub(crate) fn set(&mut self, key: &str, value: Yaml) {
-        if !self.settings.iter().any(|(known, _)| known == key) {
-            self.settings.push((key.to_owned(), value));
+    /// A setting; false where another value was said before, which stays.
+    pub(crate) fn set(&mut self, key: &str, value: Yaml) -> bool {
+        if let Some((_, before)) = self.settings.iter().find(|(known, _)| known == key) {
+            return *before == value;
         }
+        self.settings.push((key.to_owned(), value));
+        true
     }
 
     /// Whether a setting was said.

@@ -5,15 +5,12 @@ use crate::{
     nodes::{Body, File, Made, Signal},
     notes::Notes,
     processors::{self, Batching},
-    receivers,
-    written::{Keys, items},
+    receivers, transform,
+    written::{Keys, Named, items},
     yaml::Yaml,
 };
 use config::{Node, Place};
 use std::collections::BTreeMap;
-
-/// An id where it is named.
-type Named = (String, Place);
 
 /// Pipelines with the same receivers and processors.
 struct Chain {
@@ -64,8 +61,9 @@ pub(crate) fn convert(root: &Node, offers: Offers<'_>, notes: &mut Notes) -> Opt
     let extensions = top.take("extensions");
     let mut service = top.under("service").unwrap_or_else(|| Keys::of(root, "service"));
     let used = extensions::used(&mut service);
-    // What it tells of itself is told by itself here: /metrics of the admin port, and --log.
-    service.ignore(&["telemetry"]);
+    if let Some(telemetry) = service.under("telemetry") {
+        extensions::telemetry(telemetry, notes);
+    }
     let pipelines = service.take("pipelines");
     if pipelines.is_none() {
         notes.left_out(
@@ -79,6 +77,7 @@ pub(crate) fn convert(root: &Node, offers: Offers<'_>, notes: &mut Notes) -> Opt
     top.finish(notes, "leave it out");
     let mut graph = Graph { file: File::default(), sources: BTreeMap::new(), sinks: BTreeMap::new(), sections, offers, notes };
     let chains = graph.chains(pipelines);
+    graph.unused(&chains);
     let stored = graph.stored();
     extensions::convert(extensions, &used, &stored, &mut graph.file, graph.notes);
     graph.build(chains);
@@ -114,8 +113,14 @@ impl Graph<'_, '_> {
             let [receivers, processors, exporters] = ["receivers", "processors", "exporters"].map(|key| items(keys.take(key)));
             keys.finish(self.notes, "leave it out");
             let ids = |named: &[Named]| named.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+            let alike = |one: Signal, other: Signal| {
+                let nodes = processors.iter().filter(|(id, _)| id.split('/').next() == Some("transform"));
+                nodes.filter_map(|(id, _)| self.sections.processors.get(id.as_str())).all(|(_, node)| transform::is_alike(node, one, other))
+            };
             let same = |chain: &&mut Chain| {
-                ids(&chain.receivers) == ids(&receivers) && ids(&chain.processors) == ids(&processors) && !chain.signals.contains(&signal)
+                ids(&chain.receivers) == ids(&receivers)
+                    && ids(&chain.processors) == ids(&processors)
+                    && chain.signals.iter().all(|other| *other != signal && alike(*other, signal))
             };
             let to: Vec<(Named, Signal)> = exporters.into_iter().map(|named| (named, signal)).collect();
             match chains.iter_mut().find(same) {
@@ -135,9 +140,35 @@ impl Graph<'_, '_> {
         chains
     }
 
-    /// The storages that queues are kept in.
-    fn stored(&self) -> Vec<String> {
-        self.sections.exporters.values().filter_map(|(_, node)| exporters::storage(node)).collect()
+    /// The storages that queues and positions are kept in.
+    fn stored(&self) -> Vec<Named> {
+        let queues = self.sections.exporters.values().flat_map(|(_, node)| exporters::storage(node));
+        let positions = self.sections.receivers.values().flat_map(|(_, node)| items(Keys::of(node, "").take("storage")));
+        queues.chain(positions).collect()
+    }
+
+    /// Says what no pipeline has to do with, and what of a processor.
+    fn unused(&mut self, chains: &[Chain]) {
+        let names = |of: fn(&Chain) -> &[Named]| chains.iter().flat_map(of).map(|(id, _)| id.as_str()).collect::<Vec<_>>();
+        let exported: Vec<&str> = chains.iter().flat_map(|chain| &chain.exporters).map(|((id, _), _)| id.as_str()).collect();
+        let received = names(|chain| &chain.receivers);
+        for (section, ids, defined) in [
+            ("receivers", &received, &self.sections.receivers),
+            ("processors", &names(|chain| &chain.processors), &self.sections.processors),
+            ("exporters", &exported, &self.sections.exporters),
+            ("connectors", &exported, &self.sections.connectors),
+        ] {
+            for (id, (place, _)) in defined.iter().filter(|(id, _)| !ids.contains(id)) {
+                self.notes.needless(*place, &format!("{section}.{id}"), "no pipeline has it");
+            }
+        }
+        for (id, (_, node)) in &self.sections.processors {
+            let with = chains.iter().filter(|chain| chain.processors.iter().any(|(of, _)| of == id));
+            let signals: Vec<Signal> = with.flat_map(|chain| chain.signals.iter().copied()).collect();
+            if !signals.is_empty() {
+                processors::unread(id, node, &signals, self.notes);
+            }
+        }
     }
 
     fn build(&mut self, chains: Vec<Chain>) {
@@ -177,7 +208,10 @@ impl Graph<'_, '_> {
                 }
             }
             let tail = last.map(|node| End { node, gives: chain.signals.clone() });
-            self.deliver(&chain, tail, &ends, &batching);
+            let told = self.deliver(&chain, tail, &ends, &batching);
+            if let Some((place, path)) = batching.said.filter(|_| !told) {
+                self.notes.needless(place, &path, "what is behind it batches by itself, or is told by the pipeline before");
+            }
         }
     }
 
@@ -201,8 +235,9 @@ impl Graph<'_, '_> {
         made
     }
 
-    /// Has sinks and connectors read the end of a chain.
-    fn deliver(&mut self, chain: &Chain, tail: Option<End>, ends: &[End], batching: &Batching) {
+    /// Has sinks and connectors read the end of a chain; whether a sink was told of its batches.
+    fn deliver(&mut self, chain: &Chain, tail: Option<End>, ends: &[End], batching: &Batching) -> bool {
+        let mut told = false;
         let mut by_exporter: Vec<(&Named, Vec<Signal>)> = Vec::new();
         for (named, signal) in &chain.exporters {
             match by_exporter.iter_mut().find(|(known, _)| known.0 == named.0) {
@@ -219,14 +254,18 @@ impl Graph<'_, '_> {
                 self.connect(id, defined, connector, read, &signals);
                 continue;
             }
-            if let Some(sink) = self.sink(id, *place, batching).and_then(|at| self.file.sinks.get_mut(at)) {
+            if let Some(sink) = self.sink(id, *place).and_then(|at| self.file.sinks.get_mut(at)) {
+                if sink.inputs.is_empty() {
+                    told |= batched(&mut sink.body, batching);
+                }
                 let more: Vec<String> = read.into_iter().filter(|input| !sink.inputs.contains(input)).collect();
                 sink.inputs.extend(more);
             }
         }
+        told
     }
 
-    fn sink(&mut self, id: &str, place: Place, batching: &Batching) -> Option<usize> {
+    fn sink(&mut self, id: &str, place: Place) -> Option<usize> {
         if let Some(known) = self.sinks.get(id) {
             return *known;
         }
@@ -237,8 +276,7 @@ impl Graph<'_, '_> {
                 None
             }
         };
-        let at = made.map(|mut body| {
-            batched(&mut body, batching);
+        let at = made.map(|body| {
             let name = self.file.name(id, "out");
             self.file.sinks.push(Made { name, inputs: Vec::new(), body });
             self.file.sinks.len() - 1
@@ -288,10 +326,19 @@ impl Graph<'_, '_> {
     }
 }
 
-/// What a batch processor said, where the sink's own queue says nothing.
-fn batched(body: &mut Body, batching: &Batching) {
-    let said = Yaml::map([("batch_items", batching.items.map(Yaml::plain)), ("linger", batching.linger.map(Yaml::plain))]);
-    if !said.is_empty() && body.type_name == "otlp" && !body.entries.iter().any(|(key, _)| key == "delivery") {
-        body.entries.push(("delivery".to_owned(), said));
+/// What a batch processor said, where the sink's own queue says nothing of batches; whether it was taken.
+fn batched(body: &mut Body, batching: &Batching) -> bool {
+    let Yaml::Map(said) = Yaml::map([("batch_items", batching.items.map(Yaml::plain)), ("linger", batching.linger.map(Yaml::plain))])
+    else {
+        return false;
+    };
+    if said.is_empty() || body.type_name != "otlp" {
+        return false;
     }
+    match body.entries.iter_mut().find(|(key, _)| key == "delivery") {
+        None => body.entries.push(("delivery".to_owned(), Yaml::Map(said))),
+        Some((_, Yaml::Map(own))) if !own.iter().any(|(key, _)| key.starts_with("batch_") || key == "linger") => own.extend(said),
+        Some(_) => return false,
+    }
+    true
 }

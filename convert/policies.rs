@@ -72,7 +72,10 @@ pub(crate) fn policy(node: &Node, notes: &mut Notes) -> Option<(String, Asked)> 
     let mut keys = Keys::of(node, "policies");
     let name = keys.text("name").unwrap_or_else(|| "policy".to_owned());
     match of_kind(&mut keys, &name, notes) {
-        Ok(asked) => Some((name, asked)),
+        Ok(asked) => {
+            keys.finish(notes, &format!("say it in the rule `{name}`"));
+            Some((name, asked))
+        }
         Err(why) => {
             notes.left_out(
                 node.place,
@@ -90,29 +93,34 @@ fn of_kind(keys: &mut Keys<'_>, name: &str, notes: &mut Notes) -> Result<Asked, 
     let asked = match kind.as_str() {
         "always_sample" => Ok(Asked::default()),
         "latency" => latency(&mut of, notes),
-        "probabilistic" => Ok(Asked { keep: of.number("sampling_percentage", notes), ..Asked::default() }),
+        "probabilistic" => {
+            let why = "chance follows from the trace id here, the same at every stage";
+            of.differs(&["hash_salt"], why, "stages before and behind keep the same traces if all of them do so", notes);
+            Ok(Asked { keep: of.number("sampling_percentage", notes), ..Asked::default() })
+        }
         "status_code" => Ok(status(&texts(of.take("status_codes")))),
         "numeric_attribute" => numeric(&mut of, notes),
-        "string_attribute" => string(&mut of),
+        "string_attribute" => string(&mut of, notes),
         "boolean_attribute" => {
-            let (key, value) = (of.text("key").unwrap_or_default(), of.switch("value").unwrap_or(true));
+            let (key, value) = (of.text("key").unwrap_or_default(), of.switch("value", notes).unwrap_or(true));
             let conditions = [attribute(&key), resource(&key)].map(|field| format!("{field} == {value}"));
-            Ok(Asked::spans(&conditions, of.switch("invert_match").unwrap_or(false)))
+            Ok(Asked::spans(&conditions, of.switch("invert_match", notes).unwrap_or(false)))
         }
         "trace_state" => trace_state(&mut of),
         "span_count" => Ok(between(".span_count", of.number("min_spans", notes), of.number("max_spans", notes).filter(|most| *most > 0.0))),
         "rate_limiting" => Ok(Asked { at_most: of.number("spans_per_second", notes).map(|n| format!("{n} spans/s")), ..Asked::default() }),
         "bytes_limiting" => {
-            of.ignore(&["burst_capacity"]);
+            of.differs(&["burst_capacity"], "a burst over the limit is made up for in the seconds after", "leave it out", notes);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast stops at the ends of what a u64 holds")]
             let rate = of.number("bytes_per_second", notes).map(|bytes| format!("{}/s", Bytes(bytes as u64)));
             Ok(Asked { at_most: rate, ..Asked::default() })
         }
-        "ottl_condition" => conditions(&mut of),
+        "ottl_condition" => conditions(&mut of, notes),
         "and" => all(of.take("and_sub_policy"), notes),
         "drop" => all(of.take("drop_sub_policy"), notes).map(|asked| Asked { keep: Some(0.0), ..asked }),
         "not" => {
             let Some(node) = of.take("not_sub_policy") else { return Err("it turns nothing round".to_owned()) };
+            unnamed(node, notes);
             let (_, inner) = policy(node, notes).ok_or_else(|| "what it turns round has no counterpart".to_owned())?;
             inner.inverted()
         }
@@ -158,15 +166,15 @@ fn numeric(of: &mut Keys<'_>, notes: &mut Notes) -> Result<Asked, String> {
     if conditions.iter().any(String::is_empty) {
         return Err("it has neither `min_value` nor `max_value`".to_owned());
     }
-    Ok(Asked::spans(&conditions, of.switch("invert_match").unwrap_or(false)))
+    Ok(Asked::spans(&conditions, of.switch("invert_match", notes).unwrap_or(false)))
 }
 
-fn string(of: &mut Keys<'_>) -> Result<Asked, String> {
+fn string(of: &mut Keys<'_>, notes: &mut Notes) -> Result<Asked, String> {
     let key = of.text("key").unwrap_or_default();
     let values = texts(of.take("values"));
-    let regex = of.switch("enabled_regex_matching").unwrap_or(false);
-    let inverted = of.switch("invert_match").unwrap_or(false);
-    of.ignore(&["cache_max_size"]);
+    let regex = of.switch("enabled_regex_matching", notes).unwrap_or(false);
+    let inverted = of.switch("invert_match", notes).unwrap_or(false);
+    of.needless(&["cache_max_size"], "patterns are compiled once", notes);
     if values.is_empty() {
         return Err("it has no `values`".to_owned());
     }
@@ -202,8 +210,8 @@ fn trace_state(of: &mut Keys<'_>) -> Result<Asked, String> {
     if conditions.is_empty() { Err("it has no `values`".to_owned()) } else { Ok(Asked::when(conditions.join(" || "))) }
 }
 
-fn conditions(of: &mut Keys<'_>) -> Result<Asked, String> {
-    of.ignore(&["error_mode"]);
+fn conditions(of: &mut Keys<'_>, notes: &mut Notes) -> Result<Asked, String> {
+    of.needless(&["error_mode"], "a condition on something that is not there does not hold here", notes);
     if of.take("spanevent").is_some() {
         return Err("events of spans cannot be asked here".to_owned());
     }
@@ -213,11 +221,17 @@ fn conditions(of: &mut Keys<'_>) -> Result<Asked, String> {
     if spans.is_empty() { Err("it has no condition".to_owned()) } else { Ok(Asked::spans(&spans, false)) }
 }
 
+/// Says that the name of a part is not needed.
+fn unnamed(part: &Node, notes: &mut Notes) {
+    Keys::of(part, "policies").needless(&["name"], "a rule has one name, that of the whole policy", notes);
+}
+
 /// All of its parts; one that has no counterpart leaves nothing of the whole.
 fn all(node: Option<&Node>, notes: &mut Notes) -> Result<Asked, String> {
     let Some(Value::List(list)) = node.map(|node| &node.value) else { return Err("it has no parts".to_owned()) };
     let mut whole = Asked::default();
     for part in list {
+        unnamed(part, notes);
         let (name, asked) = policy(part, notes).ok_or_else(|| "a part of it has no counterpart".to_owned())?;
         whole = whole.and(asked).map_err(|why| format!("{why}, at `{name}`"))?;
     }

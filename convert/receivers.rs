@@ -2,6 +2,7 @@
 
 use crate::{
     Offers,
+    exporters::tls,
     nodes::{Body, Signal},
     notes::Notes,
     written::{Keys, items, texts},
@@ -88,7 +89,8 @@ fn listener(mut keys: Keys<'_>, protocol: &str, limits: &mut Option<u64>, notes:
     let mut origins = Vec::new();
     if let Some(mut cors) = keys.under("cors") {
         origins = texts(cors.take("allowed_origins"));
-        cors.ignore(&["allowed_headers", "max_age"]);
+        cors.needless(&["allowed_headers"], "a page may send every header that OTLP needs", notes);
+        cors.needless(&["max_age"], "how long a browser remembers the answer is set by itself", notes);
         cors.finish(notes, "leave it out");
     }
     if let Some(auth) = keys.take("auth") {
@@ -98,19 +100,12 @@ fn listener(mut keys: Keys<'_>, protocol: &str, limits: &mut Option<u64>, notes:
             "auth: { bearer: \"${env:TOKEN}\" }",
         );
     }
-    // How connections are kept and buffered follows from the memory budget.
-    let kept = [
-        "transport",
-        "keepalive",
-        "read_buffer_size",
-        "write_buffer_size",
-        "include_metadata",
-        "max_concurrent_streams",
-        "read_timeout",
-        "write_timeout",
-    ];
-    keys.ignore(&kept);
-    keys.ignore(&["read_header_timeout", "idle_timeout", "compression_algorithms", "response_headers"]);
+    let why = "how connections are kept and buffered follows from the memory budget and `limits`";
+    keys.needless(&["keepalive", "read_buffer_size", "write_buffer_size", "write_timeout"], why, notes);
+    keys.unless("transport", &["tcp"], "it listens on TCP here", "let clients send over TCP", notes);
+    keys.unless("include_metadata", &["false"], "what a client says of itself is not kept here", "let it say so in its resource", notes);
+    let why = "none, gzip, deflate and zstd are read here, whatever a client chooses";
+    keys.needless(&["compression_algorithms"], why, notes);
     for (key, path) in [("traces_url_path", "/v1/traces"), ("metrics_url_path", "/v1/metrics"), ("logs_url_path", "/v1/logs")] {
         if let Some(node) = keys.take(key).filter(|node| crate::written::scalar(node).is_some_and(|text| text != path)) {
             notes.left_out(
@@ -120,7 +115,7 @@ fn listener(mut keys: Keys<'_>, protocol: &str, limits: &mut Option<u64>, notes:
             );
         }
     }
-    keys.finish(notes, "leave it out");
+    keys.finish(notes, "limits: { streams: 256, head: 10s, body: 30s, idle: 90s } are those of both listeners");
     let cors = (!origins.is_empty()).then(|| Yaml::map([("origins", Some(Yaml::texts(origins)))]));
     Yaml::map([("listen", listen), ("tls", tls), ("cors", cors)])
 }
@@ -128,8 +123,8 @@ fn listener(mut keys: Keys<'_>, protocol: &str, limits: &mut Option<u64>, notes:
 fn server_tls(mut keys: Keys<'_>, notes: &mut Notes) -> Yaml {
     let mut text = |key: &str| keys.text(key).map(Yaml::text);
     let (cert, key, client_ca) = (text("cert_file"), text("key_file"), text("client_ca_file"));
-    // Certificates are read again by themselves when they change.
-    keys.ignore(&["reload_interval", "min_version", "max_version", "client_ca_file_reload", "cipher_suites"]);
+    keys.needless(&["client_ca_file_reload"], "files that have changed are read again by themselves", notes);
+    tls(&mut keys, notes);
     keys.finish(notes, "certificate and key are files here: cert, key, client_ca");
     Yaml::map([("cert", cert), ("key", key), ("client_ca", client_ca)])
 }
@@ -141,23 +136,27 @@ fn files(mut keys: Keys<'_>, notes: &mut Notes) -> Option<Body> {
     let exclude = items(keys.take("exclude"));
     let start_at = keys.text("start_at").unwrap_or_else(|| "end".to_owned());
     let positions = keys.take("storage").map(|_| ());
-    let resource = resource(&mut keys);
+    let resource_place = keys.place_of("resource");
+    let resource = keys.texts_of("resource", notes);
+    let multiline_place = keys.place_of("multiline");
     let multiline = multiline(&mut keys, notes);
     let mut container = ["/var/log/pods/", "/var/log/containers/"]
         .iter()
         .find(|folder| !include.is_empty() && include.iter().all(|path| path.starts_with(**folder)));
     operators(&mut keys, &mut container, notes);
-    // Names and paths of files are always in the records.
-    keys.ignore(&["include_file_name", "include_file_path", "include_file_name_resolved", "include_file_path_resolved", "poll_interval"]);
-    keys.ignore(&[
-        "fingerprint_size",
-        "max_concurrent_files",
-        "max_batches",
-        "retry_on_failure",
-        "max_log_size",
-        "force_flush_period",
-        "acquire_fs_lock",
-    ]);
+    let why = "name and path of the file are always in the records, as `log.file.name` and `log.file.path`";
+    keys.needless(&["include_file_name", "include_file_path"], why, notes);
+    let resolved = ["include_file_name_resolved", "include_file_path_resolved"];
+    for key in resolved {
+        keys.unless(key, &["false"], "a link is told by its own name here", "read the folder that the links lead to", notes);
+    }
+    let why = "files are looked for, told apart and taken in turn by themselves, and what is refused for now is read again";
+    let own = ["poll_interval", "fingerprint_size", "max_concurrent_files", "max_batches", "retry_on_failure", "acquire_fs_lock"];
+    keys.needless(&own, why, notes);
+    let why = "a line of more than 64 KiB goes into several records here";
+    keys.differs(&["max_log_size"], why, "each has its number in `log.part`", notes);
+    keys.differs(&["force_flush_period"], "a last line without an end is taken after five quiet seconds here", "leave it out", notes);
+    keys.unless("encoding", &["utf-8", "utf8"], "files are read as UTF-8 here", "what is none of it is shown as U+FFFD", notes);
     keys.finish(notes, "write it as a `transform` behind this source");
     let start = Some(Yaml::plain(start_at));
     let body = match container {
@@ -177,6 +176,13 @@ fn files(mut keys: Keys<'_>, notes: &mut Notes) -> Option<Body> {
                     format!("`{path}`: containers are told by patterns of `namespace/pod/container` here"),
                     "exclude: ['monitoring/collector-*']",
                 );
+            }
+            for (place, key, instead) in [
+                (resource_place, "resource", "set it in a `transform` behind this source: vrl: '.resource.\"key\" = \"value\"'"),
+                (multiline_place, "multiline", "lines of stack traces are joined by themselves"),
+            ] {
+                let Some(place) = place else { continue };
+                notes.left_out(place, format!("`{path}.{key}`: containers have none here"), instead);
             }
             let exclude = (!own.is_empty()).then(|| Yaml::texts(own));
             Body::new("container_logs", [("path", folder_path), ("exclude", exclude), ("start_at", start)])
@@ -233,16 +239,10 @@ fn namespaced(folder: &str, path: &str) -> Option<String> {
     Some(container.map_or_else(|| format!("{namespace}/{pod}"), |container| format!("{namespace}/{pod}/{container}")))
 }
 
-fn resource(keys: &mut Keys<'_>) -> Option<Yaml> {
-    let entries = keys.under("resource")?.drain();
-    let pairs = entries.iter().filter_map(|(key, _, node)| Some(((*key).to_owned(), Yaml::Text(crate::written::scalar(node)?))));
-    Some(Yaml::Map(pairs.collect()))
-}
-
 fn multiline(keys: &mut Keys<'_>, notes: &mut Notes) -> Option<Yaml> {
     let mut multiline = keys.under("multiline")?;
     let start = multiline.text("line_start_pattern").map(Yaml::text);
-    multiline.ignore(&["omit_pattern"]);
+    multiline.unless("omit_pattern", &["false"], "a line stays as it was here", "cut it out in a `transform`", notes);
     multiline.finish(notes, "say how a record begins: multiline: { start: '^\\d{4}-' }");
     start.map(|start| Yaml::map([("start", Some(start))]))
 }
@@ -254,19 +254,31 @@ fn operators(keys: &mut Keys<'_>, container: &mut Option<&&str>, notes: &mut Not
     for operator in list {
         let mut operator = Keys::of(operator, "operators");
         let kind = operator.text("type").unwrap_or_default();
+        let place = operator.place;
         match kind.as_str() {
             "container" => {
                 container.get_or_insert(&"/var/log/pods/");
+                let why = "lines of containerd, CRI-O and Docker are known apart and joined by themselves";
+                operator.needless(&["id", "output", "format", "max_log_size", "max_batches"], why, notes);
+                let why = "the pod is told by the path here, and always";
+                operator.needless(&["add_metadata_from_filepath"], why, notes);
+                operator.finish(notes, "write it as a `transform` behind this source");
             }
-            // Objects are read by themselves.
-            "json_parser" | "json_array_parser" => {}
-            "severity_parser" => notes.differs(operator.place, "`severity_parser`: the level is what the line says, in the usual words", "where it says it in others, use a `transform`"),
+            "json_parser" => {
+                notes.needless(place, "operators.json_parser", "a line that is a JSON object becomes a map by itself");
+                operator.needless(&["id", "output"], "operators follow one another in the `transform`s behind the source", notes);
+                operator.differs(&["parse_from", "parse_to"], "the whole line becomes the body here", "move it in a `transform`", notes);
+                operator.differs(&["severity", "timestamp", "trace"], "they are looked for under the usual keys", "set them in a `transform`", notes);
+                operator.finish(notes, "write it as a `transform` behind this source");
+            }
+            "severity_parser" => notes.differs(place, "`severity_parser`: the level is what the line says, in the usual words", "where it says it in others, use a `transform`"),
+            "trace_parser" => notes.differs(place, "`trace_parser`: ids of traces are looked for in keys and in the text by themselves", "behind a `correlate` they are in the record's own fields"),
             "regex_parser" => notes.left_out(
-                operator.place,
+                place,
                 "`regex_parser`: lines are taken apart behind the source here",
                 "a `transform` after it: vrl: 'parsed, err = parse_regex(.message, r'…'); if err == null { .attributes.field = parsed.field }'",
             ),
-            kind => notes.left_out(operator.place, format!("the operator `{kind}` has no counterpart"), "write it as a `transform` behind this source"),
+            kind => notes.left_out(place, format!("the operator `{kind}` has no counterpart"), "write it as a `transform` behind this source"),
         }
     }
 }

@@ -3,8 +3,9 @@
 use crate::{
     nodes::{Body, Signal},
     notes::Notes,
+    ottl::attribute,
     policies::{Asked, joined, policy, share},
-    written::{Keys, texts},
+    written::{Keys, items},
     yaml::Yaml,
 };
 use config::{Node, Period, Value};
@@ -23,15 +24,21 @@ pub(crate) fn tail(id: &str, node: &Node, notes: &mut Notes) -> Vec<Body> {
     let place = keys.place;
     let wait = keys.period("decision_wait", notes).unwrap_or(Period(Duration::from_secs(30)));
     let after_root = keys.period("decision_wait_after_root_received", notes).filter(|wait| !wait.0.is_zero());
-    // The window is bounded in bytes, and what was decided is remembered by itself.
-    keys.ignore(&[
-        "num_traces",
-        "expected_new_traces_per_sec",
-        "decision_cache",
-        "sample_on_first_match",
-        "drop_pending_traces_on_shutdown",
-    ]);
-    keys.ignore(&["block_on_overflow", "maximum_trace_size_bytes", "num_shards", "sampling_strategy", "tail_storage"]);
+    let bounded = "the window is bounded in bytes, and what was decided is remembered by itself";
+    keys.needless(&["num_traces", "expected_new_traces_per_sec", "decision_cache", "num_shards"], bounded, notes);
+    let first = "every trace is decided once, by the first rule that matches";
+    keys.needless(&["sample_on_first_match", "sampling_strategy"], first, notes);
+    keys.needless(&["block_on_overflow"], "at its limit traces are closed early, and nothing is dropped undecided", notes);
+    let stop = "a stop decides the open traces by what is known of them";
+    keys.unless("drop_pending_traces_on_shutdown", &["false"], stop, "leave it out", notes);
+    let large = "a trace that is too large is decided early here, and what comes later follows";
+    keys.differs(&["maximum_trace_size_bytes"], large, "caps: { bytes: 8MiB } of `correlate`", notes);
+    keys.differs(
+        &["tail_storage"],
+        "open traces are in memory, and after a restart read again from the journal",
+        "journal: { path: data/journal }",
+        notes,
+    );
     let close = Yaml::map([
         ("after_root", Some(Yaml::plain(after_root.unwrap_or(wait)))),
         ("idle", Some(Yaml::plain(wait))),
@@ -113,14 +120,16 @@ fn add(node: &Node, policies: usize, rules: &mut Vec<Rule>, total: &mut Option<S
         return;
     }
     let name = keys.text("name").unwrap_or_else(|| "composite".to_owned());
+    Keys::of(node, "policies").needless(&["name"], "each part of it is a rule by its own name", notes);
     let Some(mut composite) = keys.under("composite") else { return };
     let most = composite.number("max_total_spans_per_second", notes);
-    let order = texts(composite.take("policy_order"));
+    let order = items(composite.take("policy_order"));
     let mut shares: Vec<(String, f64)> = Vec::new();
     if let Some(Value::List(list)) = composite.take("rate_allocation").map(|node| &node.value) {
         for one in list {
             let mut one = Keys::of(one, "rate_allocation");
             shares.extend(one.text("policy").zip(one.number("percent", notes)));
+            one.finish(notes, &format!("say it in the rules of `{name}`"));
         }
     }
     let mut parts: Vec<Rule> = Vec::new();
@@ -128,8 +137,12 @@ fn add(node: &Node, policies: usize, rules: &mut Vec<Rule>, total: &mut Option<S
         parts.extend(list.iter().filter_map(|node| policy(node, notes)).map(|(name, asked)| Rule { name, asked }));
     }
     composite.finish(notes, &format!("say it in the rules of `{name}`"));
+    keys.finish(notes, &format!("say it in the rules of `{name}`"));
+    for (unknown, place) in order.iter().filter(|(of, _)| !parts.iter().any(|rule| rule.name == *of)) {
+        notes.left_out(*place, format!("`{unknown}` is none of the policies in `{name}`"), "leave it out");
+    }
     let equal = 100.0 / parts.len().max(1) as f64;
-    parts.sort_by_key(|rule| order.iter().position(|name| *name == rule.name).unwrap_or(usize::MAX));
+    parts.sort_by_key(|rule| order.iter().position(|(of, _)| *of == rule.name).unwrap_or(usize::MAX));
     for Rule { name: part, mut asked } in parts {
         // One that is not listed has an equal share.
         let percent = shares.iter().find(|(of, _)| *of == part).map_or(equal, |(_, percent)| *percent);
@@ -152,27 +165,27 @@ fn add(node: &Node, policies: usize, rules: &mut Vec<Rule>, total: &mut Option<S
 /// Records one by one, by chance.
 pub(crate) fn probabilistic(id: &str, node: &Node, signals: &[Signal], notes: &mut Notes) -> Vec<Body> {
     let mut keys = Keys::of(node, format!("processors.{id}"));
-    let place = keys.place;
     let percent = keys.number("sampling_percentage", notes).unwrap_or(0.0);
-    keys.ignore(&["sampling_precision", "fail_closed"]);
-    if keys.take("hash_seed").is_some() {
-        notes.differs(
-            place,
-            format!("`processors.{id}.hash_seed`: chance follows from the trace id here, the same at every stage"),
-            "stages before and behind keep the same traces if all of them do so",
-        );
+    let precise = "thresholds are written as precisely as the share needs";
+    keys.needless(&["sampling_precision"], precise, notes);
+    let chance = "chance follows from the trace id here, the same at every stage";
+    keys.differs(&["hash_seed"], chance, "stages before and behind keep the same traces if all of them do so", notes);
+    let without = "what has no trace id is kept or not by chance of its own here";
+    keys.differs(&["fail_closed"], without, "together: '.attributes.\"session.id\"' keeps records of one value together", notes);
+    // By default the Collector's mode depends on whether there is a seed; both make shares of all there ever was.
+    let proportional = keys.word("mode", &["", "equalizing", "hash_seed", "proportional"], notes) == "proportional";
+    let source = keys.word("attribute_source", &["traceID", "record"], notes);
+    let mut together = None;
+    if source == "record" && signals.contains(&Signal::Logs) {
+        together = keys.text("from_attribute").map(|key| Yaml::Text(attribute(&key)));
     }
-    if let Some(mode) = keys.take("mode").filter(|node| crate::written::scalar(node).as_deref() == Some("proportional")) {
-        notes.differs(
-            mode.place,
-            format!("`processors.{id}.mode`: a share is one of all there ever was, unless the node says otherwise"),
-            "mode: proportional",
-        );
-    }
+    keys.differs(&["from_attribute"], "chance follows from the trace id here", "together: '.attributes.\"session.id\"', of logs", notes);
     keys.finish(notes, "leave it out");
     let sampled = |of: &str| {
         let all = Yaml::map([("name", Some(Yaml::text("all"))), ("keep", Some(Yaml::plain(share(percent))))]);
-        Body::new("sample", [("of", Some(Yaml::plain(of))), ("rules", Some(Yaml::List(vec![all])))])
+        let mode = proportional.then(|| Yaml::plain("proportional"));
+        let together = together.clone().filter(|_| of == "logs");
+        Body::new("sample", [("of", Some(Yaml::plain(of))), ("mode", mode), ("together", together), ("rules", Some(Yaml::List(vec![all])))])
     };
     let kinds = [(Signal::Traces, "spans"), (Signal::Logs, "logs")];
     kinds.into_iter().filter(|(signal, _)| signals.contains(signal)).map(|(_, of)| sampled(of)).collect()

@@ -1,6 +1,6 @@
 //! Reading a tree that another tool defines: each key is taken once, and what nobody took is said.
 
-use crate::notes::Notes;
+use crate::{notes::Notes, yaml::Yaml};
 use config::{Node, Period, Place, Value};
 
 /// The keys of a map that were not taken yet.
@@ -26,15 +26,25 @@ impl<'a> Keys<'a> {
         Keys { path, place: Place::default(), entries: Vec::new() }
     }
 
+    /// A key with the keys that it is under.
+    fn at(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
     /// The value of a key, and where the key stands.
     pub(crate) fn take(&mut self, key: &str) -> Option<&'a Node> {
         let at = self.entries.iter().position(|(name, ..)| *name == key)?;
         Some(self.entries.remove(at).2)
     }
 
+    /// Where a key stands, which stays.
+    pub(crate) fn place_of(&self, key: &str) -> Option<Place> {
+        self.entries.iter().find(|(name, ..)| *name == key).map(|(_, place, _)| *place)
+    }
+
     /// The keys under a key.
     pub(crate) fn under(&mut self, key: &str) -> Option<Keys<'a>> {
-        let path = format!("{}.{key}", self.path);
+        let path = self.at(key);
         self.take(key).map(|node| Keys::of(node, path))
     }
 
@@ -45,7 +55,7 @@ impl<'a> Keys<'a> {
 
     /// A number; what is none is said.
     pub(crate) fn number(&mut self, key: &str, notes: &mut Notes) -> Option<f64> {
-        let path = format!("{}.{key}", self.path);
+        let path = self.at(key);
         let node = self.take(key)?;
         let number = scalar(node).and_then(|text| text.parse().ok());
         if number.is_none() {
@@ -56,7 +66,7 @@ impl<'a> Keys<'a> {
 
     /// A length of time as we write it; what is none is said.
     pub(crate) fn period(&mut self, key: &str, notes: &mut Notes) -> Option<Period> {
-        let path = format!("{}.{key}", self.path);
+        let path = self.at(key);
         let node = self.take(key)?;
         let period = scalar(node).and_then(|text| Period::parse(&text).ok());
         if period.is_none() {
@@ -65,14 +75,78 @@ impl<'a> Keys<'a> {
         period
     }
 
-    /// Whether a key says `true`; none where it says neither or is not there.
-    pub(crate) fn switch(&mut self, key: &str) -> Option<bool> {
-        self.text(key).and_then(|text| text.parse().ok())
+    /// Whether a key says `true`; what says neither is said.
+    pub(crate) fn switch(&mut self, key: &str, notes: &mut Notes) -> Option<bool> {
+        let path = self.at(key);
+        let node = self.take(key)?;
+        let switch = scalar(node).and_then(|text| text.parse().ok());
+        if switch.is_none() {
+            notes.left_out(node.place, format!("`{path}` is neither `true` nor `false` here"), "write which of both it is");
+        }
+        switch
     }
 
-    /// Takes keys that need no counterpart.
-    pub(crate) fn ignore(&mut self, keys: &[&str]) {
-        self.entries.retain(|(name, ..)| !keys.contains(name));
+    /// One of these words, else the first of them; what is none of them is said.
+    pub(crate) fn word(&mut self, key: &str, words: &[&'static str], notes: &mut Notes) -> &'static str {
+        let path = self.at(key);
+        let first = words.first().copied().unwrap_or_default();
+        let Some(node) = self.take(key) else { return first };
+        let text = scalar(node).unwrap_or_default();
+        let found = words.iter().find(|word| **word == text).copied();
+        if found.is_none() {
+            notes.left_out(node.place, format!("`{path}: {text}` has no counterpart"), format!("what is known is {}", words.join(", ")));
+        }
+        found.unwrap_or(first)
+    }
+
+    /// Says of these keys that they need no counterpart, and why.
+    pub(crate) fn needless(&mut self, keys: &[&str], why: &str, notes: &mut Notes) {
+        self.each(keys, |path, place| notes.needless(place, path, why));
+    }
+
+    /// Says of these keys that here it is done in another way.
+    pub(crate) fn differs(&mut self, keys: &[&str], why: &str, instead: &str, notes: &mut Notes) {
+        self.each(keys, |path, place| notes.differs(place, format!("`{path}`: {why}"), instead));
+    }
+
+    /// Says that here it is done in another way, unless the key says one of these.
+    pub(crate) fn unless(&mut self, key: &str, same: &[&str], why: &str, instead: &str, notes: &mut Notes) {
+        let Some((path, place)) = self.other_than(key, same) else { return };
+        notes.differs(place, format!("`{path}`: {why}"), instead);
+    }
+
+    /// Says that it has no counterpart, unless the key says one of these.
+    pub(crate) fn refuse_unless(&mut self, key: &str, same: &[&str], why: &str, instead: &str, notes: &mut Notes) {
+        let Some((path, place)) = self.other_than(key, same) else { return };
+        notes.left_out(place, format!("`{path}`: {why}"), instead);
+    }
+
+    fn other_than(&mut self, key: &str, same: &[&str]) -> Option<(String, Place)> {
+        let node = self.take(key)?;
+        let is_same = scalar(node).is_some_and(|text| same.contains(&text.as_str()));
+        (!is_same).then(|| (self.at(key), node.place))
+    }
+
+    /// A map of texts; what is none is said.
+    pub(crate) fn texts_of(&mut self, key: &str, notes: &mut Notes) -> Option<Yaml> {
+        let mut keys = self.under(key)?;
+        let path = keys.path.clone();
+        let mut pairs = Vec::new();
+        for (name, place, node) in keys.drain() {
+            match scalar(node) {
+                Some(text) => pairs.push((name.to_owned(), Yaml::Text(text))),
+                None => notes.left_out(place, format!("`{path}.{name}` is no text that could be read here"), "write it in one line"),
+            }
+        }
+        Some(Yaml::Map(pairs))
+    }
+
+    fn each(&mut self, keys: &[&str], mut say: impl FnMut(&str, Place)) {
+        for key in keys {
+            let Some(at) = self.entries.iter().position(|(name, ..)| name == key) else { continue };
+            let (name, place, _) = self.entries.remove(at);
+            say(&self.at(name), place);
+        }
     }
 
     /// Every entry.
@@ -82,8 +156,8 @@ impl<'a> Keys<'a> {
 
     /// Says of every key that is left that it has no counterpart.
     pub(crate) fn finish(self, notes: &mut Notes, instead: &str) {
-        for (key, place, _) in self.entries {
-            notes.left_out(place, format!("`{}.{key}` has no counterpart", self.path), instead);
+        for (key, place, _) in &self.entries {
+            notes.left_out(*place, format!("`{}` has no counterpart", self.at(key)), instead);
         }
     }
 }
@@ -96,8 +170,11 @@ pub(crate) fn scalar(node: &Node) -> Option<String> {
     }
 }
 
+/// An id where it is named.
+pub(crate) type Named = (String, Place);
+
 /// Each item of a list, or a scalar as the only item.
-pub(crate) fn items(node: Option<&Node>) -> Vec<(String, Place)> {
+pub(crate) fn items(node: Option<&Node>) -> Vec<Named> {
     match node.map(|node| (&node.value, node)) {
         Some((Value::List(items), _)) => items.iter().filter_map(|item| Some((scalar(item)?, item.place))).collect(),
         Some((Value::Text(_), node)) => scalar(node).map(|text| (text, node.place)).into_iter().collect(),

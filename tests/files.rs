@@ -3,6 +3,8 @@
 
 #[path = "files/kept.rs"]
 mod kept;
+#[path = "files/many.rs"]
+mod many;
 #[path = "files/torture.rs"]
 mod torture;
 #[path = "files/writer.rs"]

@@ -64,13 +64,14 @@ impl Tailer {
     /// Files that have no name any more that is looked for are read to their end, if they are open.
     fn leave(&mut self, there: &BTreeSet<u64>, now: Time) {
         let gone: Vec<u64> = self.files.keys().filter(|number| !there.contains(number)).copied().collect();
+        let mut folders = Folders::default();
         for number in gone {
             let Some(file) = self.files.get_mut(&number) else { continue };
             match file.standing {
                 Standing::There => {
                     // Renamed, it is still there to be opened; removed, only its handle leads to it.
                     if file.handle.is_none() {
-                        self.reopen(number);
+                        self.reopen(number, &mut folders);
                     }
                     if let Some(file) = self.files.get_mut(&number) {
                         file.standing = Standing::Leaving(now);
@@ -91,9 +92,10 @@ impl Tailer {
     }
 
     /// Opens a file under the name that rotation gave it.
-    fn reopen(&mut self, number: u64) {
+    fn reopen(&mut self, number: u64, folders: &mut Folders) {
         let Some(file) = self.files.get_mut(&number) else { return };
-        let renamed = siblings(Path::new(&file.writes_to))
+        let renamed = folders
+            .siblings(Path::new(&file.writes_to))
             .into_iter()
             .find(|path| foreign::look(path).is_ok_and(|seen| seen.identity == file.identity));
         if let Some(path) = renamed {
@@ -145,6 +147,10 @@ impl Tailer {
         let (format, joining) = (self.options.format, &self.options.joining);
         let new = || Lineage::new(&found.writes_to, format, joining, found.resource).known_to(older_to);
         let lineage = self.lineages.entry(file.writes_to.clone()).or_insert_with(new);
+        // What was written before may have grown since it was last looked at, and is read first.
+        for older in &lineage.files {
+            self.files.entry(*older).and_modify(|older| older.looked = Time(0));
+        }
         lineage.files.push(file.number);
         self.by_identity.insert(file.identity, file.number);
         self.changed(file.number);
@@ -167,8 +173,9 @@ impl Tailer {
     fn take_up_the_rest(&mut self, now: Time) {
         let now_or_never = self.forget_at.is_none();
         let kept: Vec<(String, Kept)> = self.kept.iter().filter(|_| now_or_never).map(|(key, kept)| (key.clone(), kept.clone())).collect();
+        let mut folders = Folders::default();
         for (of, kept) in kept {
-            let here = siblings(Path::new(&kept.writes_to)).into_iter().find_map(|path| {
+            let here = folders.siblings(Path::new(&kept.writes_to)).into_iter().find_map(|path| {
                 let seen = foreign::look(&path).ok().filter(|seen| seen.regular)?;
                 (key(seen.identity) == of && kept.is_in(&path)).then_some((path, seen))
             });

@@ -1,9 +1,10 @@
-//! A tailer at work: a turn, a request, and only with its yes the next turn. What waits is in the files, so a busy pipeline makes it wait and nothing is dropped.
+//! A tailer at work: a turn, a request, and only with its yes the next turn. What waits is in the files, so a busy pipeline makes it wait and nothing is dropped; a turn
+//! that the journal can never take is read again as smaller ones.
 
-use super::tailer::{LOOK_EVERY, Options, Tailer, Turn};
+use super::tailer::{LOOK_EVERY, Options, Size, Tailer, Turn};
 use futures::future::{Either, select};
 use pipeline::{Blocking, Refused, SourceContext, SourceError, Stop, blocked, positions::Taken};
-use signal::Signal;
+use signal::{Malformed, Signal};
 use std::{path::PathBuf, pin::pin, time::Duration};
 use tokio::time::sleep;
 
@@ -14,13 +15,21 @@ pub(crate) async fn follow(options: Options, file: Option<PathBuf>, blocking: Bl
         Either::Left((taken, _)) => taken.map_err(SourceError)?,
         Either::Right(_) => return Ok(()),
     };
-    let mut tailer = Tailer::new(options, taken.reached());
+    let mut size = Size::default();
+    let mut tailer = Tailer::new(options, size, taken.reached());
     while !context.stop.is_asked() {
         let turn;
         (tailer, turn) = turned(&blocking, tailer, &context, Tailer::turn).await?;
         let pause = if turn.more { Duration::ZERO } else { LOOK_EVERY };
-        if !hand_in(turn, &mut taken, &context).await? {
-            break;
+        match hand_in(turn, &mut taken, &context).await {
+            Handed::Taken => {}
+            Handed::Stopped => break,
+            Handed::Refused(why) => {
+                // Nothing has moved, so that it is all read again, as after a start.
+                size = size.halved().ok_or_else(|| SourceError(format!("a single line of it is refused: {why}")))?;
+                tailer = Tailer::new(tailer.into_options(), size, taken.reached());
+                continue;
+            }
         }
         taken.save_if_due().await;
         wait(pause, &context.stop).await;
@@ -28,7 +37,9 @@ pub(crate) async fn follow(options: Options, file: Option<PathBuf>, blocking: Bl
     if !taken.is_kept() {
         // Nobody will read it again.
         let (_, turn) = turned(&blocking, tailer, &context, Tailer::last_turn).await?;
-        hand_in(turn, &mut taken, &context).await?;
+        if let Handed::Refused(why) = hand_in(turn, &mut taken, &context).await {
+            return Err(SourceError(format!("what it read last is refused: {why}")));
+        }
     }
     taken.save().await;
     Ok(())
@@ -48,12 +59,21 @@ async fn turned(
     done.await.ok_or_else(|| SourceError("it broke off while it read files".to_owned()))
 }
 
-/// Hands a turn's request in, again and again while the pipeline is busy; whether it was taken.
-async fn hand_in(turn: Turn, taken: &mut Taken, context: &SourceContext) -> Result<bool, SourceError> {
+/// What became of a turn.
+enum Handed {
+    Taken,
+    /// It was told to stop first.
+    Stopped,
+    /// For good: it is larger than what the journal can ever take.
+    Refused(Malformed),
+}
+
+/// Hands a turn's request in, again and again while the pipeline is busy.
+async fn hand_in(turn: Turn, taken: &mut Taken, context: &SourceContext) -> Handed {
     taken.tell(turn.progress);
     let Some(request) = turn.request else {
         taken.moved(&turn.moves);
-        return Ok(true);
+        return Handed::Taken;
     };
     loop {
         let refused = match context.intake.admit(Signal::Logs, request.len()) {
@@ -61,14 +81,14 @@ async fn hand_in(turn: Turn, taken: &mut Taken, context: &SourceContext) -> Resu
             Err(busy) => Some(Refused::Busy(busy)),
         };
         let after = match refused {
-            None => return Ok(true),
-            Some(Refused::Closing) => return Ok(false),
-            Some(Refused::Malformed(malformed)) => return Err(SourceError(format!("it made a wrong request: {malformed}"))),
+            None => return Handed::Taken,
+            Some(Refused::Closing) => return Handed::Stopped,
+            Some(Refused::Malformed(malformed)) => return Handed::Refused(malformed),
             Some(Refused::Busy(busy)) => busy.after,
             Some(Refused::Unavailable { after, .. }) => after,
         };
         if wait(after, &context.stop).await == Waited::Stopped {
-            return Ok(false);
+            return Handed::Stopped;
         }
     }
 }

@@ -17,12 +17,29 @@ use std::{
     time::Duration,
 };
 
-/// Bytes read in one turn, about.
-const TURN_BYTES: usize = 1 << 19;
-/// Records of one turn.
-const TURN_RECORDS: usize = 8_192;
-/// Lines of one file before others have their turn.
-const READ_LINES: usize = 2_048;
+/// What one turn reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Bytes, about.
+    bytes: usize,
+    records: usize,
+    /// Lines of one file before others have their turn.
+    lines: usize,
+}
+
+impl Default for Size {
+    fn default() -> Size {
+        Size { bytes: 1 << 19, records: 8_192, lines: 2_048 }
+    }
+}
+
+impl Size {
+    /// Half as much; none where a turn is a line already.
+    pub(crate) fn halved(self) -> Option<Size> {
+        (self.lines > 1).then_some(Size { bytes: self.bytes / 2, records: self.records / 2, lines: self.lines / 2 })
+    }
+}
+
 /// Files that stay open though there is nothing new in them.
 const OPEN_MAX: usize = 512;
 /// A file that others write to is looked at so often, and a quiet one less often.
@@ -62,6 +79,7 @@ pub(crate) struct Turn {
 /// All files of a source.
 pub(crate) struct Tailer {
     pub(super) options: Options,
+    size: Size,
     pub(super) files: BTreeMap<u64, Tracked>,
     pub(super) by_identity: HashMap<Identity, u64>,
     pub(super) lineages: BTreeMap<String, Lineage>,
@@ -85,7 +103,7 @@ pub(crate) struct Tailer {
 
 impl Tailer {
     /// Goes on where an earlier life had come to.
-    pub(crate) fn new(options: Options, reached: &Reached) -> Tailer {
+    pub(crate) fn new(options: Options, size: Size, reached: &Reached) -> Tailer {
         let read = |(key, kept): (&String, &String)| Some((key.clone(), serde_json::from_str::<Kept>(kept).ok()?));
         let kept: BTreeMap<String, Kept> = reached.iter().filter_map(read).collect();
         let mut older_kept: BTreeMap<String, u64> = BTreeMap::new();
@@ -95,6 +113,7 @@ impl Tailer {
         }
         Tailer {
             options,
+            size,
             files: BTreeMap::new(),
             by_identity: HashMap::new(),
             lineages: BTreeMap::new(),
@@ -113,17 +132,24 @@ impl Tailer {
         }
     }
 
+    /// How it follows files, for another one to do so.
+    pub(crate) fn into_options(self) -> Options {
+        self.options
+    }
+
     /// Looks what is new and reads as much of it as one request should have.
     pub(crate) fn turn(&mut self, now: Time) -> Turn {
         self.discover_if_due(now);
         self.look(now);
-        let mut bytes = 0;
-        while bytes < TURN_BYTES
-            && self.records() < TURN_RECORDS
+        let (mut bytes, mut records) = (0, self.records());
+        while bytes < self.size.bytes
+            && records < self.size.records
             && let Some(number) = self.ready.pop_front()
         {
+            let before = self.records_of(number);
             let read = self.read(number, now);
             bytes += read;
+            records += self.records_of(number).saturating_sub(before);
             if let Some(file) = self.files.get_mut(&number) {
                 file.queued = file.has_news() && read > 0;
                 self.ready.extend(Some(number).filter(|_| file.queued));
@@ -176,6 +202,11 @@ impl Tailer {
 
     fn records(&self) -> usize {
         self.lineages.values().map(Lineage::records).sum()
+    }
+
+    /// Those of the file's program.
+    fn records_of(&self, number: u64) -> usize {
+        self.files.get(&number).and_then(|file| self.lineages.get(&file.writes_to)).map_or(0, Lineage::records)
     }
 
     /// Looks at every file whose time has come, and notes those with something new.
@@ -243,7 +274,7 @@ impl Tailer {
         let Some(lineage) = self.lineages.get_mut(&file.writes_to) else { return };
         file.bytes = file.bytes.max(file.read_to + stretch.len() as u64);
         let (mut rest, mut lines) = (stretch, 0);
-        while !rest.is_empty() && lines < READ_LINES {
+        while !rest.is_empty() && lines < self.size.lines {
             lines += 1;
             let end = memchr::memchr(b'\n', rest);
             let (line, length) = match end {
@@ -273,7 +304,13 @@ impl Tailer {
     }
 
     pub(super) fn flush(&mut self, which: Flush) {
+        let mut records = self.records();
         for lineage in self.lineages.values_mut().filter(|lineage| !lineage.is_empty()) {
+            // The others are due in the next turn too.
+            if matches!(which, Flush::Due(_)) && records >= self.size.records {
+                break;
+            }
+            let before = lineage.records();
             // What belongs to what waits may lie there.
             if matches!(which, Flush::Due(_)) && lineage.files.iter().any(|number| self.files.get(number).is_some_and(Tracked::has_news)) {
                 continue;
@@ -281,6 +318,7 @@ impl Tailer {
             if lineage.flush(which, &mut self.tally) {
                 self.changed.extend(&lineage.files);
             }
+            records += lineage.records() - before;
         }
     }
 

@@ -12,6 +12,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The longest line that is looked for an end in; beyond it a line comes in pieces.
 pub(crate) const RAW_LINE_MAX: usize = 256 << 10;
+/// A read asks for so much at the least.
+const READ_BYTES_MIN: usize = 4 << 10;
 /// Bytes at the start of a file by which it is known again under another name.
 const HEAD_BYTES: usize = 512;
 /// Bytes before the place read to, which must not change; a file in which they did was truncated and written anew.
@@ -228,7 +230,9 @@ impl Tracked {
         self.open()?;
         let Some(handle) = &self.handle else { return Ok(Read::Bytes(0)) };
         let known = self.tail.len();
-        buffer.resize(known + RAW_LINE_MAX, 0);
+        // Most files have a few lines that are new: for those no large buffer is filled with zeros.
+        let new = usize::try_from(self.behind()).unwrap_or(RAW_LINE_MAX).clamp(READ_BYTES_MIN, RAW_LINE_MAX);
+        buffer.resize(known + new, 0);
         let read = handle.read_at(self.read_to - known as u64, buffer)?;
         if read < known || buffer[..known] != self.tail[..] {
             return Ok(Read::Rewritten);

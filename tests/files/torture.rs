@@ -81,7 +81,8 @@ fn the_block_is_there(kansoku: &Kansoku, writer: &Writer, block: u64) {
         if missing.is_empty() {
             break stored;
         }
-        assert!(begin.elapsed() < kit::PATIENCE, "{}: of {wanted:?} are missing {missing:?}", writer.name);
+        let odd: Vec<_> = stored.iter().filter(|(number, times)| **times != 1 || !wanted.contains(number)).collect();
+        assert!(begin.elapsed() < kit::PATIENCE, "{}: of {wanted:?} are missing {missing:?}, not once: {odd:?}", writer.name);
         thread::sleep(Duration::from_millis(200));
     };
     let wrong: Vec<_> = stored.iter().filter(|(number, times)| **times != 1 || !wanted.contains(number)).collect();

@@ -8,7 +8,7 @@ use super::{
     glob::Glob,
     lineage::Format,
     stream::Joining,
-    tailer::{Options, Start, Tailer},
+    tailer::{Options, Size, Start, Tailer},
 };
 use opentelemetry_proto::tonic::{collector::logs::v1::ExportLogsServiceRequest, common::v1::any_value::Value as Any};
 use pipeline::positions::{Progress, Reached};
@@ -38,7 +38,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let options = options(folder.path());
         let (reached, now) = (Reached::new(), Time(1_750_000_000_000_000_000));
-        let tailer = Tailer::new(options.clone(), &reached);
+        let tailer = Tailer::new(options.clone(), Size::default(), &reached);
         Bench { folder, options, tailer, reached, now, lines: Vec::new(), requests: Vec::new(), progress: Progress::default() }
     }
 
@@ -114,7 +114,7 @@ impl Bench {
 
     /// The process is killed and begins anew.
     fn restart(&mut self) {
-        self.tailer = Tailer::new(self.options.clone(), &self.reached);
+        self.tailer = Tailer::new(self.options.clone(), Size::default(), &self.reached);
     }
 }
 

@@ -18,6 +18,22 @@ fn a_renamed_file_is_read_to_its_end_before_the_new_one() {
 }
 
 #[test]
+fn what_a_container_wrote_just_before_its_file_was_renamed_comes_before_the_new_file() {
+    let mut bench = Bench::containers();
+    let (live, older) = ("shop_cart_u1/app/0.log", "shop_cart_u1/app/0.log.20240501-120000");
+    let part = |tag: char, text: &str| format!("2024-05-01T12:00:00.1Z stdout {tag} {text}\n");
+    bench.append(live, part('F', "one"));
+    bench.turn();
+    // The next look into the folder comes sooner after this look at the file than the next one at the file is due.
+    bench.wait(Duration::from_millis(900));
+    bench.append(live, part('P', "two and "));
+    bench.rename(live, older);
+    bench.append(live, part('F', "a half"));
+    bench.wait(Duration::from_millis(100));
+    assert_eq!(bench.all(), ["one", "two and a half"]);
+}
+
+#[test]
 fn a_name_given_on_twice_between_two_looks_loses_nothing() {
     let mut bench = Bench::files("app.log");
     bench.append("app.log", "one\n");

@@ -49,6 +49,12 @@ pub struct Progress {
     pub repaired: u64,
 }
 
+/// The folder in which the positions of sources lie beside a journal, each in a file of the source's name.
+#[must_use]
+pub fn beside(journal: &Path) -> PathBuf {
+    journal.join(FOLDER)
+}
+
 /// Those of all sources, over every reload.
 pub(crate) struct Shelf {
     world: World,
@@ -101,7 +107,7 @@ pub struct Taken {
 
 impl Shelf {
     pub(crate) fn new(world: &World, journal: Option<(Arc<Log>, PathBuf)>, noted: Noted) -> Arc<Shelf> {
-        let journal = journal.map(|(log, path)| (log, path.join(FOLDER)));
+        let journal = journal.map(|(log, path)| (log, beside(&path)));
         Arc::new(Shelf { world: world.clone(), journal, noted, sources: Mutex::default() })
     }
 

@@ -3,11 +3,14 @@
 use crate::tail::{Options, Start, follow::follow, found::Places, glob::Glob, lineage::Format, stream::Joining};
 use config::{Fault, Placed};
 use futures::future::BoxFuture;
-use pipeline::{Blocking, BuildContext, Claim, Component, Opened, Shape, Source, SourceContext, SourceError, foreign};
+use pipeline::{Blocking, BuildContext, Claim, Component, Opened, Shape, Source, SourceContext, SourceError, foreign, positions::beside};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::Kinds;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 const PODS: &str = "/var/log/pods";
 
@@ -29,7 +32,9 @@ pub struct ContainerLogs {
     include: Vec<Placed<String>>,
     /// Whose not, in the same way. A kansoku that prints what it gets should leave out its own: `*/kansoku-*`.
     exclude: Vec<Placed<String>>,
-    /// Where the first start begins in the files that are there. Files that come later are read from their beginning.
+    /// Where the first start begins in the files that are there, by default at the `beginning`: kubelet keeps little of each container, and what a pod said before an agent
+    /// was started beside it is what tells why it fails. Files that come later are always read from their beginning. (The Collector's `filelog` begins at the end, unless
+    /// told `start_at: beginning`, as its Kubernetes presets do; Fluent Bit's `tail` begins at the end of files that it finds at its first start.)
     start_at: StartAt,
     /// Whether the lines of a stack trace (Java, Python, Go, JavaScript, Rust) are one record. At most a second passes between two of them, and a record has at most
     /// 1,000 lines and 64 KiB.
@@ -70,11 +75,33 @@ impl Default for ContainerLogs {
     }
 }
 
-/// The warning of a source that a restart knows nothing of.
-pub(crate) fn kept_nowhere(positions: Option<&Placed<String>>, context: &BuildContext<'_>) -> Vec<Fault> {
-    if positions.is_some() || context.journal.is_some() {
-        return Vec::new();
+/// The warnings of a source that a restart knows nothing of, or knows by another name.
+pub(crate) fn unknown(positions: Option<&Placed<String>>, context: &BuildContext<'_>) -> Vec<Fault> {
+    match &context.journal {
+        _ if positions.is_some() => Vec::new(),
+        Some(journal) => known_by_another_name(&beside(journal), context).into_iter().collect(),
+        None => kept_nowhere(context),
     }
+}
+
+/// Positions go by the name of the source: one that was renamed would begin anew without a word.
+fn known_by_another_name(folder: &Path, context: &BuildContext<'_>) -> Option<Fault> {
+    let own = format!("{}.json", context.name);
+    let files: Vec<String> = foreign::list(folder).ok()?.into_iter().map(|file| file.name).filter(|name| name.ends_with(".json")).collect();
+    if files.is_empty() || files.contains(&own) {
+        return None;
+    }
+    let what = format!(
+        "nothing is known of how far `{}` has read, so it begins at `start_at`; what is known goes by the names in {}: {}",
+        context.name,
+        folder.display(),
+        files.join(", ")
+    );
+    let help = format!("a source that was renamed goes on where it was if its file is renamed to {own} while kansoku is stopped");
+    Some(Fault::warning(context.place, what).help(help))
+}
+
+fn kept_nowhere(context: &BuildContext<'_>) -> Vec<Fault> {
     let what = format!("how far `{}` has read is kept nowhere: each start begins at `start_at`", context.name);
     let help = format!("journal: {{ path: data/journal }}, or in `{0}` positions: data/{0}.json", context.name);
     vec![Fault::warning(context.place, what).help(help)]
@@ -114,7 +141,7 @@ impl Component for ContainerLogs {
 
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
         let folder = context.folder.join(self.path.as_str());
-        let mut warnings = kept_nowhere(self.positions.as_ref(), context);
+        let mut warnings = unknown(self.positions.as_ref(), context);
         warnings.extend(match foreign::list(&folder) {
             // On the machine where the file is checked there may be no containers.
             Ok(_) => Vec::new(),

@@ -1,7 +1,7 @@
 //! Lines that programs write to files.
 
 use crate::{
-    container_logs::{Following, StartAt, globs, kept_nowhere},
+    container_logs::{Following, StartAt, globs, unknown},
     tail::{Options, found::Places, glob::Glob, lineage::Format, stream::Joining},
 };
 use config::{Fault, Placed};
@@ -33,7 +33,8 @@ pub struct File {
     /// Paths that are not meant, in the same way.
     #[serde(default)]
     exclude: Vec<Placed<String>>,
-    /// Where the first start begins in the files that are there, by default at the `beginning`. Files that come later are read from their beginning.
+    /// Where the first start begins in the files that are there, by default at the `beginning`, so that nothing is left out unasked; `end` does as the Collector's `filelog`.
+    /// Files that come later are always read from their beginning.
     #[serde(default = "beginning")]
     start_at: StartAt,
     /// Whether the lines of a stack trace (Java, Python, Go, JavaScript, Rust) are one record. At most a second passes between two of them, and a record has at most
@@ -118,7 +119,7 @@ impl Component for File {
     }
 
     fn warnings(&self, context: &BuildContext<'_>) -> Vec<Fault> {
-        let mut warnings = kept_nowhere(self.positions.as_ref(), context);
+        let mut warnings = unknown(self.positions.as_ref(), context);
         for path in File::patterns(&self.paths, context) {
             let Ok(glob) = Glob::parse(&path) else { continue };
             let folder = glob.folder();

@@ -95,3 +95,39 @@ fn a_source_that_is_told_no_waits_and_loses_nothing() {
     assert!(files["behind_bytes"].as_u64().unwrap() > 10_000_000 && files["files"] == 1, "{files}");
     assert_eq!(kansoku.count("app", "logs", "lost"), 0);
 }
+
+#[test]
+fn a_journal_that_is_smaller_than_a_turn_gets_smaller_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..60 {
+        append(folder.path(), "app/a.log", &format!("{n:02} {}\n", "x".repeat(20_000)));
+    }
+    let kansoku = Kansoku::run(folder.path(), &pipeline("journal: { path: journal, limit: 256KiB }", ""));
+    let numbers: Vec<String> = messages(&kansoku, 60).iter().map(|message| message[..2].to_owned()).collect();
+    assert_eq!(numbers, (0..60).map(|n| format!("{n:02}")).collect::<Vec<_>>());
+    let refused = kansoku.status()["ledger"]["nodes"].to_string();
+    assert!(refused.contains("too_large"), "a whole turn was refused first: {refused}");
+    append(folder.path(), "app/a.log", "last\n");
+    assert_eq!(messages(&kansoku, 61).len(), 61);
+}
+
+#[test]
+fn a_source_that_was_renamed_is_told_where_its_positions_are() {
+    let folder = tempfile::tempdir().unwrap();
+    append(folder.path(), "app/a.log", "one\n");
+    let kansoku = Kansoku::run(folder.path(), &pipeline(JOURNAL, ""));
+    assert_eq!(messages(&kansoku, 1), ["one"]);
+    assert_eq!(kansoku.stop().code, 0);
+    let renamed = pipeline(JOURNAL, "").replace("  app:", "  shop:").replace("[pods, app]", "[pods, shop]");
+    let file = written(folder.path(), &renamed);
+    let check = || kit::Said::of(kit::process::command(&["check", &file]).current_dir(folder.path()));
+    let said = check();
+    assert!(said.code == 0 && said.err.contains("nothing is known of how far `shop` has read"), "{}", said.err);
+    let positions = folder.path().join("journal/positions");
+    fs::rename(positions.join("app.json"), positions.join("shop.json")).unwrap();
+    assert!(!check().err.contains("nothing is known"), "{}", check().err);
+    append(folder.path(), "app/a.log", "two\n");
+    let kansoku = Kansoku::run(folder.path(), &renamed);
+    assert_eq!(messages(&kansoku, 2), ["one", "two"]);
+    assert_eq!(kansoku.count("shop", "logs", "in"), 1, "the first line was not read again");
+}

@@ -11,6 +11,8 @@ mod drain;
 mod journal;
 #[path = "process/killed.rs"]
 mod killed;
+#[path = "process/measured.rs"]
+mod measured;
 #[path = "process/refused.rs"]
 mod refused;
 #[path = "process/reload.rs"]

@@ -38,6 +38,10 @@ impl Default for Infer {
 
 /// How probable it is at the least, against one request under way, that a line belongs to none that is traced: start, timers, housekeeping.
 const NONE_OF_THEM: f64 = 0.05;
+/// How many standard deviations of a count are added to it.
+const SURE: f64 = 1.65;
+/// Spans that a line is compared with to find out what its clues are worth.
+const COMPARED: usize = 32;
 /// What is left each second of what was counted.
 const FADING: f64 = 0.99;
 /// Clocks of a span and of a log within one process.
@@ -266,12 +270,12 @@ impl Inferring {
     }
 }
 
-/// How probable it is, against each request under way, that a line belongs to none of them. Lines of requests that are not traced come at any time: as many as
-/// came while nothing was under way came, in proportion, while something was.
-fn none_of_them(busy: f64, met: f64, missed: f64) -> f64 {
-    let among_met = missed * busy / (1.0 - busy).max(0.02);
-    let share = (among_met / met.max(1.0)).min(0.99);
-    (share / (1.0 - share)).max(NONE_OF_THEM)
+/// How many lines of requests that are not traced there are for each of one that is, while one is under way: at the most, by what was seen. Such lines come at any time: as
+/// many as came while nothing was under way came, in proportion, while something was. Where that was seldom, little is known, and the most that it may be is much.
+fn untraced(busy: f64, met: f64, missed: f64) -> f64 {
+    let most = missed + SURE * (missed + 1.0).sqrt();
+    let share = (most * busy / (1.0 - busy).max(1e-6) / met.max(1.0)).min(0.99);
+    share / (1.0 - share)
 }
 
 impl Pod {
@@ -308,10 +312,25 @@ impl Pod {
             }
         }
         *if traces.is_empty() { &mut self.missed } else { &mut self.met } += 1.0;
-        let none = none_of_them(self.busy, self.met, self.missed) * traces.len() as f64;
-        let sum: f64 = none + traces.iter().map(|(_, evidence)| evidence.weight()).sum::<f64>();
+        let all: f64 = traces.iter().map(|(_, evidence)| evidence.weight()).sum();
+        let under_way = traces.len() as f64;
         let (best, evidence) = traces.into_iter().max_by(|(_, one), (_, other)| one.weight().total_cmp(&other.weight()))?;
-        Some(Guess { trace: best.trace, span: best.span, confidence: evidence.weight() / sum })
+        // A request that is not traced may have been like this one, and have said the same.
+        let alike = (evidence.weight() * self.share_with(evidence, &line)).max(1.0);
+        let none = (untraced(self.busy, self.met, self.missed) * alike).max(NONE_OF_THEM);
+        Some(Guess { trace: best.trace, span: best.span, confidence: evidence.weight() / (none * under_way + all) })
+    }
+
+    /// The share of requests here that have all of these clues of a line in them, whether they were under way or not: at the most, by a few of the latest.
+    fn share_with(&self, evidence: Evidence, line: &Line<'_>) -> f64 {
+        if evidence == Evidence::default() {
+            return 1.0;
+        }
+        let compared = self.spans.len().min(COMPARED);
+        let step = (self.spans.len() / COMPARED).max(1);
+        let with =
+            self.spans.iter().rev().step_by(step).take(COMPARED).filter(|span| span.clues.on(line).and(evidence) == span.clues.on(line));
+        (with.count() as f64 + 1.0) / (compared as f64 + 1.0)
     }
 }
 

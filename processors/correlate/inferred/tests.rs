@@ -202,6 +202,6 @@ fn lines_that_come_while_nothing_is_under_way_make_every_guess_less_sure() {
         }
         joined
     };
-    assert!(joined(&[200, 300]) >= 60, "all lines are of traced requests");
+    assert!(joined(&[200, 300]) >= 40, "all lines are of traced requests, which is known after a few seconds");
     assert!(joined(&[200, 300, 700, 800]) <= 10, "as many lines are of others");
 }

@@ -33,8 +33,7 @@ pub struct ContainerLogs {
     /// Whose not, in the same way. A kansoku that prints what it gets should leave out its own: `*/kansoku-*`.
     exclude: Vec<Placed<String>>,
     /// Where the first start begins in the files that are there, by default at the `beginning`: kubelet keeps little of each container, and what a pod said before an agent
-    /// was started beside it is what tells why it fails. Files that come later are always read from their beginning. (The Collector's `filelog` begins at the end, unless
-    /// told `start_at: beginning`, as its Kubernetes presets do; Fluent Bit's `tail` begins at the end of files that it finds at its first start.)
+    /// was started beside it is what tells why it fails. Files that come later are always read from their beginning. The Collector's `filelog` begins at the end unless told otherwise.
     start_at: StartAt,
     /// Whether the lines of a stack trace (Java, Python, Go, JavaScript, Rust) are one record. At most a second passes between two of them, and a record has at most
     /// 1,000 lines and 64 KiB.

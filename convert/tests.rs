@@ -1,6 +1,5 @@
 //! Nothing of a Collector's file is dropped silently: each key and each value of every file in tests/data/otelcol is taken away, changed, or joined by one that nobody
 //! knows, and that is seen in what comes out.
-#![expect(clippy::disallowed_methods, reason = "a test looks at the repository from outside")]
 
 use super::*;
 use config::{Node, Place, Value};

@@ -1,6 +1,6 @@
 //! A small shop's trace in a store: what the questions answer.
 
-use crate::{Attribute, Error, LogOrder, LogQuery, Outcome, PathKind, TraceQuery, TraceRef, TraceView, logs, trace, traces, why};
+use crate::{Attribute, Error, LogOrder, LogQuery, Outcome, PathKind, TraceQuery, TraceRef, TraceView, When, logs, trace, traces, why};
 use journal::{Disk, simulated::SimulatedDisk};
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
@@ -103,7 +103,7 @@ fn closed(id: u8, spans: Batch, logs: Batch, part: Part, error: bool, end: u64) 
         at: Time(START),
         randomness: None,
     };
-    Trace { id: trace_id, part, spans, logs, facts: Arc::new(facts), decision: Some(Arc::new(decision)), pinned: false }
+    Trace { id: trace_id, part, spans, logs, facts: Arc::new(facts), decision: Some(Arc::new(decision)), pinned: false, stateless: false }
 }
 
 fn store(flows: Vec<Flow>) -> Arc<Store> {
@@ -183,7 +183,8 @@ fn how_its_logs_came_to_a_trace_and_what_came_late_is_counted() {
     assert_eq!(joined, [("span_id", 3), ("trace_id", 1)]);
     assert_eq!((why.late.spans, why.late.logs), (1, 1));
     let [part] = why.late.parts.as_slice() else { panic!("{:?}", why.late) };
-    assert_eq!((part.spans, part.logs, part.services.as_slice(), part.error), (1, 1, ["web".to_owned()].as_slice(), false));
+    assert_eq!((part.arrived, part.spans, part.logs, part.error), (When(START), 1, 1, false));
+    assert_eq!(part.services, ["web", "pay"]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn the_group_is_there(kansoku: &Kansoku, programs: &[Program], group: usize) {
         let mut stored: BTreeMap<String, u32> = BTreeMap::new();
         for line in said.lines() {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            let message = line["message"].as_str().unwrap().strip_suffix(" says something").expect("a whole line");
+            let message = line["message"].as_str().unwrap().strip_suffix(" says something").unwrap();
             *stored.entry(message.to_owned()).or_default() += 1;
         }
         if stored == wanted {

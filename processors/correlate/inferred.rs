@@ -42,6 +42,8 @@ const NONE_OF_THEM: f64 = 0.05;
 const SURE: f64 = 1.65;
 /// Spans that a line is compared with to find out what its clues are worth.
 const COMPARED: usize = 32;
+/// What came in less time says nothing of how busy a pod is.
+const KNOWN_MIN: Duration = Duration::from_secs(2);
 /// What is left each second of what was counted.
 const FADING: f64 = 0.99;
 /// Clocks of a span and of a log within one process.
@@ -83,12 +85,13 @@ struct Name {
 }
 
 /// Spans of one pod, or of one container where they say which, by their start.
-#[derive(Default)]
 struct Pod {
+    /// When its first span came.
+    since: Time,
     spans: Vec<Under>,
     /// The longest of them.
     longest: u64,
-    /// The share of the time in which one was under way.
+    /// The share of the time in which one was under way; all of it as long as too little is known to say, so that nothing is guessed.
     busy: f64,
     /// Lines that came while one was under way, and while none was.
     met: f64,
@@ -159,7 +162,7 @@ impl Inferring {
             let bytes = record.resource.bytes().as_ptr();
             let pod = match at_hand {
                 Some((same, pod)) if same == bytes => pod,
-                _ => self.pod_of_spans(&places(self.seed, &record.resource)),
+                _ => self.pod_of_spans(&places(self.seed, &record.resource), now),
             };
             at_hand = Some((bytes, pod));
             let Some(pod) = pod.and_then(|pod| self.pods.get_mut(&pod)) else { continue };
@@ -224,14 +227,14 @@ impl Inferring {
     }
 
     /// The pod of these spans, known from now on by all names of its place.
-    fn pod_of_spans(&mut self, places: &Places) -> Option<u64> {
+    fn pod_of_spans(&mut self, places: &Places, now: Time) -> Option<u64> {
         let (own, others) = places.split_first()?;
         let known = self.names.get(own).filter(|name| name.is_own).and_then(|name| name.pod);
         let number = known.unwrap_or_else(|| {
             self.pods_seen += 1;
             self.pods_seen
         });
-        self.pods.entry(number).or_default();
+        self.pods.entry(number).or_insert_with(|| Pod::new(now));
         self.names.insert(*own, Name { pod: Some(number), is_own: true });
         for place in others {
             let name = self.names.entry(*place).or_insert(Name { pod: Some(number), is_own: false });
@@ -257,7 +260,7 @@ impl Inferring {
         let mut left = 0;
         self.pods.retain(|_, pod| {
             pod.spans.retain(|span| now.since(span.seen) < known);
-            pod.look_back(wait + LONGER);
+            pod.look_back(wait + LONGER, now);
             left += pod.spans.iter().map(|span| SPAN_BYTES + span.clues.bytes()).sum::<usize>();
             !pod.spans.is_empty()
         });
@@ -279,14 +282,21 @@ fn untraced(busy: f64, met: f64, missed: f64) -> f64 {
 }
 
 impl Pod {
+    fn new(now: Time) -> Pod {
+        Pod { since: now, spans: Vec::new(), longest: 0, busy: 1.0, met: 0.0, missed: 0.0 }
+    }
+
     /// Learns from the spans of so long how long they are and how busy the pod is; forgets some of what was counted.
-    fn look_back(&mut self, length: Duration) {
+    fn look_back(&mut self, length: Duration, now: Time) {
         let (mut under_way, mut until) = (0, 0);
         for span in &self.spans {
             under_way += span.end.saturating_sub(span.start.max(until));
             until = until.max(span.end);
         }
-        self.busy = (under_way as f64 / length.as_nanos() as f64).min(1.0);
+        let known = now.since(self.since).min(length);
+        if known >= KNOWN_MIN {
+            self.busy = (under_way as f64 / known.as_nanos() as f64).min(1.0);
+        }
         self.longest = self.spans.iter().map(|span| span.end.saturating_sub(span.start)).max().unwrap_or(0);
         self.met *= FADING;
         self.missed *= FADING;

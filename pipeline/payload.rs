@@ -189,7 +189,16 @@ impl Reading {
             return Err(Unreadable("a trace has spans and logs, in this order".to_owned()));
         }
         let decision = learned.decision.map(|decision| Arc::new(decision.into_owned()));
-        Ok(Trace { id, part: learned.part, spans, logs, facts: Arc::new(learned.facts.into_owned()), decision, pinned: learned.pinned })
+        Ok(Trace {
+            id,
+            part: learned.part,
+            spans,
+            logs,
+            facts: Arc::new(learned.facts.into_owned()),
+            decision,
+            pinned: learned.pinned,
+            stateless: false,
+        })
     }
 
     fn batch(&mut self) -> Result<Batch, Unreadable> {

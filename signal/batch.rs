@@ -1,6 +1,10 @@
 //! What moves along an edge: checked bytes in chunks, who they came from, and one promise. Merging appends chunks; nothing is decoded. Its records are left out in `retain.rs` and changed in `edit.rs`.
 
-use crate::{Ack, Checked, Kinds, Record, Signal, Time, Trace, view::Walk};
+use crate::{
+    Ack, Checked, Kinds, Record, Signal, Time, Trace,
+    view::{Resource, Walk},
+    wire::{Fields, every},
+};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -175,6 +179,11 @@ impl Batch {
         debug_assert_eq!(self.signal, other.signal);
         self.chunks.extend(other.chunks);
         self.ack.absorb(other.ack);
+    }
+
+    /// The resource of each group of records, in order, without a look at the records.
+    pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+        self.chunks.iter().flat_map(|chunk| every(&chunk.bytes.0, 1)).map(|group| Resource::of_group(Fields::of(group)))
     }
 
     /// Every record, in order. Allocates nothing.

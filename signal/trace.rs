@@ -176,6 +176,8 @@ pub struct Trace {
     pub decision: Option<Arc<Decision>>,
     /// Whether an alert asked that it be kept.
     pub pinned: bool,
+    /// Whether no span has a tracestate, so that nobody need look for what it tells; false where nobody has looked.
+    pub stateless: bool,
 }
 
 impl Trace {

@@ -36,6 +36,7 @@ fn trace(id: u8, service: &str, part: Part) -> Trace {
         facts: Arc::new(facts),
         decision: None,
         pinned: false,
+        stateless: false,
     }
 }
 

@@ -221,6 +221,7 @@ pub(crate) fn trace() -> Trace {
         facts: Arc::new(facts),
         decision: None::<Arc<Decision>>,
         pinned: false,
+        stateless: false,
     }
 }
 

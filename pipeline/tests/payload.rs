@@ -57,7 +57,7 @@ fn trace(duration_ms: f64) -> Trace {
     };
     let decision = Decision { through: Some(Origin { log: 5, position: 6 }), pinned: true, ..crate::tests::parts::decision(Time(8)) };
     let (spans, decision) = (Batch::empty(Signal::Traces), Some(Arc::new(decision)));
-    Trace { id: TraceId([9; 16]), part: Part::Late, spans, logs, facts: Arc::new(facts), decision, pinned: true }
+    Trace { id: TraceId([9; 16]), part: Part::Late, spans, logs, facts: Arc::new(facts), decision, pinned: true, stateless: false }
 }
 
 proptest! {

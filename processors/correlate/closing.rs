@@ -89,7 +89,16 @@ pub(super) fn closed(open: &Open, segments: &Segments, sources: &Sources, (part,
     let batch_of_logs = batch(Signal::Logs, &mut logs, sources, &ack);
     let logs: Vec<LogNote> = logs.iter().map(|log| LogNote { span: span_id(log.note.span), flags: log.note.flags }).collect();
     let state = State::of(part, spans.is_empty(), &logs);
-    let trace = Trace { id: open.id, part, spans, logs: batch_of_logs, facts: Arc::new(facts), decision: None, pinned: false };
+    let trace = Trace {
+        id: open.id,
+        part,
+        spans,
+        logs: batch_of_logs,
+        facts: Arc::new(facts),
+        decision: None,
+        pinned: false,
+        stateless: !open.has_state,
+    };
     Closed { trace, state, logs, root, route, before: Before::default(), lacking }
 }
 

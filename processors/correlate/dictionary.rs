@@ -17,7 +17,7 @@ const VALUE_BYTES_MAX: usize = 256;
 /// What is learned.
 const KEYS: [&str; 4] = ["service.name", "service.namespace", "service.version", "deployment.environment.name"];
 /// Resources learned lately, of which nothing new is to be learned.
-const LATELY: usize = 256;
+const LATELY: usize = 1_024;
 
 /// What spans say of themselves, by where they are.
 pub(super) struct Dictionary {
@@ -81,18 +81,12 @@ impl Dictionary {
 
     fn learn(&mut self, batch: &Batch, now: Time) {
         self.turn(now);
-        let mut last = None;
-        for record in batch.records() {
-            let bytes = record.resource.bytes();
-            if last == Some(bytes.as_ptr()) {
-                continue;
-            }
-            last = Some(bytes.as_ptr());
-            let hash = xxh3_64(bytes);
+        for resource in batch.resources() {
+            let hash = xxh3_64(resource.bytes());
             let slot = &mut self.lately[hash as usize % LATELY];
             if *slot != hash {
                 *slot = hash;
-                self.learn_of(&record.resource);
+                self.learn_of(&resource);
             }
         }
     }

@@ -89,6 +89,8 @@ pub(super) struct Open {
     pub(super) bytes: usize,
     pub(super) complete: Complete,
     pub(super) has_root: bool,
+    /// A span of it has a tracestate.
+    pub(super) has_state: bool,
     /// It is among those that have reached a cap.
     pub(super) over: bool,
     pub(super) fate: Fate,
@@ -121,6 +123,7 @@ impl Open {
             bytes: 0,
             complete: Complete::No,
             has_root: false,
+            has_state: false,
             over: false,
             fate: Fate::Held,
             timer: Entry::default(),
@@ -141,6 +144,7 @@ impl Open {
                 self.spans = self.spans.saturating_add(1);
                 self.range.cover(span.start(), span.end());
                 self.bytes += span.bytes().len();
+                self.has_state |= !span.trace_state().is_empty();
                 note.parent = span.parent_span_id().map_or(0, |parent| u64::from_be_bytes(parent.0));
                 if note.parent == 0 {
                     note.flags |= ROOT;

@@ -68,6 +68,7 @@ fn kindred() -> Vec<Kindred> {
             facts: Arc::new(facts),
             decision: None,
             pinned: false,
+            stateless: false,
         };
         Kindred { head: tracestate::read(state).threshold.unwrap_or(0), trace }
     };

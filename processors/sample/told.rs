@@ -26,7 +26,8 @@ impl Before {
     pub(super) fn of_trace(trace: &Trace, randomness: Randomness) -> Before {
         let root = trace.facts.root.as_ref().map(|root| root.span_id);
         let mut told = Told::default();
-        for record in trace.spans.records() {
+        let spans = if trace.stateless { None } else { Some(trace.spans.records()) };
+        for record in spans.into_iter().flatten() {
             let Item::Span(span) = &record.item else { continue };
             let state = span.trace_state();
             if state.is_empty() {

@@ -141,6 +141,7 @@ impl Sampling {
             Mark { threshold: decision.threshold, randomness: decision.randomness(), told: decision.randomness, unmarked: self.unmarked };
         // Logs stand for as many as their spans.
         let mut is_known = trace.spans.is_empty() && self.unmarked == Unmarked::Unsampled;
+        trace.stateless = false;
         trace.spans.edit(|record, edit| {
             let Item::Span(span) = record.item else { return };
             if Some(span.span_id()) == root && span.attributes().get("sampling.rule").is_none() {

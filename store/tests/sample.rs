@@ -117,6 +117,7 @@ pub(super) fn closed_trace(id: u8, spans: Vec<Span>, logs: Vec<LogRecord>, origi
         facts: Arc::new(facts),
         decision: Some(Arc::new(decision)),
         pinned: false,
+        stateless: false,
     }
 }
 

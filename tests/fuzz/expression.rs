@@ -152,7 +152,7 @@ fn closed(batches: &[Batch]) -> Trace {
         closed_by: ClosedBy::Cap,
     };
     let (spans, logs) = (of(Signal::Traces), of(Signal::Logs));
-    Trace { id: TraceId([1; 16]), part: Part::Early, spans, logs, facts: Arc::new(facts), decision: None, pinned: false }
+    Trace { id: TraceId([1; 16]), part: Part::Early, spans, logs, facts: Arc::new(facts), decision: None, pinned: false, stateless: false }
 }
 
 /// Any text as a condition, asked of any record. `!` inverts every answer, and what is said to be constant is.

@@ -76,8 +76,12 @@ impl<V, R> Lately<V, R> {
         }
         let known = self.young.get(&key).filter(|known| known.is_of(id));
         let known = known.or_else(|| self.old.get(&key).filter(|known| known.is_of(id)));
-        let recalled = self.recalled.get(&key).filter(|known| known.is_of(id));
-        (known.map(|known| &known.value), recalled.map(|known| &known.value))
+        (known.map(|known| &known.value), self.recalled(id))
+    }
+
+    /// What was known before the start.
+    pub(crate) fn recalled(&self, id: TraceId) -> Option<&R> {
+        self.recalled.get(&id.low()).filter(|known| known.is_of(id)).map(|known| &known.value)
     }
 
     /// Knows from now on what another memory of the same traces knew, for as long as this one remembers.

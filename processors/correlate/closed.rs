@@ -94,9 +94,13 @@ impl ClosedLately {
     /// Whether a record of this trace comes too late. One that is read again after a restart does not, up to the last that belonged to the trace when it was closed:
     /// it is gathered again, to the same trace.
     pub(super) fn has(&mut self, id: TraceId, origin: Option<Origin>, now: Time) -> bool {
-        let late =
-            |through: &Option<Origin>| !through.zip(origin).is_some_and(|(last, at)| at.log == last.log && at.position <= last.position);
-        let (closed, recalled) = self.traces.find(id, now);
-        closed.is_some() || recalled.is_some_and(late)
+        self.traces.find(id, now).0.is_some() || self.has_passed(id, origin)
+    }
+
+    /// Whether a record came too late before a restart, whatever of its trace is being gathered again. By its position: by its time it may just have been in time,
+    /// where the trace was closed before it was read.
+    pub(super) fn has_passed(&self, id: TraceId, origin: Option<Origin>) -> bool {
+        let is_of_it = |last: &Origin, at: Origin| at.log == last.log && at.position <= last.position;
+        self.traces.recalled(id).is_some_and(|through| !through.as_ref().zip(origin).is_some_and(|(last, at)| is_of_it(last, at)))
     }
 }

@@ -182,7 +182,8 @@ impl Correlating {
         now: Time,
     ) {
         let part = match owner {
-            Owner::One(number) => return self.window.push(number, id, arrival, taking),
+            Owner::One(number) if !self.closed.has_passed(id, chunk.origin()) => return self.window.push(number, id, arrival, taking),
+            Owner::One(_) => Part::Late,
             Owner::Nobody if self.closed.has(id, chunk.origin(), now) => Part::Late,
             // No span will come.
             Owner::Nobody if arrival.flags & UNSAMPLED != 0 => Part::Whole,

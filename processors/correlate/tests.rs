@@ -133,9 +133,11 @@ fn what_is_read_again_after_a_restart_becomes_the_trace_it_was_and_the_rest_is_l
     });
     let request = |n: u8| written_at(u64::from(n), spans("shop", vec![span(1, n, n / 8 * 7, "")], Ack::none()));
     assert!(traces([run(part.as_mut(), request(7), at(1)), run(part.as_mut(), request(8), at(2))]).is_empty());
+    // Written just in time and read just too late, it was late; so it is again.
+    assert_eq!(traces([run(part.as_mut(), request(9), at(3))])[0].part, Part::Late);
     let again = traces(advance(part.as_mut(), at(5)));
     assert_eq!((again[0].part, again[0].facts.closed_by, again[0].spans.len()), (Part::Whole, ClosedBy::Root, 2));
-    assert_eq!(traces([run(part.as_mut(), request(9), at(6))])[0].part, Part::Late);
+    assert_eq!(traces([run(part.as_mut(), request(10), at(6))])[0].part, Part::Late);
     // Its first records were settled, so that only what came late is read again.
     let mut part = correlate("{}");
     part.recall(&Decision {

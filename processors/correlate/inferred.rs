@@ -91,7 +91,7 @@ struct Pod {
     spans: Vec<Under>,
     /// The longest of them.
     longest: u64,
-    /// The share of the time in which one was under way; all of it as long as too little is known to say, so that nothing is guessed.
+    /// The share of the time in which one was under way. What waits is guessed only once that is known.
     busy: f64,
     /// Lines that came while one was under way, and while none was.
     met: f64,
@@ -283,7 +283,7 @@ fn untraced(busy: f64, met: f64, missed: f64) -> f64 {
 
 impl Pod {
     fn new(now: Time) -> Pod {
-        Pod { since: now, spans: Vec::new(), longest: 0, busy: 1.0, met: 0.0, missed: 0.0 }
+        Pod { since: now, spans: Vec::new(), longest: 0, busy: 0.0, met: 0.0, missed: 0.0 }
     }
 
     /// Learns from the spans of so long how long they are and how busy the pod is; forgets some of what was counted.

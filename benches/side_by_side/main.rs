@@ -30,7 +30,7 @@ struct Words {
     /// A Collector with the parts that `collector/builder.yaml` lists; without one, kansoku is measured alone.
     #[arg(long)]
     collector: Option<PathBuf>,
-    /// Kansoku's binary; without one it is built, and taken from beside this program.
+    /// Kansoku's binary; without one it is built in the profile in which it ships, `dist`.
     #[arg(long)]
     kansoku: Option<PathBuf>,
     /// Only works with this in their name, such as `journal`, `traces-1000` or `gzip`; `all` is every combination. May be repeated.
@@ -134,9 +134,9 @@ fn beside() -> Result<PathBuf, String> {
 /// Builds kansoku by itself, as it ships: what this program needs is not mixed into it.
 fn built() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--release", "--locked", "--package", "kansoku", "--bin", "kansoku"]).status();
+    let status = Command::new(cargo).args(["build", "--profile", "dist", "--locked", "--package", "kansoku", "--bin", "kansoku"]).status();
     match status {
-        Ok(status) if status.success() => Ok(beside()?.join("kansoku")),
+        Ok(status) if status.success() => Ok(beside()?.join("../dist/kansoku")),
         Ok(status) => Err(format!("cargo build: {status}")),
         Err(e) => Err(format!("cargo build: {e}; or name a binary with --kansoku")),
     }

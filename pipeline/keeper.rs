@@ -5,15 +5,14 @@ use crate::{
     Reason,
     dead_letters::DeadLetters,
     ledger::{Fate, PerSignal, Posting},
-    letter::{About, Content},
+    letter::{self, About, Content},
     owed::{Keeper, Owed, halves},
-    payload,
     queue::{Phase, Queue},
     reading::read_some,
     spill::{Hold, Spill},
 };
 use journal::{Blocking, Entry, Reader, Refused, blocked};
-use signal::Time;
+use signal::{Time, codec::flow};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
@@ -235,7 +234,7 @@ impl Spiller {
     async fn ready(&self, entry: Entry) {
         let (since, records) = (Time(entry.header.arrived), records(&entry));
         let Some(promise) = self.spill.pass(entry.sequence, since, records) else { return };
-        match payload::decode(entry.payload.clone()) {
+        match flow::decode(entry.payload.clone()) {
             Ok(flow) => {
                 let mut owed = Owed::new(flow, Instant::now(), Keeper::Spill);
                 owed.kept_by(&promise);
@@ -270,7 +269,7 @@ impl Spiller {
     /// Takes what an earlier process left into the ledger.
     async fn count(&mut self) {
         let Some(log) = self.spill.log.opened() else { return };
-        let (mut reader, end) = (log.reader(self.spill.read()).peeking(payload::HEAD_BYTES), log.next());
+        let (mut reader, end) = (log.reader(self.spill.read()).peeking(flow::HEAD_BYTES), log.next());
         let counted = blocked(&self.blocking, move || {
             let (mut sum, mut first) = ([0; 3], None);
             // An error is met again when the records are read.
@@ -294,7 +293,7 @@ impl Spiller {
 
 /// By its head; where that cannot be read, as its record in the log says.
 fn records(entry: &Entry) -> PerSignal<u64> {
-    payload::counts(&entry.payload).unwrap_or_else(|| payload::said(entry.header))
+    flow::counts(&entry.payload).unwrap_or_else(|| letter::said(entry.header))
 }
 
 /// Neighbours of one kind in one record; kinds have no order among each other.

@@ -3,12 +3,11 @@
 use crate::{
     Reason,
     ledger::{PerSignal, count},
-    payload,
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use journal::{Disk, Entry, Error, Kind, inspect};
+use journal::{Disk, Entry, Error, Header, Kind, inspect};
 use serde::{Deserialize, Serialize};
-use signal::{Flow, Time, prints};
+use signal::{Flow, Time, codec::flow, prints};
 use std::{ops::ControlFlow, path::Path};
 
 /// What this version writes and reads.
@@ -66,7 +65,7 @@ pub(crate) struct Content {
 impl Content {
     /// A flow that this node refused.
     pub(crate) fn of(node: &str, flow: &Flow) -> Content {
-        Content { bytes: payload::encode(flow), records: count(flow), prints: prints(node, flow) }
+        Content { bytes: flow::encode(flow), records: count(flow), prints: prints(node, flow) }
     }
 
     /// What cannot be read as a flow.
@@ -97,14 +96,22 @@ pub(crate) fn decode(payload: &Bytes) -> Option<(About, Bytes)> {
 
 /// By what a letter's flow is known again.
 pub(crate) fn prints_of(entry: &Entry) -> Vec<u128> {
-    let flow = decode(&entry.payload).and_then(|(about, content)| Some((about, payload::decode(content).ok()?)));
+    let flow = decode(&entry.payload).and_then(|(about, content)| Some((about, flow::decode(content).ok()?)));
     flow.map_or_else(Vec::new, |(about, flow)| prints(&about.node, &flow))
 }
 
 /// Records of each signal in a letter: by its content, else as its header in the log says.
 pub(crate) fn records(entry: &Entry) -> PerSignal<u64> {
-    let counted = decode(&entry.payload).and_then(|(_, content)| payload::counts(&content));
-    counted.unwrap_or_else(|| payload::said(entry.header))
+    let counted = decode(&entry.payload).and_then(|(_, content)| flow::counts(&content));
+    counted.unwrap_or_else(|| said(entry.header))
+}
+
+/// How many records a record of a log has by its header, where what is in it cannot be read.
+pub(crate) fn said(header: Header) -> PerSignal<u64> {
+    let mut records = [0; 3];
+    let at = usize::from(header.signal).min(records.len() - 1);
+    records[at] = u64::from(header.items);
+    records
 }
 
 /// Every dead letter in a folder, the oldest first, until `each` breaks. Looks only; beside a running process the last ones may be missing.

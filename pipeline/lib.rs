@@ -37,7 +37,6 @@ mod out;
 mod outgoing;
 mod outlet;
 mod owed;
-mod payload;
 pub mod plan;
 pub mod pool;
 pub mod positions;

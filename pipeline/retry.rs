@@ -9,14 +9,13 @@ use crate::{
     intake::Way,
     ledger::{Posting, count},
     letter::{self, records},
-    payload,
     running::{Inner, Shared},
     source::Stop,
     tail::{KnownSource, SourceKey, Tail},
 };
 use journal::{Entry, Log};
 use serde::{Deserialize, Serialize};
-use signal::{Flow, Outcome};
+use signal::{Flow, Outcome, codec::flow};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -120,7 +119,7 @@ async fn one(
     retried: &mut Retried,
 ) -> Result<(), journal::Error> {
     let records = records(&entry);
-    let flow = letter::decode(&entry.payload).and_then(|(_, content)| payload::decode(content).ok());
+    let flow = letter::decode(&entry.payload).and_then(|(_, content)| flow::decode(content).ok());
     let sent = match (goal, flow) {
         (Some(Goal::Sink(delivery)), Some(flow)) => {
             letters.give_again(&letter::prints_of(&entry));

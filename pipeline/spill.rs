@@ -5,12 +5,11 @@ use crate::{
     ledger::{PerSignal, count},
     opening::OnDemand,
     owed::Owed,
-    payload,
 };
 use journal::{Error, Header, Kind, Refused};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::{Ack, Outcome, Time};
+use signal::{Ack, Outcome, Time, codec::flow};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::Notify;
 
@@ -81,7 +80,7 @@ impl Spill {
         let since = self.clock.now().minus(owed.since.elapsed());
         let items = u32::try_from(owed.records()).unwrap_or(u32::MAX);
         let header = Header { kind: Kind::Data, source: 0, signal: u8::try_from(owed.kind()).unwrap_or(u8::MAX), items, arrived: since.0 };
-        let parts = payload::encode(flow);
+        let parts = flow::encode(flow);
         // Under the lock, so that it is known before it can be read.
         let mut state = self.state.lock();
         let sequence = log.append(header, &parts)?;

@@ -7,13 +7,13 @@ use super::{
 use crate::{
     Clock, World,
     letter::{self, FOLDER, Letter, list},
-    payload, testing,
+    testing,
 };
 use journal::{
     RealDisk,
     simulated::{SimulatedDisk, Survives},
 };
-use signal::{Signal, Time};
+use signal::{Signal, Time, codec::flow};
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -128,7 +128,7 @@ fn buried(disk: &SimulatedDisk) -> Vec<String> {
     let (mut found, folder) = (Vec::new(), Path::new("/journal").join(FOLDER));
     let mut each = |entry: journal::Entry| {
         let (_, content) = letter::decode(&entry.payload).unwrap();
-        found.extend(texts(&payload::decode(content).unwrap()));
+        found.extend(texts(&flow::decode(content).unwrap()));
         ControlFlow::Continue(())
     };
     // Nothing was ever refused.

@@ -12,6 +12,7 @@ mod journalled;
 mod lanes;
 mod letters;
 pub(crate) mod parts;
+mod payload;
 mod plans;
 mod random;
 mod reload;

@@ -8,13 +8,13 @@ use super::{
 use crate::{
     Caller, Changes, Clock, Plan, Refusal, Why, World,
     changes::{Digests, keep_what_needs_a_restart},
-    intake, letter, payload, testing,
+    intake, letter, testing,
 };
 use journal::{
     Kind, Log, Options,
     simulated::{Call, SimulatedDisk, Survives},
 };
-use signal::{Decision, Signal, Time};
+use signal::{Decision, Signal, Time, codec::flow};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
@@ -264,7 +264,7 @@ impl Story {
             let mut each = |entry: journal::Entry| {
                 let (about, content) = letter::decode(&entry.payload).unwrap();
                 assert_eq!((about.node.as_str(), about.reason.as_str()), ("in", "panicked"), "seed {}", self.seed);
-                buried.extend(texts(&payload::decode(content).unwrap()));
+                buried.extend(texts(&flow::decode(content).unwrap()));
                 ControlFlow::Continue(())
             };
             journal::dump(&self.disk, &folder, 0, &mut each).unwrap();

@@ -1,25 +1,23 @@
-//! A flow as it lies in a spill log and among dead letters (FORMAT.md): everything but its promise. The bytes of its chunks are written from where they
+//! A flow as it lies in a spill log and among dead letters (pipeline/FORMAT.md): everything but its promise. The bytes of its chunks are written from where they
 //! lie; what is read back goes through `check` like everything that comes from outside.
 
-use crate::ledger::{PerSignal, count, slot};
+use crate::{Ack, Batch, Chunk, Decision, Facts, Flow, Limits, Ordinals, Origin, Part, Signal, Time, Trace, TraceId, check};
 use bytes::{BufMut, Bytes, BytesMut};
-use journal::Header;
 use serde::{Deserialize, Serialize};
-use signal::{Ack, Batch, Chunk, Decision, Facts, Flow, Limits, Ordinals, Origin, Part, Signal, Time, Trace, TraceId, check};
 use std::{borrow::Cow, sync::Arc};
 
 /// What this version writes and reads.
-const VERSION: u8 = 1;
+pub const VERSION: u8 = 1;
 const BATCH: u8 = 0;
 const TRACES: u8 = 1;
 /// Version, form, two zeros, and the records of each signal.
-pub(crate) const HEAD_BYTES: usize = 16;
+pub const HEAD_BYTES: usize = 16;
 const HAS_ORIGIN: u8 = 1;
 const HAS_LIST: u8 = 2;
 
 /// Why a payload cannot become a flow again, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable(pub(crate) String);
+pub struct Unreadable(pub String);
 
 /// What of a closed trace is no record.
 #[derive(Serialize, Deserialize)]
@@ -30,11 +28,12 @@ struct Learned<'a> {
     pinned: bool,
 }
 
-/// The parts of the payload, one after the other.
-pub(crate) fn encode(flow: &Flow) -> Vec<Bytes> {
+/// The parts of the payload, one after the other; the chunks' are those of the flow.
+#[must_use]
+pub fn encode(flow: &Flow) -> Vec<Bytes> {
     let mut to = Parts { done: Vec::new(), open: BytesMut::new() };
     to.open.put_slice(&[VERSION, if matches!(flow, Flow::Batch(_)) { BATCH } else { TRACES }, 0, 0]);
-    count(flow).into_iter().for_each(|records| to.number(records));
+    counted(flow).into_iter().for_each(|records| to.number(records));
     match flow {
         Flow::Batch(batch) => to.batch(batch),
         Flow::Traces(traces) => {
@@ -75,7 +74,7 @@ impl Parts {
     }
 
     fn batch(&mut self, batch: &Batch) {
-        self.open.put_slice(&[u8::try_from(slot(batch.signal())).unwrap_or(u8::MAX), 0, 0, 0]);
+        self.open.put_slice(&[number_of(batch.signal()), 0, 0, 0]);
         self.number(batch.chunks().len() as u64);
         batch.chunks().iter().for_each(|chunk| self.chunk(chunk));
     }
@@ -107,21 +106,14 @@ impl Parts {
     }
 }
 
-/// How many records of each signal a payload says it has; none where it is of another version.
-pub(crate) fn counts(payload: &Bytes) -> Option<PerSignal<u64>> {
+/// How many records of each signal, in their order, a payload says it has; none where it is of another version.
+#[must_use]
+pub fn counts(payload: &Bytes) -> Option<[u64; 3]> {
     Reading(payload.clone()).head().ok().map(|(_, counts)| counts)
 }
 
-/// The same as the record's header in its log says, where the payload cannot be read.
-pub(crate) fn said(header: Header) -> PerSignal<u64> {
-    let mut records = [0; 3];
-    let at = usize::from(header.signal).min(records.len() - 1);
-    records[at] = u64::from(header.items);
-    records
-}
-
-/// The flow again, with no promise.
-pub(crate) fn decode(payload: Bytes) -> Result<Flow, Unreadable> {
+/// The flow again, with no promise. Refuses what is damaged, and bytes that `check` refuses.
+pub fn decode(payload: Bytes) -> Result<Flow, Unreadable> {
     let mut from = Reading(payload);
     let (form, counts) = from.head()?;
     let flow = match form {
@@ -136,7 +128,7 @@ pub(crate) fn decode(payload: Bytes) -> Result<Flow, Unreadable> {
         }
         other => return Err(Unreadable(format!("form {other} is not known here"))),
     };
-    if !from.0.is_empty() || count(&flow) != counts {
+    if !from.0.is_empty() || counted(&flow) != counts {
         return Err(Unreadable("it does not hold what its head says".to_owned()));
     }
     Ok(flow)
@@ -166,7 +158,7 @@ impl Reading {
         self.number().map(|n| usize::try_from(n).unwrap_or(usize::MAX))
     }
 
-    fn head(&mut self) -> Result<(u8, PerSignal<u64>), Unreadable> {
+    fn head(&mut self) -> Result<(u8, [u64; 3]), Unreadable> {
         let mut head = Reading(self.take(HEAD_BYTES)?);
         let [version, form, ..] = head.array::<4>()?;
         if version != VERSION {
@@ -236,6 +228,18 @@ impl Reading {
     }
 }
 
+fn counted(flow: &Flow) -> [u64; 3] {
+    Signal::ALL.map(|signal| flow.count(signal) as u64)
+}
+
+fn number_of(signal: Signal) -> u8 {
+    match signal {
+        Signal::Traces => 0,
+        Signal::Logs => 1,
+        Signal::Metrics => 2,
+    }
+}
+
 /// What processors added may have brought a record over the limits of intake, which are for what strangers send.
 fn wide() -> Limits {
     Limits {
@@ -247,7 +251,3 @@ fn wide() -> Limits {
         ..Limits::default()
     }
 }
-
-#[cfg(test)]
-#[path = "tests/payload.rs"]
-mod tests;

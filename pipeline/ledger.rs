@@ -12,20 +12,12 @@ pub(crate) type PerSignal<T> = [T; 3];
 
 /// Where a signal stands in a `PerSignal`.
 pub(crate) const fn slot(signal: Signal) -> usize {
-    match signal {
-        Signal::Traces => 0,
-        Signal::Logs => 1,
-        Signal::Metrics => 2,
-    }
+    signal.number()
 }
 
 /// The records of a flow per signal.
 pub(crate) fn count(flow: &Flow) -> PerSignal<u64> {
-    let mut records = [0; 3];
-    for batch in flow.batches() {
-        records[slot(batch.signal())] += batch.len() as u64;
-    }
-    records
+    flow.counts()
 }
 
 /// How a record ended at a node other than by going on.

@@ -226,6 +226,16 @@ impl Flow {
         self.batches().filter(|b| b.signal() == signal).map(Batch::len).sum()
     }
 
+    /// Records in it of each signal, in the order of `Signal::ALL`.
+    #[must_use]
+    pub fn counts(&self) -> [u64; 3] {
+        let mut counts = [0; 3];
+        for batch in self.batches() {
+            counts[batch.signal().number()] += batch.len() as u64;
+        }
+        counts
+    }
+
     /// The kinds in it.
     #[must_use]
     pub fn kinds(&self) -> Kinds {

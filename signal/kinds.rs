@@ -19,6 +19,16 @@ impl Signal {
     /// All three, in the order in which tables show them.
     pub const ALL: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
 
+    /// Its place in `ALL`.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        match self {
+            Signal::Traces => 0,
+            Signal::Logs => 1,
+            Signal::Metrics => 2,
+        }
+    }
+
     /// The word in YAML, in metric labels and in paths: `traces`, `logs`, `metrics`.
     #[must_use]
     pub const fn word(self) -> &'static str {

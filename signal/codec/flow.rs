@@ -33,7 +33,7 @@ struct Learned<'a> {
 pub fn encode(flow: &Flow) -> Vec<Bytes> {
     let mut to = Parts { done: Vec::new(), open: BytesMut::new() };
     to.open.put_slice(&[VERSION, if matches!(flow, Flow::Batch(_)) { BATCH } else { TRACES }, 0, 0]);
-    counted(flow).into_iter().for_each(|records| to.number(records));
+    flow.counts().into_iter().for_each(|records| to.number(records));
     match flow {
         Flow::Batch(batch) => to.batch(batch),
         Flow::Traces(traces) => {
@@ -74,7 +74,7 @@ impl Parts {
     }
 
     fn batch(&mut self, batch: &Batch) {
-        self.open.put_slice(&[number_of(batch.signal()), 0, 0, 0]);
+        self.open.put_slice(&[u8::try_from(batch.signal().number()).unwrap_or(u8::MAX), 0, 0, 0]);
         self.number(batch.chunks().len() as u64);
         batch.chunks().iter().for_each(|chunk| self.chunk(chunk));
     }
@@ -128,7 +128,7 @@ pub fn decode(payload: Bytes) -> Result<Flow, Unreadable> {
         }
         other => return Err(Unreadable(format!("form {other} is not known here"))),
     };
-    if !from.0.is_empty() || counted(&flow) != counts {
+    if !from.0.is_empty() || flow.counts() != counts {
         return Err(Unreadable("it does not hold what its head says".to_owned()));
     }
     Ok(flow)
@@ -225,18 +225,6 @@ impl Reading {
             return Err(Unreadable(why));
         }
         Ok(Chunk::new(checked, records, origin, ordinals, arrived))
-    }
-}
-
-fn counted(flow: &Flow) -> [u64; 3] {
-    Signal::ALL.map(|signal| flow.count(signal) as u64)
-}
-
-fn number_of(signal: Signal) -> u8 {
-    match signal {
-        Signal::Traces => 0,
-        Signal::Logs => 1,
-        Signal::Metrics => 2,
     }
 }
 

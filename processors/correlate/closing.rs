@@ -81,7 +81,7 @@ pub(super) fn closed(open: &Open, segments: &Segments, sources: &Sources, (part,
         first_error: if open.error_spans + open.error_logs > 0 { first_error(&spans, &logs, sources) } else { None },
         closed_by,
     };
-    let root = if logs.is_empty() { None } else { root_id(open, &spans) };
+    let root = if logs.is_empty() { None } else { root_id(root_span, &spans) };
     let in_time = part == Part::Whole && matches!(closed_by, ClosedBy::Idle | ClosedBy::First);
     let lacking = if in_time { lacking(&spans) } else { None };
     let ack = Ack::of_all(acks.into_iter());
@@ -114,13 +114,9 @@ fn lacking(spans: &[Waiting<'_>]) -> Option<Arc<str>> {
 }
 
 /// Whose parent is the earliest that was not seen: the root, or where the trace begins for us.
-fn root_id(open: &Open, spans: &[Waiting<'_>]) -> Option<SpanId> {
-    if open.has_root
-        && let Some(root) = spans.iter().rfind(|span| span.note.flags & ROOT != 0)
-    {
-        return span_id(root.note.span);
-    }
-    spans.iter().find(|span| span.note.flags & LOCAL == 0).or(spans.first()).and_then(|span| span_id(span.note.span))
+fn root_id(root: Option<&Waiting<'_>>, spans: &[Waiting<'_>]) -> Option<SpanId> {
+    let first = || spans.iter().find(|span| span.note.flags & LOCAL == 0).or(spans.first());
+    root.or_else(first).and_then(|span| span_id(span.note.span))
 }
 
 fn span_id(number: u64) -> Option<SpanId> {

@@ -55,35 +55,27 @@ impl<'a> Keys<'a> {
 
     /// A number; what is none is said.
     pub(crate) fn number(&mut self, key: &str, notes: &mut Notes) -> Option<f64> {
-        let path = self.at(key);
-        let node = self.take(key)?;
-        let number = scalar(node).and_then(|text| text.parse().ok());
-        if number.is_none() {
-            notes.left_out(node.place, format!("`{path}` is no number that could be read here"), "write the number itself");
-        }
-        number
+        self.read(key, |text| text.parse().ok(), "is no number that could be read here", "write the number itself", notes)
     }
 
     /// A length of time as we write it; what is none is said.
     pub(crate) fn period(&mut self, key: &str, notes: &mut Notes) -> Option<Period> {
-        let path = self.at(key);
-        let node = self.take(key)?;
-        let period = scalar(node).and_then(|text| Period::parse(&text).ok());
-        if period.is_none() {
-            notes.left_out(node.place, format!("`{path}` is no length of time that could be read here"), "write it like `10s`");
-        }
-        period
+        self.read(key, |text| Period::parse(text).ok(), "is no length of time that could be read here", "write it like `10s`", notes)
     }
 
     /// Whether a key says `true`; what says neither is said.
     pub(crate) fn switch(&mut self, key: &str, notes: &mut Notes) -> Option<bool> {
+        self.read(key, |text| text.parse().ok(), "is neither `true` nor `false` here", "write which of both it is", notes)
+    }
+
+    fn read<T>(&mut self, key: &str, parse: impl Fn(&str) -> Option<T>, what: &str, help: &str, notes: &mut Notes) -> Option<T> {
         let path = self.at(key);
         let node = self.take(key)?;
-        let switch = scalar(node).and_then(|text| text.parse().ok());
-        if switch.is_none() {
-            notes.left_out(node.place, format!("`{path}` is neither `true` nor `false` here"), "write which of both it is");
+        let read = scalar(node).and_then(|text| parse(&text));
+        if read.is_none() {
+            notes.left_out(node.place, format!("`{path}` {what}"), help);
         }
-        switch
+        read
     }
 
     /// One of these words, else the first of them; what is none of them is said.

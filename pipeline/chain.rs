@@ -2,7 +2,7 @@
 
 use crate::{
     Flush, Processor, Reason,
-    ledger::{Account, Fate, PerSignal, Posting, count, slot},
+    ledger::{Account, Fate, PerSignal, Posting},
     observer::Observers,
     out::{Out, Outbox},
     route::{Outputs, Place, Target},
@@ -78,7 +78,7 @@ impl Chain<'_> {
         if self.outbox.one_by_one {
             self.outbox.given.note(stage, &self.outbox.at_hand);
         }
-        self.call(stage, comes.posting(count(&flow)), |part, out| part.process(flow, out));
+        self.call(stage, comes.posting(flow.counts()), |part, out| part.process(flow, out));
         self.outbox.at_hand.clear();
     }
 
@@ -119,7 +119,7 @@ impl Call<'_> {
     fn close(&mut self, fate: Fate, why: Reason) {
         let missing = self.posting.difference();
         for signal in Signal::ALL {
-            let at = slot(signal);
+            let at = signal.number();
             match u64::try_from(missing[at]) {
                 Ok(missing) => self.posting.end(fate, signal, why, missing),
                 Err(_) => self.posting.made[at] += missing[at].unsigned_abs(),

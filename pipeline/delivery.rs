@@ -6,7 +6,7 @@ use crate::{
     backoff::Backoff,
     dead_letters::DeadLetters,
     falls::said,
-    ledger::{Fate, Posting, count, slot},
+    ledger::{Fate, Posting},
     letter::{About, Content},
     owed::{Keeper, Owed, halves, joined, parcel},
     queue::{Load, Queue},
@@ -246,13 +246,13 @@ impl Delivery {
         let mut posting = Posting::default();
         for owed in members {
             let Some(flow) = owed.flow() else { continue };
-            let records = count(flow);
+            let records = flow.counts();
             posting.hold(records, [0; 3]);
             for signal in Signal::ALL {
-                let refused = rejected.min(records[slot(signal)]);
+                let refused = rejected.min(records[signal.number()]);
                 rejected -= refused;
                 posting.end(Fate::Rejected, signal, Reason::REFUSED, refused);
-                posting.out[slot(signal)] += records[slot(signal)] - refused;
+                posting.out[signal.number()] += records[signal.number()] - refused;
             }
             owed.settle(Outcome::Delivered);
         }

@@ -2,7 +2,7 @@
 //! time, and a lane behind takes them by their number. So it sees the stream in order, as if it were the only one, and no timer fires before what came earlier.
 
 use crate::{
-    ledger::{Account, Posting, count},
+    ledger::{Account, Posting},
     turn::{End, Step, Turn},
 };
 use signal::{Flow, Time};
@@ -47,7 +47,7 @@ impl Exchange {
     /// Parts a flow by key. From here on it is held by the node that it goes to.
     pub(crate) fn take(&mut self, stage: usize, flow: Flow, now: Time) {
         if let Some(account) = self.accounts.get(stage) {
-            let records = count(&flow);
+            let records = flow.counts();
             let mut posting = Posting::taking(records);
             posting.hold([0; 3], records);
             account.post(&posting);

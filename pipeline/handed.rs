@@ -3,7 +3,7 @@
 use crate::{
     Clock, Reason,
     intake::Admission,
-    ledger::{Account, Fate, PerSignal, Posting, slot},
+    ledger::{Account, Fate, PerSignal, Posting},
     repeats::{Body, Known, Repeats},
     tail::SourceKey,
 };
@@ -45,7 +45,7 @@ impl Handed {
     /// Its records leave its source.
     pub(crate) fn leaving(&self) -> Posting {
         let mut records = [0; 3];
-        records[slot(self.signal)] = self.records as u64;
+        records[self.signal.number()] = self.records as u64;
         self.standing.leaving(records)
     }
 

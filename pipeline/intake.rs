@@ -3,7 +3,7 @@
 use crate::{
     Clock, Reason,
     handed::{Handed, Standing, Waiter},
-    ledger::{Account, Fate, Posting, slot},
+    ledger::{Account, Fate, Posting},
     limits::{Budget, Share},
     repeats::{Body, Known, Repeats},
     settings::Acknowledge,
@@ -214,7 +214,7 @@ impl Intake {
 impl Gate {
     fn malformed(&self, signal: Signal, malformed: Malformed) -> Refused {
         let mut one = [0; 3];
-        one[slot(signal)] = 1;
+        one[signal.number()] = 1;
         let mut posting = Posting::taking(one);
         posting.end_all(Fate::Rejected, Reason::MALFORMED, one);
         self.account.post(&posting);
@@ -223,7 +223,7 @@ impl Gate {
 
     /// Counts a request as taken in, and what `check` cut out of it as rejected.
     fn post(&self, request: &Request, mut posting: Posting) {
-        let at = slot(request.signal);
+        let at = request.signal.number();
         posting.taken[at] += (request.counts.records + request.counts.rejected) as u64;
         posting.end(Fate::Rejected, request.signal, Reason::CUT, request.counts.rejected as u64);
         self.account.post(&posting);
@@ -237,7 +237,7 @@ impl Gate {
 
     fn post_held(&self, request: &Request) {
         let mut posting = Posting::default();
-        posting.held[slot(request.signal)] = i64::try_from(request.counts.records).unwrap_or(i64::MAX);
+        posting.held[request.signal.number()] = i64::try_from(request.counts.records).unwrap_or(i64::MAX);
         self.post(request, posting);
     }
 

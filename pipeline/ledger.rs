@@ -4,21 +4,11 @@
 use crate::{Held, Kind, Reason, Tally};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::{Flow, Signal, text};
+use signal::{Signal, text};
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// A number per signal, in the order of `Signal::ALL`.
 pub(crate) type PerSignal<T> = [T; 3];
-
-/// Where a signal stands in a `PerSignal`.
-pub(crate) const fn slot(signal: Signal) -> usize {
-    signal.number()
-}
-
-/// The records of a flow per signal.
-pub(crate) fn count(flow: &Flow) -> PerSignal<u64> {
-    flow.counts()
-}
 
 /// How a record ended at a node other than by going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,7 +45,7 @@ impl Posting {
 
     /// Ends all of these records the same way.
     pub(crate) fn end_all(&mut self, fate: Fate, why: Reason, records: PerSignal<u64>) {
-        Signal::ALL.into_iter().for_each(|signal| self.end(fate, signal, why, records[slot(signal)]));
+        Signal::ALL.into_iter().for_each(|signal| self.end(fate, signal, why, records[signal.number()]));
     }
 
     /// Notes that what is held changed.
@@ -72,7 +62,7 @@ impl Posting {
             *missing = signed(self.taken[at]) + signed(self.made[at]) - signed(self.out[at]) - self.held[at];
         }
         for (_, signal, _, records) in &self.ended {
-            missing[slot(*signal)] -= signed(*records);
+            missing[signal.number()] -= signed(*records);
         }
         missing
     }
@@ -160,7 +150,7 @@ impl Account {
         let books = self.books.lock();
         let mut signals = BTreeMap::new();
         for signal in Signal::ALL {
-            let at = slot(signal);
+            let at = signal.number();
             let mut counts = Counts {
                 taken: books.sums.taken[at],
                 made: books.sums.made[at],
@@ -310,7 +300,7 @@ impl Snapshot {
         for node in &self.nodes {
             for (signal, counts) in &node.signals {
                 if node.kind == Kind::Source {
-                    taken[slot(*signal)] += counts.taken;
+                    taken[signal.number()] += counts.taken;
                 }
                 refused += counts.refused.values().map(|sum| sum.requests).sum::<u64>();
                 *others.entry((0, "discarded on purpose")).or_default() += counts.discarded.values().sum::<u64>();
@@ -321,8 +311,8 @@ impl Snapshot {
                 );
             }
         }
-        let came = Signal::ALL.into_iter().filter(|s| taken[slot(*s)] > 0).map(|s| {
-            let records = taken[slot(s)];
+        let came = Signal::ALL.into_iter().filter(|s| taken[s.number()] > 0).map(|s| {
+            let records = taken[s.number()];
             format!("{} {}", text::thousands(records), noun(s, records))
         });
         let came: Vec<String> = came.collect();

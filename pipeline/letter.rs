@@ -1,9 +1,6 @@
 //! One dead letter as it lies in its log (FORMAT.md), and the list of them, which can be read beside a running process.
 
-use crate::{
-    Reason,
-    ledger::{PerSignal, count},
-};
+use crate::{Reason, ledger::PerSignal};
 use bytes::{BufMut, Bytes, BytesMut};
 use journal::{Disk, Entry, Error, Header, Kind, inspect};
 use serde::{Deserialize, Serialize};
@@ -65,7 +62,7 @@ pub(crate) struct Content {
 impl Content {
     /// A flow that this node refused.
     pub(crate) fn of(node: &str, flow: &Flow) -> Content {
-        Content { bytes: flow::encode(flow), records: count(flow), prints: prints(node, flow) }
+        Content { bytes: flow::encode(flow), records: flow.counts(), prints: prints(node, flow) }
     }
 
     /// What cannot be read as a flow.

@@ -5,7 +5,7 @@ use crate::{
     chain::Chain,
     falls::InHand,
     given::Given,
-    ledger::{Fate, Posting, count, slot},
+    ledger::{Fate, Posting},
     route::Outputs,
 };
 use signal::{Ack, Decision, Flow, Signal, Time};
@@ -111,7 +111,7 @@ impl<'a> Out<'a> {
 
     /// Counts records that this node made itself.
     pub fn made(&mut self, signal: Signal, records: usize) {
-        self.posting.made[slot(signal)] += records as u64;
+        self.posting.made[signal.number()] += records as u64;
     }
 
     /// Counts something besides records, under a word of which there are few.
@@ -148,7 +148,7 @@ impl<'a> Out<'a> {
         }
         match &mut self.to {
             To::Collected { sent, .. } => {
-                let records = count(&flow);
+                let records = flow.counts();
                 (0..3).for_each(|at| self.posting.out[at] += records[at]);
                 sent.push((port.map(str::to_owned), flow));
             }
@@ -157,7 +157,7 @@ impl<'a> Out<'a> {
                     route.count(&flow, self.posting);
                     route.send(flow, right);
                 }
-                None => self.posting.end_all(Fate::Discarded, Reason::NO_READER, count(&flow)),
+                None => self.posting.end_all(Fate::Discarded, Reason::NO_READER, flow.counts()),
             },
         }
     }

@@ -1,6 +1,6 @@
 //! A flow that a sink owes an answer for, and the parcels made of such flows: merged to be sent, halved to find what is wrong.
 
-use crate::{Parcel, ledger::slot};
+use crate::Parcel;
 use signal::{Ack, Batch, Flow, Outcome};
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ impl Owed {
     pub(crate) fn kind(&self) -> usize {
         match &self.flow {
             Some(Flow::Traces(_)) | None => 3,
-            Some(Flow::Batch(batch)) => slot(batch.signal()),
+            Some(Flow::Batch(batch)) => batch.signal().number(),
         }
     }
 

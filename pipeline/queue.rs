@@ -6,7 +6,7 @@ mod waiting;
 
 use crate::{
     Reason,
-    ledger::{Account, Fate, PerSignal, Posting, count},
+    ledger::{Account, Fate, PerSignal, Posting},
     limits::Share,
     owed::{Keeper, Owed},
     settings::Delivering,
@@ -339,7 +339,7 @@ impl Queue {
     /// Moves records from held to an end in the ledger.
     pub(crate) fn end(&self, owed: &Owed, fate: Fate, why: Reason) {
         let Some(flow) = owed.flow() else { return };
-        let records = count(flow);
+        let records = flow.counts();
         let mut posting = Posting::default();
         posting.hold(records, [0; 3]);
         posting.end_all(fate, why, records);
@@ -403,7 +403,7 @@ enum Ready {
 
 fn sum(flows: &[Flow]) -> PerSignal<u64> {
     let mut all = [0; 3];
-    flows.iter().map(count).for_each(|records| (0..3).for_each(|at| all[at] += records[at]));
+    flows.iter().map(Flow::counts).for_each(|records| (0..3).for_each(|at| all[at] += records[at]));
     all
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Reason,
     handed::{Handed, Standing},
-    ledger::{Fate, slot},
+    ledger::Fate,
     tail::{Next, Stretch, Tail, Whence},
 };
 use bytes::Bytes;
@@ -163,7 +163,7 @@ impl Reading {
         let checked = check(signal, entry.payload, &Limits::default());
         let records = checked.as_ref().map_or(u64::from(entry.header.items), |(_, counts)| counts.records as u64);
         let mut all = [0; 3];
-        all[slot(signal)] = records;
+        all[signal.number()] = records;
         let standing = match self.stretch.as_mut().map(|stretch| &mut stretch.whence) {
             Some(Whence::Held(held)) => {
                 if let Some(left) = held.get_mut(&(source, signal)) {

@@ -7,7 +7,7 @@ use crate::{
     delivery::Delivery,
     handed::{Handed, Standing},
     intake::Way,
-    ledger::{Posting, count},
+    ledger::Posting,
     letter::{self, records},
     running::{Inner, Shared},
     source::Stop,
@@ -169,7 +169,7 @@ fn into_journal(tail: &Tail, (source, account): &KnownSource, flow: &Flow) -> Op
                 standing: Standing::Held,
             };
             // It was rejected before, so it comes up anew.
-            let mut posting = Posting { made: count(flow), ..Posting::default() };
+            let mut posting = Posting { made: flow.counts(), ..Posting::default() };
             posting.hold([0; 3], posting.made);
             last = Some(tail.append(handed, None, || account.post(&posting)).ok()?);
         }

@@ -3,7 +3,7 @@
 use crate::{
     Reason,
     chain::Chain,
-    ledger::{Fate, Posting, count, slot},
+    ledger::{Fate, Posting},
 };
 use signal::{Flow, Kinds, Signal};
 
@@ -65,9 +65,9 @@ impl Outputs {
 impl Route {
     /// Counts a flow once, however many read it: as out, or as discarded where nobody reads that signal.
     pub(crate) fn count(&self, flow: &Flow, posting: &mut Posting) {
-        let records = count(flow);
+        let records = flow.counts();
         for signal in Signal::ALL {
-            let at = slot(signal);
+            let at = signal.number();
             if self.targets.iter().any(|target| target.only.is_none_or(|only| only == signal)) {
                 posting.out[at] += records[at];
             } else {

@@ -1,15 +1,10 @@
 //! The log of one sink, in which lies what it did not take in time, and what has become of it. Who writes and reads it is in `keeper.rs`.
 
-use crate::{
-    Clock,
-    ledger::{PerSignal, count},
-    opening::OnDemand,
-    owed::Owed,
-};
+use crate::{Clock, ledger::PerSignal, opening::OnDemand, owed::Owed};
 use journal::{Error, Header, Kind, Refused};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::{Ack, Outcome, Time, codec::flow};
+use signal::{Ack, Flow, Outcome, Time, codec::flow};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::Notify;
 
@@ -87,7 +82,7 @@ impl Spill {
         if state.unread == [0; 3] {
             state.unread_since = since;
         }
-        let records = count(flow);
+        let records = flow.counts();
         (0..3).for_each(|at| state.unread[at] += records[at]);
         if hold == Hold::InHand {
             state.in_hand.insert(sequence, InHand { since, settled: false });
@@ -101,7 +96,7 @@ impl Spill {
         if committed.is_err() {
             let mut state = self.state.lock();
             state.in_hand.remove(&sequence);
-            let records = owed.flow().map_or([0; 3], count);
+            let records = owed.flow().map_or([0; 3], Flow::counts);
             (0..3).for_each(|at| state.unread[at] = state.unread[at].saturating_sub(records[at]));
         }
         committed

@@ -5,7 +5,7 @@ use crate::{
     Clock, Reason,
     handed::{Handed, Standing, Waiter},
     heirs::Heirs,
-    ledger::{Account, Fate, Posting, slot},
+    ledger::{Account, Fate, Posting},
     positions,
 };
 use bytes::Bytes;
@@ -105,7 +105,7 @@ impl Tail {
         let header = Header {
             kind: Kind::Data,
             source: handed.source.id(),
-            signal: u8::try_from(slot(handed.signal)).unwrap_or(0),
+            signal: u8::try_from(handed.signal.number()).unwrap_or(0),
             items: u32::try_from(handed.records).unwrap_or(u32::MAX),
             arrived: handed.arrived.0,
         };
@@ -238,7 +238,7 @@ impl Tail {
         let Some((_, account)) = self.sources.read().iter().find(|(key, _)| *key == source).cloned() else { return };
         let mut posting = Posting::default();
         let mut gone = [0; 3];
-        gone[slot(signal)] = records;
+        gone[signal.number()] = records;
         posting.hold(gone, [0; 3]);
         posting.end_all(Fate::Rejected, Reason::DISK, gone);
         account.post(&posting);

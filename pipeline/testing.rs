@@ -2,7 +2,7 @@
 
 use crate::{
     BuildContext, Clock, Component, Flush, Memory, Out, Pool, Processor, Reason, Tally,
-    ledger::{Fate, Posting, count, slot},
+    ledger::{Fate, Posting},
     route::Outputs,
 };
 use config::{Document, Environment, Fault, Place};
@@ -31,7 +31,7 @@ impl Collected {
     /// Records that the node made itself.
     #[must_use]
     pub fn made(&self, signal: Signal) -> usize {
-        usize::try_from(self.posting.made[slot(signal)]).unwrap_or(usize::MAX)
+        usize::try_from(self.posting.made[signal.number()]).unwrap_or(usize::MAX)
     }
 
     /// How often something besides records was counted under this word.
@@ -49,13 +49,13 @@ impl Collected {
     /// In + made − out − discarded − the growth of what is held: what a lane would count as unaccounted. Zero, or the processor is wrong.
     #[must_use]
     pub fn unaccounted(&self, signal: Signal) -> i64 {
-        self.posting.difference()[slot(signal)]
+        self.posting.difference()[signal.number()]
     }
 }
 
 /// Has the processor take one flow at this time.
 pub fn run(processor: &mut dyn Processor, flow: Flow, now: Time) -> Collected {
-    let taken = Posting::taking(count(&flow));
+    let taken = Posting::taking(flow.counts());
     call(processor, now, usize::MAX, taken, |part, out| part.process(flow, out))
 }
 
@@ -131,4 +131,21 @@ pub fn build_in<C: Component>(body: &str, takes: Kinds, folder: &Path, pool: &Po
         clock: &Clock::at(Time(0)),
     };
     config::read::<C>(&document.root)?.build(&context)
+}
+
+/// Numbers that follow from a seed.
+#[derive(Clone, Debug)]
+pub struct Chance(pub u64);
+
+impl Chance {
+    /// One below this bound, which is not zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    /// Whether it happens, once in so many times.
+    pub fn of(&mut self, one_in: u64) -> bool {
+        self.below(one_in) == 0
+    }
 }

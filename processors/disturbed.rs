@@ -9,7 +9,7 @@ use crate::{
 use opentelemetry_proto::tonic::{logs::v1::LogRecord, trace::v1::Span};
 use pipeline::{
     Flush, Held, Processor, Reason,
-    testing::{Collected, build, flush, run},
+    testing::{Chance, Collected, build, flush, run},
 };
 use signal::{Ack, Flow, Item, Kinds, Outcome, Part, Signal, Time, TraceId};
 use std::{
@@ -31,20 +31,6 @@ const RULES: &str = "rules:
 - { name: some, when: '.span_count > 1', keep: 100%, at_most: 2/s }
 - { name: rest, keep: 30% }
 ";
-
-/// Numbers that follow from a seed.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-
-    fn of(&mut self, one_in: u64) -> bool {
-        self.below(one_in) == 0
-    }
-}
 
 /// What goes wrong on the way, one in so many requests each; zero is never.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,7 +8,8 @@ use super::{
 use crate::{
     Caller, Changes, Clock, Plan, Refusal, Why, World,
     changes::{Digests, keep_what_needs_a_restart},
-    intake, letter, testing,
+    intake, letter,
+    testing::{self, Chance},
 };
 use journal::{
     Kind, Log, Options,
@@ -51,20 +52,6 @@ fn graphs() -> [String; 4] {
         ),
         GRAPH.to_owned() + "  more: { type: probe, inputs: [in] }\n",
     ]
-}
-
-/// Numbers that follow from a seed.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-
-    fn of(&mut self, one_in: u64) -> bool {
-        self.below(one_in) == 0
-    }
 }
 
 type Answer = oneshot::Receiver<Result<intake::Accepted, intake::Refused>>;

@@ -158,12 +158,7 @@ impl Sender {
     }
 
     async fn request(&self, signal: Signal, pieces: Vec<Bytes>) -> Result<(), Refusal> {
-        let [traces, logs, metrics] = &self.urls;
-        let url = match signal {
-            Signal::Traces => traces,
-            Signal::Logs => logs,
-            Signal::Metrics => metrics,
-        };
+        let url = &self.urls[signal.number()];
         let mut headers = self.headers.clone();
         match self.protocol {
             Protocol::Grpc => {

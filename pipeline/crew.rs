@@ -14,15 +14,18 @@ use crate::{
     lives::whats,
     order::Order,
     outlet::{Outlet, Surroundings},
-    reader::Reader,
+    reader::{Dealing, Reader, Work},
     replay::remember,
     settling::{CURSOR, Settling},
     timers::Timers,
     turn::{End, Turn},
 };
-use futures::FutureExt;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, try_join},
+};
 use signal::{Decision, lane_of};
-use std::{convert::Infallible, future::pending, panic::AssertUnwindSafe, pin::pin, sync::Arc};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -138,37 +141,30 @@ impl Crew {
     async fn life(&mut self, lines: Lines, falls: Arc<Falls>, settling: Arc<Settling>) -> Result<Vec<Lane>, Fallen> {
         let Crew { blueprint, around, reader, token } = self;
         *around.settling.lock() = Some(Arc::clone(&settling));
-        let Lines { mut front, behind } = lines;
-        let timers = Timers::new(front.len() + behind.len());
+        let timers = Timers::new(lines.front.len() + lines.behind.len());
+        let work = if lines.front.len() + lines.behind.len() == 1 { Work::Here } else { Work::Shared };
         let bytes_max = (blueprint.budget.intake.bytes_max / 4).max(FLIGHT_BYTES_MIN);
-        reader.begin(front.len(), Arc::clone(&settling), Arc::clone(&timers), bytes_max);
+        reader.begin(Dealing { lanes: lines.front.len(), work, bytes_max }, Arc::clone(&settling), Arc::clone(&timers));
         let seat = Seat { around: Arc::clone(around), settling: Arc::clone(&settling), timers, number: 0, falls };
-        if front.len() + behind.len() == 1
-            && let Some(line) = front.pop()
-        {
-            let outlet = Outlet::new(Arc::clone(around), None, None);
-            let lane = lives(Arc::clone(blueprint), Tier::Front, seat, line, Inbox::new(Feed::Own(reader)), outlet).await?;
-            return Ok(lane.into_iter().collect());
-        }
-        let (ways, mut lanes) = seats(blueprint, seat, front, behind, token);
-        let mut deal = pin!(async {
-            deal(reader, ways).await;
-            pending::<Infallible>().await
-        });
+        let mut seats = Seats { blueprint, token, seat, lanes: JoinSet::new() };
+        let here = seats.fill(lines, reader);
+        let mut lanes = seats.lanes;
         // Dropped first where this life is cut off, so that nothing of what goes with it settles.
         let mut cut_off = BreaksOff(Some(&settling));
-        let ended = tokio::select! {
-            ended = all(&mut lanes) => ended,
-            never = &mut deal => match never {},
-        };
-        if ended.is_err() {
-            settling.fall();
-            lanes.shutdown().await;
-        } else {
-            // What is in the queues still settles.
-            cut_off.0 = None;
+        let ended = try_join(here, all(&mut lanes)).await;
+        match ended {
+            Ok((here, mut others)) => {
+                // What is in the queues still settles.
+                cut_off.0 = None;
+                others.extend(here);
+                Ok(others)
+            }
+            Err(fallen) => {
+                settling.fall();
+                lanes.shutdown().await;
+                Err(fallen)
+            }
         }
-        ended
     }
 }
 
@@ -181,31 +177,56 @@ impl Drop for BreaksOff<'_> {
     }
 }
 
-/// Sets lanes going in front and behind, and tells where to deal.
-fn seats(blueprint: &Arc<Blueprint>, seat: Seat, front: Vec<Line>, behind: Vec<Line>, token: &Token) -> (Vec<mpsc::Sender<Turn>>, Lives) {
-    let (mut lanes, mut ways, around) = (JoinSet::new(), Vec::new(), Arc::clone(&seat.around));
-    let order = blueprint.tiers.ordered.then(Order::new);
-    let (before, after) = exchange(front.len(), behind.len(), &blueprint.accounts_behind());
-    let mut before = before.into_iter().filter(|_| !behind.is_empty());
-    let mut number = 0;
-    let mut begin = |tier: Tier, line: Line, from: Feed<'static>, outlet: Outlet| {
-        let seat = Seat { number, ..seat.clone() };
-        number += 1;
-        let (blueprint, token) = (Arc::clone(blueprint), token.clone());
-        lanes.spawn(async move {
+/// Where lanes are set going.
+struct Seats<'a> {
+    blueprint: &'a Arc<Blueprint>,
+    token: &'a Token,
+    /// The next one.
+    seat: Seat,
+    lanes: Lives,
+}
+
+impl Seats<'_> {
+    /// Sets lanes going, those in front first. What is left to do here: to deal to the lanes in front, or to be the only one.
+    fn fill<'r>(&mut self, lines: Lines, reader: &'r mut Reader) -> BoxFuture<'r, Result<Option<Lane>, Fallen>> {
+        let Lines { mut front, behind } = lines;
+        let order = self.blueprint.tiers.ordered.then(Order::new);
+        let (before, after) = exchange(front.len(), behind.len(), &self.blueprint.accounts_behind());
+        let mut before = before.into_iter().filter(|_| !behind.is_empty());
+        let around = Arc::clone(&self.seat.around);
+        let mut outlet = move || Outlet::new(Arc::clone(&around), order.clone(), before.next());
+        let here = if front.len() == 1
+            && let Some(line) = front.pop()
+        {
+            lives(Arc::clone(self.blueprint), Tier::Front, self.next(), line, Inbox::new(Feed::Own(reader)), outlet()).boxed()
+        } else {
+            let ways = front.into_iter().map(|line| {
+                let (way, turns) = mpsc::channel(DEALT_TURNS_MAX);
+                self.begin(Tier::Front, line, Feed::Dealt(turns), outlet());
+                way
+            });
+            deal(reader, ways.collect()).map(|()| Ok(None)).boxed()
+        };
+        for (line, merged) in behind.into_iter().zip(after) {
+            let outlet = Outlet::new(Arc::clone(&self.seat.around), None, None);
+            self.begin(Tier::Behind, line, Feed::Merged(merged), outlet);
+        }
+        here
+    }
+
+    fn begin(&mut self, tier: Tier, line: Line, from: Feed<'static>, outlet: Outlet) {
+        let (blueprint, seat, token) = (Arc::clone(self.blueprint), self.next(), self.token.clone());
+        self.lanes.spawn(async move {
             let _token = token;
             lives(blueprint, tier, seat, line, Inbox::new(from), outlet).await
         });
-    };
-    for line in front {
-        let (way, turns) = mpsc::channel(DEALT_TURNS_MAX);
-        ways.push(way);
-        begin(Tier::Front, line, Feed::Dealt(turns), Outlet::new(Arc::clone(&around), order.clone(), before.next()));
     }
-    for (line, merged) in behind.into_iter().zip(after) {
-        begin(Tier::Behind, line, Feed::Merged(merged), Outlet::new(Arc::clone(&around), None, None));
+
+    fn next(&mut self) -> Seat {
+        let seat = self.seat.clone();
+        self.seat.number += 1;
+        seat
     }
-    (ways, lanes)
 }
 
 /// Deals every turn to the lane whose turn it is, to the end.

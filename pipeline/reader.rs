@@ -24,6 +24,26 @@ const TURN_BYTES_MAX: usize = 256 << 10;
 /// When to end: none while running, then the time by which reading must be over.
 pub(crate) type Finish = watch::Receiver<Option<Instant>>;
 
+/// How turns are made, and for whom.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Dealing {
+    /// Lanes that are dealt to, in turn.
+    pub(crate) lanes: usize,
+    pub(crate) work: Work,
+    /// Of requests that may be on their way through lanes.
+    pub(crate) bytes_max: usize,
+}
+
+/// Where the work on a turn is done.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// In the one lane, which is done with a request before it takes the next.
+    #[default]
+    Here,
+    /// In several lanes, beside each other.
+    Shared,
+}
+
 /// Owns a stream, and outlives lanes that fall.
 pub(crate) struct Reader {
     pub(crate) stream: Stream,
@@ -32,8 +52,7 @@ pub(crate) struct Reader {
     successors: mpsc::Receiver<Successor>,
     /// Takes over from the lanes that are dealt to now.
     pub(crate) successor: Option<Successor>,
-    /// Lanes that are dealt to, in turn.
-    lanes: usize,
+    dealing: Dealing,
     life: Life,
 }
 
@@ -80,7 +99,7 @@ impl Life {
 impl Reader {
     pub(crate) fn new(stream: Stream, around: Arc<Surroundings>, finish: Finish, successors: mpsc::Receiver<Successor>) -> Reader {
         let life = Life::new(Settling::new(None), Timers::new(0), 0);
-        Reader { stream, around, finish, successors, successor: None, lanes: 0, life }
+        Reader { stream, around, finish, successors, successor: None, dealing: Dealing::default(), life }
     }
 
     /// Goes on for another graph.
@@ -88,10 +107,10 @@ impl Reader {
         self.around = around;
     }
 
-    /// Begins to deal anew, to so many lanes that begin anew. `bytes_max` of requests may be on their way through them.
-    pub(crate) fn begin(&mut self, lanes: usize, settling: Arc<Settling>, timers: Arc<Timers>, bytes_max: usize) {
-        self.lanes = lanes;
-        self.life = Life::new(settling, timers, bytes_max);
+    /// Begins to deal anew, to lanes that begin anew.
+    pub(crate) fn begin(&mut self, dealing: Dealing, settling: Arc<Settling>, timers: Arc<Timers>) {
+        self.dealing = dealing;
+        self.life = Life::new(settling, timers, dealing.bytes_max);
     }
 
     /// Returns once there is a turn to deal.
@@ -143,7 +162,7 @@ impl Reader {
 
     /// Every lane is told the time next.
     fn tell(&mut self, time: Time, end: End) {
-        self.life.round = Some((time, end, self.lanes));
+        self.life.round = Some((time, end, self.dealing.lanes));
         self.life.over = end != End::Open;
     }
 
@@ -160,13 +179,15 @@ impl Reader {
         let mut bytes = first.checked.bytes().len();
         self.around.progress.send_replace(first.arrived);
         let mut steps = VecDeque::from([self.dealt(first)]);
-        while self.lanes > 1 && steps.len() < TURN_REQUESTS_MAX && bytes < TURN_BYTES_MAX {
+        if self.dealing.work == Work::Here {
+            return Some(self.numbered(steps, End::Open));
+        }
+        while steps.len() < TURN_REQUESTS_MAX && bytes < TURN_BYTES_MAX {
             let Some(more) = self.stream.next_at_hand().await else { break };
             bytes += more.checked.bytes().len();
             steps.push_back(self.dealt(more));
         }
-        // A lane that reads by itself is done with one before it takes the next.
-        let flight = if self.lanes > 1 { self.life.flight.take(bytes).await } else { None };
+        let flight = self.life.flight.take(bytes).await;
         Some(Turn { flight, ..self.numbered(steps, End::Open) })
     }
 

@@ -44,16 +44,13 @@ impl Plan {
         let processors = || self.nodes.iter().zip(&behind).filter(|(node, _)| node.kind == Kind::Processor);
         // What works on another key than the trace, or holds and names none, may compare any record with any: all of them are in one lane.
         let by_trace = processors().all(|(node, _)| node.shape.keyed == Keyed::Trace || !needs_a_key(node));
-        let (mut front, keyed) = match behind.contains(&true) {
+        let (front, keyed) = match behind.contains(&true) {
             _ if cores == 1 => (1, 0),
             false => (cores, 0),
+            // Nothing would be left to do in front but to part what comes, and one lane that also reads spares every turn a hop.
+            true if processors().all(|(_, behind)| *behind) => (1, if by_trace { cores } else { 0 }),
             true => (cores, if by_trace { cores } else { 1 }),
         };
-        if keyed == 1 && processors().all(|(_, behind)| *behind) {
-            // Nothing would be left to do in front of that one lane.
-            front = 1;
-        }
-        let keyed = if front == 1 { 0 } else { keyed };
         let mut tiers = Tiers { front, keyed, ordered: false, behind };
         let to_ordered = |edge: &super::Edge| {
             let to = &self.nodes[edge.to_node];

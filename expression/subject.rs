@@ -152,8 +152,8 @@ fn of_root(facts: &Facts, leaf: Leaf) -> Operand<'_> {
         Leaf::Root => Operand::Parts,
         Leaf::RootService => Operand::text(&root.service),
         Leaf::RootName => Operand::text(&root.name),
-        Leaf::RootKind => Operand::text(&root.kind),
-        Leaf::RootStatus => Operand::text(&root.status),
+        Leaf::RootKind => Operand::text(root.kind.word()),
+        Leaf::RootStatus => Operand::text(root.status.word()),
         Leaf::RootDurationMs => Operand::Float(root.duration_ms),
         _ => Operand::Missing,
     }

@@ -85,8 +85,8 @@ fn closed(id: u8, spans: Batch, logs: Batch, part: Part, error: bool, end: u64) 
         root: Some(Root {
             service: "web".into(),
             name: "checkout".into(),
-            kind: "server".into(),
-            status: "error".into(),
+            kind: signal::view::SpanKind::Server,
+            status: signal::view::Status::Error,
             duration_ms: 90.0,
             span_id: SpanId([1; 8]),
         }),

@@ -2,8 +2,8 @@
 //! resource. Records are copied as they are encoded, with what stands around them once per lane, so that nobody's request is kept for a few records of it.
 
 use crate::{
-    Batch, Checked, Chunk, Flow, Item, Ordinals, Signal, Trace, ids,
-    view::Walk,
+    Batch, Checked, Chunk, Flow, Item, Ordinals, Signal, Trace, TraceId, ids,
+    view::{Walk, trace_of},
     wire::{Slot, close, open},
 };
 use std::ops::Range;
@@ -54,6 +54,12 @@ impl Batch {
         spread.iter_mut().filter(|batch| !batch.chunks.is_empty()).for_each(|batch| batch.ack = self.ack.clone());
         spread
     }
+}
+
+/// What is or could be the trace of a log: it goes where that trace is, if there is one.
+fn trace_of_log(walk: &Walk<'_>) -> Option<TraceId> {
+    let Item::Log(log) = walk.record().item else { return None };
+    ids::find(&log).map(|found| found.trace).or_else(|| ids::candidate(&log))
 }
 
 /// Where the records of a chunk lie, and to which lane each goes.
@@ -118,16 +124,12 @@ impl Layout {
                 layout.scopes.push(Frame::new(outer, around_scope.start..around_scope.end));
                 layout.groups[outer].member(around_scope.tag, around_scope.end);
             }
-            let record = walk.record();
-            let mut of_resource = || *resource_lane.get_or_insert_with(|| lane_of(xxh3_64(record.resource.bytes()), lanes));
-            let lane = match record.item {
-                Item::Span(span) => lane_of(span.trace_id().low(), lanes),
-                // What could be the trace of a log goes where that trace is, if there is one.
-                Item::Log(log) => {
-                    let trace = ids::find(&log).map(|found| found.trace).or_else(|| ids::candidate(&log));
-                    trace.map_or_else(of_resource, |trace| lane_of(trace.low(), lanes))
-                }
-                Item::Point(..) => of_resource(),
+            let mut of_resource =
+                || *resource_lane.get_or_insert_with(|| lane_of(xxh3_64(walk.resource().bytes()), lanes));
+            let lane = match signal {
+                Signal::Traces => lane_of(trace_of(walk.content()).low(), lanes),
+                Signal::Logs => trace_of_log(&walk).map_or_else(of_resource, |trace| lane_of(trace.low(), lanes)),
+                Signal::Metrics => of_resource(),
             };
             let piece = rest.first().copied().unwrap_or_else(|| walk.frame());
             if signal == Signal::Metrics && piece.tag == metric {

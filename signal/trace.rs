@@ -1,6 +1,9 @@
 //! A closed trace: its spans, its logs, and what was learned while they were gathered.
 
-use crate::{Batch, Origin, SpanId, Time, TraceId};
+use crate::{
+    Batch, Origin, SpanId, Time, TraceId,
+    view::{SpanKind, Status},
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -53,13 +56,13 @@ impl ClosedBy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Root {
     /// Its `service.name`.
-    pub service: String,
+    pub service: Arc<str>,
     /// Its name.
     pub name: String,
-    /// Its kind, in the words of config/reference/fields.md.
-    pub kind: String,
-    /// `unset`, `ok` or `error`.
-    pub status: String,
+    /// Its kind.
+    pub kind: SpanKind,
+    /// How it ended.
+    pub status: Status,
     /// Its own duration.
     pub duration_ms: f64,
     /// Its span id; with it the span, and so its attributes, is found in `Trace::spans`.

@@ -205,8 +205,8 @@ pub(crate) fn trace() -> Trace {
         root: Some(Root {
             service: "shop".into(),
             name: "GET /cart".into(),
-            kind: "server".into(),
-            status: "error".into(),
+            kind: signal::view::SpanKind::Server,
+            status: signal::view::Status::Error,
             duration_ms: 1500.0,
             span_id: SpanId::of_hex(SPAN).unwrap(),
         }),

@@ -48,10 +48,10 @@ fn trace(duration_ms: f64) -> Trace {
         error_log_count: 1,
         services: vec!["shop".into()],
         root: Some(Root {
-            service: "shop".to_owned(),
+            service: "shop".into(),
             name: "GET".to_owned(),
-            kind: "server".to_owned(),
-            status: "error".to_owned(),
+            kind: signal::view::SpanKind::Server,
+            status: signal::view::Status::Error,
             duration_ms,
             span_id: SpanId([7; 8]),
         }),

@@ -133,10 +133,10 @@ fn add_service(services: &mut Vec<Arc<str>>, service: &Arc<str>) {
 fn root(record: &Waiting<'_>) -> Root {
     let span = record.span();
     Root {
-        service: record.heading.service().to_string(),
+        service: Arc::clone(record.heading.service()),
         name: span.name().to_owned(),
-        kind: span.kind().word().to_owned(),
-        status: span.status().word().to_owned(),
+        kind: span.kind(),
+        status: span.status(),
         duration_ms: span.duration_ms(),
         span_id: span.span_id(),
     }

@@ -158,7 +158,7 @@ fn tell_of_trace(facts: &Facts, before: &Before, spanless: bool, set: &mut impl 
         set("trace.duration_ms", Value::Double(facts.duration_ms()));
     }
     if let Some(root) = &facts.root {
-        set("trace.root.service", Value::Text(root.service.clone()));
+        set("trace.root.service", root.service.as_ref().into());
         set("trace.root.name", Value::Text(root.name.clone()));
     } else if let Some(root) = &before.root {
         set("trace.root.service", root.service.as_ref().into());

@@ -39,10 +39,10 @@ fn kindred() -> Vec<Kindred> {
         };
         let Flow::Batch(spans) = spans(service, (0..count).map(one).collect(), Ack::none()) else { panic!() };
         let root = Root {
-            service: service.to_owned(),
+            service: service.into(),
             name: format!("GET /{n}"),
-            kind: "server".to_owned(),
-            status: "unset".to_owned(),
+            kind: signal::view::SpanKind::Server,
+            status: signal::view::Status::Unset,
             duration_ms: 1.0,
             span_id: SpanId([1; 8]),
         };

@@ -27,7 +27,7 @@ pub(crate) enum Shape {
 pub(crate) enum Times {
     /// A scalar: the last one counts.
     Last,
-    /// A message or a case of a oneof: given again, it has to be merged. The number tells apart the ones of one message.
+    /// A message or a case of a oneof, which given again has to be merged, or what views expect once. The number tells apart the ones of one message.
     Once(u8),
     /// The same, of an `AnyValue`.
     Value(u8),
@@ -174,7 +174,8 @@ static MAP: Message = Message::new(Role::Nest, &[many(1, "values", Inner(&PAIR))
 static SPAN: Message = Message::new(
     Role::Span,
     &[
-        last(1, "trace_id", TraceId),
+        // Where it stands first it need not be looked for further back.
+        once(1, 1, "trace_id", TraceId),
         last(2, "span_id", SpanId),
         last(3, "trace_state", Text),
         last(4, "parent_span_id", Bytes),

@@ -17,6 +17,7 @@ pub use metric::{Metric, MetricType, Temporality};
 pub(crate) use point::attributes_field;
 pub use point::{Buckets, Exemplar, Exponential, Number, Point};
 pub use resource::{Resource, Scope};
+pub(crate) use span::trace_of;
 pub use span::{Event, Link, Span, SpanKind, Status};
 pub(crate) use walk::{Frame, Walk};
 

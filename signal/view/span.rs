@@ -5,9 +5,11 @@ use crate::{
     SpanId, TraceId,
     wire::{Fields, Wire, every, fixed64s, last, text},
 };
+use serde::{Deserialize, Serialize};
 
 /// `Span.SpanKind`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SpanKind {
     /// Not said, or a number that the specification does not have.
     Unspecified,
@@ -51,7 +53,8 @@ impl SpanKind {
 }
 
 /// `Status.StatusCode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Not said.
     Unset,
@@ -96,6 +99,12 @@ pub struct Span<'a> {
     flags: u32,
     kind: SpanKind,
     status: Status,
+}
+
+/// The trace of an encoded span. Encoders write it first, and after `check` it is not written again; so mostly the rest need not be read.
+pub(crate) fn trace_of(bytes: &[u8]) -> TraceId {
+    let first = Fields::of(bytes).next_short(0x0a).and_then(TraceId::of_bytes);
+    first.unwrap_or_else(|| Span::of(bytes).trace_id)
 }
 
 impl<'a> Span<'a> {

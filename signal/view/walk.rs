@@ -115,6 +115,11 @@ impl<'a> Walk<'a> {
         Record { resource: self.resource, scope: self.scope, item: self.item() }
     }
 
+    /// The resource that it stands under.
+    pub(crate) fn resource(&self) -> Resource<'a> {
+        self.resource
+    }
+
     #[inline]
     fn item(&self) -> Item<'a> {
         match (self.signal, self.metric) {

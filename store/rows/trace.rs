@@ -32,10 +32,10 @@ pub(super) fn push(rows: &mut Rows, summary: &Summary) {
         }
     });
     let root = facts.root.as_ref();
-    rows.maybe_text(root.map(|r| r.service.as_str()));
+    rows.maybe_text(root.map(|r| &*r.service));
     rows.maybe_text(root.map(|r| r.name.as_str()));
-    rows.maybe_text(root.map(|r| r.kind.as_str()));
-    rows.maybe_text(root.map(|r| r.status.as_str()));
+    rows.maybe_text(root.map(|r| r.kind.word()));
+    rows.maybe_text(root.map(|r| r.status.word()));
     rows.float(root.map(|r| r.duration_ms));
     rows.shown(root.map(|r| r.span_id));
     let error = facts.first_error.as_ref();

@@ -124,8 +124,7 @@ impl Layout {
                 layout.scopes.push(Frame::new(outer, around_scope.start..around_scope.end));
                 layout.groups[outer].member(around_scope.tag, around_scope.end);
             }
-            let mut of_resource =
-                || *resource_lane.get_or_insert_with(|| lane_of(xxh3_64(walk.resource().bytes()), lanes));
+            let mut of_resource = || *resource_lane.get_or_insert_with(|| lane_of(xxh3_64(walk.resource().bytes()), lanes));
             let lane = match signal {
                 Signal::Traces => lane_of(trace_of(walk.content()).low(), lanes),
                 Signal::Logs => trace_of_log(&walk).map_or_else(of_resource, |trace| lane_of(trace.low(), lanes)),

@@ -2,6 +2,9 @@
 //! The first run installs what `tests/python/requirements.txt` pins into the target folder.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and stands in for a container runtime")]
 
+#[path = "python/recovered.rs"]
+mod recovered;
+
 use kit::{
     Kansoku, Said, http,
     otlp::{self, End},

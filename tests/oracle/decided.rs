@@ -277,7 +277,9 @@ sinks:
     senders.wait(groups, || true);
     senders.stop.store(true, Ordering::Release);
     settle(&kansoku);
-    println!("seed {seed}: killed {kills} times, each time with {OPEN_MIN} open traces at the least");
+    if kills > 0 {
+        println!("seed {seed}: killed {kills} times, each time with {OPEN_MIN} open traces at the least");
+    }
     let outcome = judge(&traces, &kansoku, &hop.lock(), groups, &senders.slow.lock());
     let ended = kansoku.stop();
     assert!(ended.code == 0 && ended.err.contains("nothing was lost"), "{}", ended.err);

@@ -1,5 +1,5 @@
 //! Spans and logs that wait for others of their kind: each is copied once into segments that all owners share, and what stands around it is kept once for all.
-//! An owner has no more of it than where its first and its last record lie; the others follow each other through the segments.
+//! An owner has no more of it than where its last record lies; each leads to the one before it through the segments.
 
 mod compact;
 mod head;
@@ -18,6 +18,7 @@ use crate::{
 };
 use head::{HEAD_BYTES, Head, NOBODY, Place};
 use headings::Headings;
+use smallvec::SmallVec;
 
 /// Bytes of a segment at the most; a longer record has one of its own.
 const SEGMENT_BYTES_MAX: usize = 256 << 10;
@@ -30,13 +31,12 @@ const SPARSE: usize = 4;
 /// Where the records of one owner lie, in the order in which they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chain {
-    first: Place,
     last: Place,
 }
 
 impl Default for Chain {
     fn default() -> Chain {
-        Chain { first: Place::NOWHERE, last: Place::NOWHERE }
+        Chain { last: Place::NOWHERE }
     }
 }
 
@@ -44,7 +44,7 @@ impl Chain {
     /// Whether no record is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.first == Place::NOWHERE
+        self.last == Place::NOWHERE
     }
 }
 
@@ -172,13 +172,9 @@ impl Segments {
             Item::Point(..) => return,
         };
         let length = 1 + varint_len(content.len() as u64) + content.len();
-        let head = Head { next: Place::NOWHERE, under, length: u32::try_from(length).unwrap_or(u32::MAX), note };
+        let head = Head { before: chain.last, under, length: u32::try_from(length).unwrap_or(u32::MAX), note };
         let place = self.append(head, |bytes| put_bytes(bytes, 2, content));
         self.headings.hold(under);
-        match self.segments.get_mut(chain.last.segment as usize) {
-            Some(before) => Head::set_next(&mut before.bytes, chain.last.at, place),
-            None => chain.first = place,
-        }
         chain.last = place;
     }
 
@@ -220,32 +216,40 @@ impl Segments {
         };
     }
 
+    /// Where the records of a chain lie, in the order in which they came.
+    fn places(&self, chain: &Chain) -> SmallVec<[Place; 16]> {
+        let (mut places, mut place) = (SmallVec::new(), chain.last);
+        while let Some(head) = self.head(place) {
+            places.push(place);
+            place = head.before;
+        }
+        places.reverse();
+        places
+    }
+
+    fn head(&self, place: Place) -> Option<Head> {
+        Head::read(&self.segments.get(place.segment as usize)?.bytes, place.at)
+    }
+
     /// The records of a chain, in the order in which they came.
     pub fn records<'a>(&'a self, chain: &Chain) -> impl Iterator<Item = Waiting<'a>> + use<'a> {
-        let mut place = chain.first;
-        std::iter::from_fn(move || {
+        self.places(chain).into_iter().filter_map(|place| {
             let segment = self.segments.get(place.segment as usize)?;
             let head = Head::read(&segment.bytes, place.at)?;
             let start = place.at as usize + HEAD_BYTES;
-            place = head.next;
             let field = segment.bytes.get(start..start + head.length as usize)?;
             Some(Waiting { note: head.note, heading: self.headings.get(head.under)?, under: head.under, field })
         })
     }
 
-    /// What was noted beside the records of a chain.
+    /// What was noted beside the records of a chain, in the order in which they came.
     pub fn notes<'a>(&'a self, chain: &Chain) -> impl Iterator<Item = Note> + use<'a> {
-        let mut place = chain.first;
-        std::iter::from_fn(move || {
-            let head = Head::read(&self.segments.get(place.segment as usize)?.bytes, place.at)?;
-            place = head.next;
-            Some(head.note)
-        })
+        self.places(chain).into_iter().filter_map(|place| Some(self.head(place)?.note))
     }
 
     /// Lets go of all records of a chain.
     pub fn free(&mut self, chain: Chain) {
-        let mut place = chain.first;
+        let mut place = chain.last;
         while let Some(segment) = self.segments.get_mut(place.segment as usize) {
             let Some(head) = Head::read(&segment.bytes, place.at) else { break };
             Head::set_owner(&mut segment.bytes, place.at, NOBODY);
@@ -256,7 +260,7 @@ impl Segments {
             if segment.live == 0 || (before >= quarter && segment.live < quarter) {
                 self.look_after(place.segment);
             }
-            place = head.next;
+            place = head.before;
         }
     }
 

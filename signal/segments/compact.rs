@@ -27,7 +27,7 @@ impl Segments {
 
     /// Copies the records that a chain has in an old segment.
     fn move_out(&mut self, chain: &mut Chain, number: u32, old: &Segment) {
-        let (mut before, mut place) = (Place::NOWHERE, chain.first);
+        let (mut after, mut place) = (Place::NOWHERE, chain.last);
         while place != Place::NOWHERE {
             let moves = place.segment == number;
             let bytes = if moves { Some(&old.bytes) } else { self.segments.get(place.segment as usize).map(|segment| &segment.bytes) };
@@ -36,18 +36,15 @@ impl Segments {
                 let start = place.at as usize + HEAD_BYTES;
                 let record = old.bytes.get(start..start + head.length as usize).unwrap_or_default();
                 let new = self.append(head, |bytes| bytes.extend_from_slice(record));
-                match self.segments.get_mut(before.segment as usize) {
-                    Some(segment) => Head::set_next(&mut segment.bytes, before.at, new),
-                    None => chain.first = new,
+                match self.segments.get_mut(after.segment as usize) {
+                    Some(segment) => Head::set_before(&mut segment.bytes, after.at, new),
+                    None => chain.last = new,
                 }
-                if chain.last == place {
-                    chain.last = new;
-                }
-                before = new;
+                after = new;
             } else {
-                before = place;
+                after = place;
             }
-            place = head.next;
+            place = head.before;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What stands before a record in its segment: who has it, what stands around it, and where the next of the same owner lies.
+//! What stands before a record in its segment: who has it, what stands around it, and where the one before it of the same owner lies.
 
 use super::{Note, Under};
 
@@ -22,7 +22,8 @@ impl Place {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    pub(super) next: Place,
+    /// Looking back, so that a record that comes does not touch the one that came last.
+    pub(super) before: Place,
     pub(super) under: Under,
     /// Of the record behind it.
     pub(super) length: u32,
@@ -33,7 +34,7 @@ impl Head {
     pub(super) fn put(&self, to: &mut Vec<u8>) {
         let Note { owner, source, ordinal, flags, span, parent } = self.note;
         let mut head = [0; HEAD_BYTES];
-        let words = [self.next.segment, self.next.at, owner, self.under.0, self.length, source, ordinal, flags];
+        let words = [self.before.segment, self.before.at, owner, self.under.0, self.length, source, ordinal, flags];
         let (short, long) = head.split_at_mut(32);
         short.as_chunks_mut().0.iter_mut().zip(words).for_each(|(four, word)| *four = word.to_le_bytes());
         long.as_chunks_mut().0.iter_mut().zip([span, parent]).for_each(|(eight, id)| *eight = id.to_le_bytes());
@@ -49,13 +50,13 @@ impl Head {
         let word = u32::from_le_bytes;
         let (span, parent) = (u64::from_le_bytes(span), u64::from_le_bytes(parent));
         let note = Note { owner: word(owner), source: word(source), ordinal: word(ordinal), flags: word(flags), span, parent };
-        Some(Head { next: Place { segment: word(segment), at: word(at) }, under: Under(word(under)), length: word(length), note })
+        Some(Head { before: Place { segment: word(segment), at: word(at) }, under: Under(word(under)), length: word(length), note })
     }
 
-    /// The next record of the same owner lies there.
-    pub(super) fn set_next(bytes: &mut [u8], at: u32, next: Place) {
-        set(bytes, at as usize, next.segment);
-        set(bytes, at as usize + 4, next.at);
+    /// The record before it of the same owner lies there.
+    pub(super) fn set_before(bytes: &mut [u8], at: u32, before: Place) {
+        set(bytes, at as usize, before.segment);
+        set(bytes, at as usize + 4, before.at);
     }
 
     pub(super) fn set_owner(bytes: &mut [u8], at: u32, owner: u32) {

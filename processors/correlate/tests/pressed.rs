@@ -45,7 +45,7 @@ fn a_window_that_fills_gives_traces_less_time_before_it_closes_the_oldest() {
 
 #[test]
 fn healthy_traces_that_chance_is_against_lose_their_records_before_any_is_closed() {
-    let mut part = correlate("{ limit: 253KiB, shed: { keep: 10% } }");
+    let mut part = correlate("{ limit: 248KiB, shed: { keep: 10% } }");
     let mut calls = Vec::new();
     for n in 0..600_u16 {
         let (share, error) = if n % 10 == 0 {

@@ -92,7 +92,7 @@ impl Outlet {
         let (decisions, promises) = (std::mem::take(&mut outbox.decisions), std::mem::take(&mut outbox.promises));
         if !decisions.is_empty() {
             self.decide(&decisions, promises, now).await;
-            self.around.decisions.note(decisions);
+            self.around.decisions.note(&decisions);
         }
         if !outbox.across.is_empty() {
             // What goes on to another lane is out of this one.

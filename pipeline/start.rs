@@ -116,7 +116,7 @@ impl Assembled {
         let Assembled { blueprint, sources, lines, .. } = self;
         let paths = paths(&blueprint, journal.as_ref(), &remembered);
         let decisions = Decisions::shared(&blueprint.world.pool, blueprint.budget.bytes_max);
-        decisions.note(remembered.decisions.iter().cloned());
+        decisions.note(&remembered.decisions);
         let around = Arc::new(Surroundings {
             edges: deliveries.iter().map(|delivery| Arc::clone(&delivery.queue)).collect(),
             journal: journal.clone(),

@@ -58,7 +58,7 @@ async fn a_trace_that_was_discarded_lately_is_told_with_its_rule_with_a_store_or
             at: Time(START),
             randomness: None,
         };
-        decisions.note([decision(0x11, "rest", 0xe6666 << 36), decision(0x12, "probes", Decision::DROP)]);
+        decisions.note(&[decision(0x11, "rest", 0xe6666 << 36), decision(0x12, "probes", Decision::DROP)]);
         for (id, rule, threshold) in [("11111111111111111111111111111111", "rest", json!("e6666")), ("1212", "probes", json!(null))] {
             let (code, body) = site.json(&format!("/api/v1/why/{id}")).await;
             assert_eq!(code, 200, "{body}");

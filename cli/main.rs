@@ -1,6 +1,5 @@
 //! THE DOOR: one file per command. Holds no logic of its own: it reads words, asks the rooms, and prints.
 
-mod allocator;
 mod args;
 mod ask;
 mod catalog;
@@ -17,6 +16,7 @@ mod health;
 mod journal;
 mod listing;
 mod load;
+mod memory;
 mod message;
 mod output;
 mod page;
@@ -41,7 +41,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    allocator::keep_for_a_moment();
+    memory::keep_for_a_moment();
     let arguments = Arguments::parse();
     if let Err(why) = init_log(&arguments) {
         print::error(&why);

@@ -4,7 +4,7 @@ use crate::{
     args::RunWords,
     command::{self, Program},
     load::{self, Loaded, Written},
-    print,
+    memory, print,
     reload::{Keeping, Session, Understood},
     stop::{self, Signals, Wish},
     watch::{Looking, Watch},
@@ -98,6 +98,7 @@ async fn going_on(session: &mut Session, looking: Looking, until: Until, mut wis
         // Looked at before they are read, so that what changes meanwhile is seen next time.
         let before = Watch::of(looking, session.text.files());
         let reloaded = session.reload().await;
+        memory::forget_the_start();
         watch = before.or_of(session.text.files());
         if let Some(asker) = asker {
             // Whoever asked may have gone.
@@ -152,6 +153,7 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec
         journal.as_deref().unwrap_or("there is no journal: a crash loses what was acknowledged and not yet delivered"),
         &listens,
     );
+    memory::forget_the_start();
     Ok((Session { running, drain, text, world, keeping, _url: url }, admin))
 }
 

@@ -4,6 +4,7 @@
 
 pub mod grpc;
 pub mod http;
+pub mod kafka;
 pub mod otlp;
 pub mod process;
 pub mod python;

@@ -7,6 +7,7 @@ pub mod document;
 mod error;
 pub mod fault;
 pub mod graph;
+pub mod kafka;
 mod named;
 pub mod node;
 mod offsets;

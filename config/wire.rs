@@ -57,6 +57,23 @@ pub struct ClientTls {
     pub server_name: Option<Placed<String>>,
 }
 
+/// The files of a certificate and its key, which are shown together.
+///
+/// # Errors
+/// One is set without the other.
+pub fn identity(
+    cert: Option<&Placed<String>>,
+    key: Option<&Placed<String>>,
+    folder: &Path,
+) -> Result<Option<(PathBuf, PathBuf)>, crate::Fault> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some((path(cert, folder), path(key, folder)))),
+        (None, None) => Ok(None),
+        (Some(one), None) => Err(one.fault("`cert` is shown with its `key`; set both")),
+        (None, Some(one)) => Err(one.fault("`key` is of a `cert`; set both")),
+    }
+}
+
 /// What a client shows and a listener asks for: one of the two.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "AuthWords")]

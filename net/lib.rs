@@ -9,6 +9,8 @@ pub mod coding;
 mod drive;
 mod gathered;
 pub mod grpc;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod listen;
 mod patient;
 pub mod reach;

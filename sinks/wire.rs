@@ -1,6 +1,10 @@
 //! `tls` and `auth` of whoever calls out, as `net` calls with them.
 
-use config::{Auth, ClientTls, Environment, Fault, Placed, document::Real, wire::path};
+use config::{
+    Auth, ClientTls, Environment, Fault, Placed,
+    document::Real,
+    wire::{identity, path},
+};
 use http::{HeaderValue, header::AUTHORIZATION};
 use net::{
     Client, Credential, Protocol, Url, reach,
@@ -44,12 +48,7 @@ fn files<'a>(
         return Err(written.fault("`tls` is set, but the address is not").help("write it as `https://…`, or leave `tls` out"));
     }
     let at = |written: &Option<Placed<String>>| written.as_ref().map(|written| path(written, folder));
-    let identity = match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => Some((path(cert, folder), path(key, folder))),
-        (None, None) => None,
-        (Some(one), None) => return Err(one.fault("`cert` is shown with its `key`; set both")),
-        (None, Some(one)) => return Err(one.fault("`key` is of a `cert`; set both")),
-    };
+    let identity = identity(tls.cert.as_ref(), tls.key.as_ref(), folder)?;
     let server_name = match &tls.server_name {
         Some(written) => Some(name(written).ok_or_else(|| written.fault(format!("`{}` is no name of a server", written.as_str())))?),
         None => None,

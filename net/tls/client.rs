@@ -58,6 +58,18 @@ fn of_this_machine() -> RootCertStore {
     roots
 }
 
+/// The same as one text in PEM.
+#[cfg(feature = "kafka")]
+pub(crate) fn authorities() -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let pem = |certificate: CertificateDer<'_>| {
+        let text = STANDARD.encode(certificate);
+        let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    };
+    rustls_native_certs::load_native_certs().certs.into_iter().map(pem).collect()
+}
+
 /// Asks for another name than that of the URL, where one is set; nothing else is laxer.
 #[derive(Debug)]
 struct Named {

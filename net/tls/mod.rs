@@ -9,6 +9,8 @@ mod tests;
 pub use client::ClientFiles;
 pub use server::{Certificates, ServerFiles, Transport};
 
+#[cfg(feature = "kafka")]
+pub(crate) use client::authorities;
 pub(crate) use client::config as client_config;
 pub(crate) use fresh::Fresh;
 
@@ -43,6 +45,11 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    #[cfg(feature = "kafka")]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     fn wrong(&self, what: impl Into<String>) -> TlsError {
         TlsError { path: self.path.clone(), what: what.into() }
     }

@@ -5,3 +5,4 @@ pub mod flow;
 pub mod json;
 pub mod line;
 pub mod message;
+pub mod origins;

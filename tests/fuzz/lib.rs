@@ -19,6 +19,7 @@ use signal::{
     codec::{
         json,
         line::{Joiner, LINE_BYTES_MAX, LineLogs, Said},
+        origins::Origins,
     },
     ids,
     tracestate::{self, Told},
@@ -101,6 +102,14 @@ pub fn a_tracestate_tells_what_was_written(state: &str, threshold: Option<u64>, 
     };
     let (was, is) = (others(state), others(&new));
     assert!(is.len() <= 32 && was.get(..is.len()) == Some(is.as_slice()) && (is.len() == was.len() || is.len() >= 31), "{new}");
+}
+
+/// Any header of a Kafka message: what is read is about as many records as the message has, and written again it reads the same.
+pub fn an_origin_header_is_read_or_refused(header: &[u8], records: usize) {
+    let Ok(origins) = Origins::decode(header, records) else { return };
+    assert_eq!(origins.pieces.iter().map(|piece| piece.records as usize).sum::<usize>(), records);
+    let again = Origins::decode(&origins.encode(), records).expect("what we wrote ourselves is read");
+    assert_eq!(again.encode(), origins.encode());
 }
 
 /// Any line of a container's file: what is taken apart is in it, and a line of neither form is left as it is.

@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-fn raw(draw: &mut Draw, signal: Signal) -> Vec<u8> {
+pub(crate) fn raw(draw: &mut Draw, signal: Signal) -> Vec<u8> {
     let raw = request(draw, signal).encode();
     if draw.chance(50) { unusual(draw, signal, &raw) } else { raw }
 }

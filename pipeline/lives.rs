@@ -69,7 +69,16 @@ pub(crate) async fn settled(log: Arc<Log>, shared: Arc<Shared>, stop: Stop) {
         // In memory alone the cursor would go back with a crash.
         match log.flush().await {
             Ok(()) => {
-                shared.graph().deliveries.iter().for_each(|delivery| delivery.sink().settled(log.id(), position));
+                for delivery in &shared.graph().deliveries {
+                    // What was settled because it lies in the sink's own log does come again.
+                    let again = match &delivery.spill {
+                        Some(spill) => !spill.is_over().await,
+                        None => false,
+                    };
+                    if !again {
+                        delivery.sink().settled(log.id(), position);
+                    }
+                }
                 told = cursor;
             }
             Err(error) => tracing::warn!(%error, "cannot save how far the journal was read"),

@@ -187,6 +187,12 @@ impl Spill {
         state.open.is_empty() && state.in_hand.is_empty() && state.read >= log.next()
     }
 
+    /// Whether nothing that was ever written is read again, whatever crashes.
+    pub(crate) async fn is_over(&self) -> bool {
+        let Some(log) = self.log.opened() else { return true };
+        self.is_drained() && log.flush().await.is_ok()
+    }
+
     pub(crate) fn status(&self, spilling: bool) -> SpillStatus {
         let state = self.state.lock();
         let unread = Some(state.unread_since).filter(|_| state.unread != [0; 3]);

@@ -53,6 +53,26 @@ async fn what_a_dead_sink_does_not_take_is_settled_and_comes_when_it_is_back_in_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_is_told_that_nothing_comes_again_once_its_own_log_is_empty_too() {
+    let folder = TempDir::new().unwrap();
+    let trial = Trial::start(TWO, folder.path()).await;
+    let told = |name: &str| *trial.told(name).settled.lock();
+    *trial.told("slow").dead.lock() = true;
+    for text in numbers(0..40) {
+        trial.send(&[&text]).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(told("live") >= 20, "{}", told("live"));
+    assert_eq!(told("slow"), 0, "the journal is settled, and what the sink has not had comes from its own log");
+    *trial.told("slow").dead.lock() = false;
+    sleep(Duration::from_secs(40)).await;
+    trial.send(&["00040"]).await.unwrap();
+    sleep(Duration::from_secs(15)).await;
+    assert!(told("slow") >= 40, "{}", told("slow"));
+    trial.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_lies_on_disk_is_delivered_after_a_restart_and_is_held_until_then() {
     let folder = TempDir::new().unwrap();
     let trial = Trial::start(TWO, folder.path()).await;

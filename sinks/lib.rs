@@ -4,6 +4,8 @@ pub mod alert;
 mod alert_notify;
 mod alert_watch;
 pub mod debug;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod otlp;
 pub mod store;
 mod wire;
@@ -11,4 +13,11 @@ mod wire;
 use pipeline::{Entry, catalog::sink};
 
 /// Every sink. Adding one is its file and its line here.
-pub const ALL: &[Entry] = &[sink::<alert::Alert>(), sink::<debug::Debug>(), sink::<otlp::Otlp>(), sink::<store::Store>()];
+pub const ALL: &[Entry] = &[
+    sink::<alert::Alert>(),
+    sink::<debug::Debug>(),
+    #[cfg(feature = "kafka")]
+    sink::<kafka::Kafka>(),
+    sink::<otlp::Otlp>(),
+    sink::<store::Store>(),
+];

@@ -1,11 +1,15 @@
 //! `tls` and `auth` of whoever calls out, as `net` calls with them.
 
+#[cfg(feature = "kafka")]
+use config::kafka::{Broker, KafkaFiles, KafkaTls, Sasl, SaslMechanism};
 use config::{
     Auth, ClientTls, Environment, Fault, Placed,
     document::Real,
     wire::{identity, path},
 };
 use http::{HeaderValue, header::AUTHORIZATION};
+#[cfg(feature = "kafka")]
+use net::kafka::{self, Cluster, Mechanism};
 use net::{
     Client, Credential, Protocol, Url, reach,
     tls::{ClientFiles, name},
@@ -55,6 +59,32 @@ fn files<'a>(
     };
     let files = ClientFiles { ca: at(&tls.ca), identity, server_name };
     Ok((files, [&tls.ca, &tls.cert].into_iter().flatten().next().unwrap_or(written)))
+}
+
+/// The Kafka cluster of these brokers.
+#[cfg(feature = "kafka")]
+pub(crate) fn cluster(
+    brokers: &Placed<Vec<Broker>>,
+    client_id: &str,
+    (tls, sasl): (Option<&KafkaTls>, Option<&Sasl>),
+    folder: &Path,
+) -> Result<Cluster, Fault> {
+    let files = tls.map(|tls| tls.files(folder)).transpose()?;
+    let files = files.map(|KafkaFiles { ca, identity }| ClientFiles { ca, identity, server_name: None });
+    let sasl = sasl.map(|sasl| kafka::Sasl {
+        mechanism: match sasl.mechanism {
+            SaslMechanism::Plain => Mechanism::Plain,
+            SaslMechanism::ScramSha256 => Mechanism::ScramSha256,
+            SaslMechanism::ScramSha512 => Mechanism::ScramSha512,
+        },
+        user: sasl.user.clone(),
+        password: sasl.password.expose().to_owned(),
+    });
+    let hosts: Vec<String> = brokers.iter().map(|broker| broker.0.clone()).collect();
+    Cluster::new(&hosts, client_id, files, sasl, read).map_err(|error| {
+        let fault = tls.and_then(|tls| tls.fault(error.to_string()));
+        fault.unwrap_or_else(|| brokers.fault(error.to_string()))
+    })
 }
 
 /// The header that shows who one is.

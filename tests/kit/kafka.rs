@@ -2,12 +2,18 @@
 
 use crate::{process::signal, repository, tls::Authority, until};
 use parking_lot::Mutex;
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::Headers,
+};
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::OnceLock,
+    time::Duration,
 };
 
 /// The user that the secured listener knows.
@@ -133,4 +139,70 @@ impl Broker {
 fn free_ports() -> [u16; 3] {
     let taken = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     taken.map(|listener| listener.local_addr().expect("bound").port())
+}
+
+/// A message as a plain consumer reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Where.
+    pub partition: i32,
+    /// And at which place there.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// Its headers, in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Read {
+    /// The first header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+}
+
+const ASKED: Duration = Duration::from_secs(20);
+
+/// All that a topic has now, partition by partition; nothing where there is no such topic.
+#[must_use]
+pub fn read(address: &str, topic: &str) -> Vec<Read> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("group.id", "kit")
+        .set("enable.auto.commit", "false")
+        .set("allow.auto.create.topics", "false")
+        .create()
+        .expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), ASKED).expect("the cluster answers");
+    let (mut wanted, mut ends) = (TopicPartitionList::new(), std::collections::BTreeMap::new());
+    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+        let (begin, end) = consumer.fetch_watermarks(topic, partition.id(), ASKED).expect("the partition's leader answers");
+        if begin < end {
+            wanted.add_partition_offset(topic, partition.id(), Offset::Offset(begin)).expect("an offset");
+            ends.insert(partition.id(), end);
+        }
+    }
+    consumer.assign(&wanted).expect("partitions that are there");
+    let mut all = Vec::new();
+    while !ends.is_empty() {
+        let message = consumer.poll(ASKED).expect("what is there can be read").expect("a message");
+        let headers =
+            message.headers().map(|headers| headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect());
+        all.push(Read {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().unwrap_or_default().to_vec(),
+            headers: headers.unwrap_or_default(),
+        });
+        // A batch that was cut short may end in what is no message.
+        if ends.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
+            ends.remove(&message.partition());
+        }
+    }
+    all.sort_by_key(|read| (read.partition, read.offset));
+    all
 }

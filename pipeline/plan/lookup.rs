@@ -59,23 +59,14 @@ pub(super) fn node(kind: Kind, node: &NamedNode, catalogue: &[&[Entry]], faults:
     planned
 }
 
-/// Types that come with later issues: whoever writes one is told that it is known and not there yet.
-const LATER: &[(Kind, &str)] = &[
-    (Kind::Source, "kafka"),
-    (Kind::Source, "container_logs"),
-    (Kind::Source, "file"),
-    (Kind::Processor, "span_metrics"),
-    (Kind::Processor, "service_graph"),
-    (Kind::Processor, "deduplicate"),
-    (Kind::Processor, "limit"),
-    (Kind::Sink, "kafka"),
-];
+/// Types of cargo features, which a build may be made without.
+const OPTIONAL: &[(Kind, &str)] = &[(Kind::Source, "kafka"), (Kind::Sink, "kafka")];
 
 fn unknown(kind: Kind, node: &NamedNode, known: &[(Kind, &'static str)]) -> Fault {
     let word = node.type_word.as_str();
     let of_kind = || known.iter().filter(|(of, _)| *of == kind).map(|(_, name)| *name);
-    if LATER.contains(&(kind, word)) {
-        let what = format!("`{word}` is not in this build: {} of that type come with a later version", plural(kind));
+    if OPTIONAL.contains(&(kind, word)) {
+        let what = format!("`{word}` is not in this build, which was made without the cargo feature `{word}`");
         return Fault::at(node.type_word.place(), what).help(format!("there are {}", list(of_kind())));
     }
     let mut what = format!("`{word}` is no {}", kind.word());
@@ -89,14 +80,6 @@ fn unknown(kind: Kind, node: &NamedNode, known: &[(Kind, &'static str)]) -> Faul
         return fault.help(format!("the type defaults to the node's name: rename the node, or add `type:` ({})", list(of_kind())));
     }
     fault.help(format!("there are {}", list(of_kind())))
-}
-
-const fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Source => "sources",
-        Kind::Processor => "processors",
-        Kind::Sink => "sinks",
-    }
 }
 
 fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {

@@ -24,35 +24,31 @@ use signal::{Kinds, keyed::By};
 use std::{sync::Arc, time::Duration};
 use topic::Topics;
 
-/// Writes spans, logs and metrics to Kafka, each message an OTLP export request of one signal. All messages of a trace and of its logs have the trace id as
-/// their key, so that one consumer gets all of them; metrics and logs without a trace have a hash of their resource. Closed traces are written as the spans
-/// and logs that they are made of.
-///
-/// The header `signal` says what a message holds (`traces`, `logs` or `metrics`), `content-type` how it is encoded, and `kansoku-origin` where its records were
-/// first written (signal/FORMAT.md), by which a consumer knows what it has had already.
+/// Writes spans, logs and metrics to Kafka as OTLP, a message for each trace, so that one consumer gets all of it. Headers say what a message holds
+/// (`signal`), how it is encoded (`content-type`) and where its records were first written (`kansoku-origin`, by which a consumer knows what it has had).
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Kafka {
     /// Brokers that are asked for the others, each as `HOST:PORT`.
     brokers: Placed<Vec<Broker>>,
     /// The topic. `{signal}` in it stands for `traces`, `logs` or `metrics`: a topic for each.
     topic: Placed<String>,
-    /// `trace_id`: a message for each trace, and for each resource of what has no trace. `batch`: a message for each batch, without a key; cheaper, and
-    /// nobody behind it can correlate or sample traces.
+    /// `trace_id`: spans and logs of a trace have its id as their key, metrics and logs without a trace a hash of their resource. `batch`: a message for each
+    /// batch, without a key; cheaper, and nobody behind it can correlate or sample traces. By default `trace_id`.
     #[serde(default)]
     key: Key,
-    /// `otlp_proto` or `otlp_json`.
+    /// `otlp_proto` or `otlp_json`; by default `otlp_proto`.
     #[serde(default)]
     encoding: Encoding,
-    /// Which partition a key goes to: `murmur2` (as Java clients do), `fnv1a` (as the Collector does) or `crc32` (as librdkafka does). All who write keys to
-    /// a topic that is sampled behind it have to agree.
+    /// Which partition a key goes to: `murmur2` (as Java clients do), `fnv1a` (as the Collector does) or `crc32` (as librdkafka does); by default `murmur2`.
+    /// All who write to a topic have to agree, or a trace is in two partitions.
     #[serde(default)]
     partitioner: Partitioner,
-    /// `none`, `gzip`, `lz4`, `zstd` or `snappy`.
+    /// `none`, `gzip`, `lz4`, `zstd` or `snappy`; by default `lz4`.
     #[serde(default)]
     compression: Compression,
     /// What a message may have before it is compressed, headers too; what is larger goes into several messages of the same key. Brokers take about 1 MB unless
     /// `max.message.bytes` of the topic says otherwise.
-    #[serde(default = "one_megabyte")]
+    #[serde(default = "below_one_megabyte")]
     message_bytes_max: Placed<Bytes>,
     /// How long brokers may take until a message is everywhere where it has to be, with all that librdkafka tries again; then the parcel was not delivered, and
     /// what of it is not known to be there is sent again. Below `delivery.timeout`.
@@ -119,9 +115,9 @@ enum Compression {
     Snappy,
 }
 
-/// Kafka's own default leaves room for what stands around a message.
-fn one_megabyte() -> Placed<Bytes> {
-    Placed::nowhere(Bytes(1_000_000))
+/// Brokers take 1 MiB with what stands around it.
+fn below_one_megabyte() -> Placed<Bytes> {
+    Placed::nowhere(Bytes(960 << 10))
 }
 
 fn twenty_seconds() -> Placed<Period> {
@@ -177,7 +173,7 @@ impl Kafka {
             faults.push(self.brokers.fault("there is no broker to ask").help("write at least one: `brokers: [\"kafka:9092\"]`"));
         }
         if !MESSAGE_BYTES.contains(&self.message_bytes_max.0) {
-            faults.push(self.message_bytes_max.fault("a message has from 1000 bytes to 1 GB").help("message_bytes_max: 1MB"));
+            faults.push(self.message_bytes_max.fault("a message has from 1000 bytes to 1 GB").help("message_bytes_max: 960KiB"));
         }
         if self.timeout.0 < LINGER * 2 {
             faults.push(self.timeout.fault("brokers take some time to answer").help("timeout: 20s"));

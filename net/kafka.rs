@@ -4,7 +4,10 @@
 use crate::tls::{ClientFiles, Fresh, ReadText, Text, TlsError, authorities, client_config};
 use parking_lot::Mutex;
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError};
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// How long a broker that was down may be back before anybody notices.
+const RECONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// How SASL proves who one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +73,8 @@ impl Cluster {
             };
             base.set("sasl.mechanisms", word).set("sasl.username", user).set("sasl.password", password);
         }
-        // Told as an event in the log, it would be said by librdkafka and by us.
+        base.set("reconnect.backoff.max.ms", RECONNECT_MAX.as_millis().to_string());
+        // Brokers close connections that idle.
         base.set("log.connection.close", "false");
         let Some(files) = tls else { return Ok(Cluster { brokers, config: Fresh::fixed(Arc::new(base)) }) };
         let config = Fresh::new(files.paths(), read, move |texts| with_tls(&base, &files, texts).map(Arc::new))?;

@@ -4,6 +4,7 @@ use crate::{
     client::{Client, Coding, framed},
     payload::{Signal, Templates},
     scan,
+    topic::Writer,
 };
 use std::{
     sync::{
@@ -34,6 +35,21 @@ pub(crate) enum Pace {
     Rate(f64),
     /// As fast as requests are answered.
     Full,
+}
+
+/// Where a load goes.
+pub(crate) enum To {
+    /// A server of OTLP/gRPC.
+    Port(u16),
+    /// A topic, from which the server reads.
+    Topic(Writer),
+}
+
+/// Over which a worker sends.
+#[derive(Clone)]
+enum Way {
+    Client(Client),
+    Topic(Writer),
 }
 
 /// What became of a load. Items of requests that were answered yes.
@@ -102,8 +118,8 @@ impl Sender {
         Arc::new(Sender { load, templates, next: AtomicU64::new(0) })
     }
 
-    /// Sends to that port of this machine for as long.
-    pub(crate) async fn send(self: &Arc<Self>, port: u16, pace: Pace, length: Duration) -> Result<Sent, String> {
+    /// Sends there for as long.
+    pub(crate) async fn send(self: &Arc<Self>, to: &To, pace: Pace, length: Duration) -> Result<Sent, String> {
         let every = match pace {
             Pace::Rate(rate) => Some(Duration::from_secs_f64(self.load.items as f64 / rate.max(1e-3))),
             Pace::Full => None,
@@ -111,7 +127,10 @@ impl Sender {
         let mut connections = JoinSet::new();
         let mut clients = Vec::new();
         for _ in 0..self.load.connections {
-            clients.push(Client::connect(port, &mut connections).await?);
+            clients.push(match to {
+                To::Port(port) => Way::Client(Client::connect(*port, &mut connections).await?),
+                To::Topic(writer) => Way::Topic(writer.clone()),
+            });
         }
         let schedule = Arc::new(Schedule { began: Instant::now(), length, every, slot: AtomicU64::new(0) });
         let mut workers = JoinSet::new();
@@ -129,13 +148,18 @@ impl Sender {
         Ok(sent)
     }
 
-    async fn work(self: Arc<Self>, mut client: Client, schedule: Arc<Schedule>) -> Sent {
+    async fn work(self: Arc<Self>, mut way: Way, schedule: Arc<Schedule>) -> Sent {
         let mut sent = Sent::default();
         while schedule.turn().await {
             let (template, turn) = self.templates.get(self.next.fetch_add(1, Relaxed));
-            let body = framed(template, turn, self.load.coding);
             let began = Instant::now();
-            let answer = client.export(self.load.signal.path(), body, self.load.coding).await;
+            let answer = match &mut way {
+                Way::Client(client) => {
+                    let body = framed(template, turn, self.load.coding);
+                    client.export(self.load.signal.path(), body, self.load.coding).await
+                }
+                Way::Topic(writer) => writer.write(template, turn).await,
+            };
             let refusal = match answer.map(|response| scan::rejected(&response)) {
                 Ok(0) => {
                     sent.items += template.items;

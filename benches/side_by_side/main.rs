@@ -12,6 +12,7 @@ mod process;
 mod report;
 mod scan;
 mod sink;
+mod topic;
 mod work;
 
 use clap::Parser;
@@ -36,6 +37,9 @@ struct Words {
     /// Only works with this in their name, such as `journal`, `traces-1000` or `gzip`; `all` is every combination. May be repeated.
     #[arg(long)]
     only: Vec<String>,
+    /// `HOST:PORT` of a Kafka broker, for the works `kafka_out` and `kafka_in`, which are left out without one: `tests/kafka/broker start FOLDER PORT` starts one.
+    #[arg(long)]
+    kafka: Option<String>,
     /// Rounds; what is shown is the median over them.
     #[arg(long, default_value_t = 5)]
     runs: u32,
@@ -74,7 +78,8 @@ async fn main() -> ExitCode {
 
 /// The faults of the runs.
 async fn compare(words: &Words) -> Result<Vec<String>, String> {
-    let cells = work::cells(&words.only);
+    let mut cells = work::cells(&words.only);
+    cells.retain(|cell| !cell.work.has_topic() || words.kafka.is_some());
     if cells.is_empty() {
         return Err(format!("no work has {:?} in its name", words.only));
     }
@@ -105,7 +110,8 @@ async fn rounds(cell: &Cell, servers: &mut [(Maker, PathBuf)], folder: &Path, wo
         servers.reverse();
         for (maker, binary) in servers.iter() {
             let folder = folder.join(format!("{maker:?}").to_lowercase());
-            let run = measure::run(cell, *maker, binary, &folder, round, Duration::from_secs_f64(words.seconds)).await;
+            let run =
+                measure::run(cell, (*maker, binary, &folder), words.kafka.as_deref(), round, Duration::from_secs_f64(words.seconds)).await;
             let run = run.map_err(|e| format!("{} {maker:?}: {e}", cell.name()))?;
             eprintln!(
                 "{} {maker:?} {round}: {:.2} CPU s per M ({:.2} paced), {:.0} items/s, {:.0} MiB at {:.0}/s, {} requests refused{}{}",

@@ -1,10 +1,11 @@
 //! One run of one server on one load: first at a given rate, for its memory, then at full speed, for its CPU time.
 
 use crate::{
-    load::{Pace, Sender, Sent},
+    load::{Pace, Sender, Sent, To},
     process::{Maker, Server},
     sink::{Counts, Sink},
-    work::{Cell, Expected},
+    topic::Topic,
+    work::{Cell, Expected, Work},
 };
 use std::{
     path::Path,
@@ -52,28 +53,44 @@ pub(crate) struct Run {
 }
 
 /// Starts the server, loads it, judges what came out, and stops it.
-pub(crate) async fn run(cell: &Cell, maker: Maker, binary: &Path, folder: &Path, round: u32, length: Duration) -> Result<Run, String> {
+pub(crate) async fn run(
+    cell: &Cell,
+    (maker, binary, folder): (Maker, &Path, &Path),
+    kafka: Option<&str>,
+    round: u32,
+    length: Duration,
+) -> Result<Run, String> {
     let sink = Sink::start().await?;
-    let server = Server::start(maker, binary, cell, folder, sink.port).await?;
+    let topic = match kafka.filter(|_| cell.work.has_topic()) {
+        Some(brokers) => Some(Topic::create(brokers).await?),
+        None => None,
+    };
+    let server = Server::start(maker, binary, cell, folder, (sink.port, topic.as_ref())).await?;
+    let (reading, to) = match (&topic, cell.work) {
+        (Some(topic), Work::KafkaOut) => (Some(topic.count_into(&sink.counts)?), To::Port(server.port)),
+        (Some(topic), Work::KafkaIn) => (None, To::Topic(topic.writer()?)),
+        _ => (None, To::Port(server.port)),
+    };
     sleep(Duration::from_secs(1)).await;
     let idle_mib = server.memory_mib("VmRSS")?;
     let sender = Sender::new(cell.load);
     let paced = Pace::Rate(cell.rate);
-    let warm = sender.send(server.port, paced, length.min(Duration::from_secs(1))).await?;
+    let warm = sender.send(&to, paced, length.min(Duration::from_secs(1))).await?;
     settle(cell, &[&warm], &sink.counts).await;
 
     let before = server.cpu_seconds()?;
-    let slow = sender.send(server.port, paced, length).await?;
+    let slow = sender.send(&to, paced, length).await?;
     settle(cell, &[&warm, &slow], &sink.counts).await;
     let between = server.cpu_seconds()?;
     let peak_mib = server.memory_mib("VmHWM")?;
 
-    let full = if cell.rate_is_all() { slow.clone() } else { sender.send(server.port, Pace::Full, length).await? };
+    let full = if cell.rate_is_all() { slow.clone() } else { sender.send(&to, Pace::Full, length).await? };
     let all: Vec<&Sent> = if cell.rate_is_all() { vec![&warm, &slow] } else { vec![&warm, &slow, &full] };
     settle(cell, &all, &sink.counts).await;
     let after = server.cpu_seconds()?;
     let peak_full_mib = server.memory_mib("VmHWM")?;
     server.stop().await;
+    drop(reading);
 
     let per_million = |cpu: f64, sent: &Sent| cpu * 1e6 / sent.items.max(1) as f64;
     Ok(Run {

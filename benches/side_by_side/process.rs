@@ -1,6 +1,6 @@
 //! A server under measurement: started in a folder of its own, and what /proc tells of it.
 
-use crate::work::Cell;
+use crate::{topic::Topic, work::Cell};
 use std::{
     fs,
     net::Ipv4Addr,
@@ -36,7 +36,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it in `folder`, which is emptied first, and waits until it listens.
-    pub(crate) async fn start(maker: Maker, binary: &Path, cell: &Cell, folder: &Path, sink: u16) -> Result<Server, String> {
+    pub(crate) async fn start(
+        maker: Maker,
+        binary: &Path,
+        cell: &Cell,
+        folder: &Path,
+        (sink, topic): (u16, Option<&Topic>),
+    ) -> Result<Server, String> {
         let said = |what: &str, e: std::io::Error| format!("{what}: {e}");
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(|e| said("the old folder stays", e))?;
@@ -54,6 +60,8 @@ impl Server {
             .env("BENCH_IN", port.to_string())
             .env("BENCH_OUT", sink.to_string())
             .env("BENCH_CODING", cell.load.coding.name())
+            .env("BENCH_KAFKA", topic.map_or("", |topic| topic.brokers.as_str()))
+            .env("BENCH_TOPIC", topic.map_or("", |topic| topic.name.as_str()))
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(|e| said("log", e))?)
             .stderr(log)

@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 const BODY_BYTES_MAX: usize = 64 << 20;
 /// The key that the works which set an attribute set.
-const SET_KEY: &[u8] = b"deployment.ring";
+pub(crate) const SET_KEY: &[u8] = b"deployment.ring";
 
 /// What has come so far.
 #[derive(Default)]
@@ -52,7 +52,8 @@ impl Counts {
         self.malformed.load(Relaxed)
     }
 
-    fn add(&self, signal: Signal, body: &[u8], key: &Finder<'_>) {
+    /// One request more.
+    pub(crate) fn add(&self, signal: Signal, body: &[u8], key: &Finder<'_>) {
         self.requests.fetch_add(1, Relaxed);
         match scan::count(signal, body) {
             Some(items) => {

@@ -20,6 +20,10 @@ pub(crate) enum Work {
     Journal,
     /// Requests of one span, 5,000 a second, with a journal.
     Trickle,
+    /// To a topic, a message for each trace.
+    KafkaOut,
+    /// From a topic, a message for each request.
+    KafkaIn,
 }
 
 /// What has to come out of what was answered yes.
@@ -38,8 +42,18 @@ pub(crate) struct Bound {
     pub(crate) memory: f64,
 }
 
-const ALL: [Work; 8] =
-    [Work::Passthrough, Work::Filter, Work::Set, Work::FilterSet, Work::Sample, Work::SampleWide, Work::Journal, Work::Trickle];
+const ALL: [Work; 10] = [
+    Work::Passthrough,
+    Work::Filter,
+    Work::Set,
+    Work::FilterSet,
+    Work::Sample,
+    Work::SampleWide,
+    Work::Journal,
+    Work::Trickle,
+    Work::KafkaOut,
+    Work::KafkaIn,
+];
 
 /// How long the servers hold a trace, in seconds.
 const WINDOW: f64 = 2.0;
@@ -55,6 +69,8 @@ impl Work {
             Work::SampleWide => "sample_wide",
             Work::Journal => "journal",
             Work::Trickle => "trickle",
+            Work::KafkaOut => "kafka_out",
+            Work::KafkaIn => "kafka_in",
         }
     }
 
@@ -67,12 +83,14 @@ impl Work {
             Work::FilterSet => (include_str!("kansoku/filter_set.yaml"), include_str!("collector/filter_set.yaml")),
             Work::Sample | Work::SampleWide => (include_str!("kansoku/sample.yaml"), include_str!("collector/sample.yaml")),
             Work::Journal | Work::Trickle => (include_str!("kansoku/journal.yaml"), include_str!("collector/journal.yaml")),
+            Work::KafkaOut => (include_str!("kansoku/kafka_out.yaml"), include_str!("collector/kafka_out.yaml")),
+            Work::KafkaIn => (include_str!("kansoku/kafka_in.yaml"), include_str!("collector/kafka_in.yaml")),
         }
     }
 
     pub(crate) fn expected(self, sent: &Sent) -> Expected {
         match self {
-            Work::Passthrough | Work::Set => Expected::AtLeast(sent.items),
+            Work::Passthrough | Work::Set | Work::KafkaOut | Work::KafkaIn => Expected::AtLeast(sent.items),
             Work::Filter | Work::FilterSet | Work::Journal | Work::Trickle => Expected::AtLeast(sent.unfiltered),
             Work::Sample | Work::SampleWide => Expected::About(sent.remarkable + (sent.items - sent.remarkable) / 10),
         }
@@ -83,11 +101,16 @@ impl Work {
         matches!(self, Work::Set | Work::FilterSet)
     }
 
+    /// Whether it needs a broker.
+    pub(crate) fn has_topic(self) -> bool {
+        matches!(self, Work::KafkaOut | Work::KafkaIn)
+    }
+
     fn signals(self) -> &'static [Signal] {
         match self {
             Work::Passthrough | Work::Set | Work::Journal => &[Signal::Traces, Signal::Logs, Signal::Metrics],
-            Work::Filter | Work::FilterSet => &[Signal::Traces, Signal::Logs],
-            Work::Sample | Work::SampleWide | Work::Trickle => &[Signal::Traces],
+            Work::Filter | Work::FilterSet | Work::KafkaOut => &[Signal::Traces, Signal::Logs],
+            Work::Sample | Work::SampleWide | Work::Trickle | Work::KafkaIn => &[Signal::Traces],
         }
     }
 }
@@ -105,6 +128,8 @@ impl Cell {
     fn new(work: Work, signal: Signal, items: usize, coding: Coding) -> Cell {
         let (connections, inflight) = match items {
             _ if work == Work::Trickle => (8, 64),
+            // Its messages wait for each other.
+            _ if work == Work::KafkaIn => (4, 64),
             // Small requests come from many clients.
             10 => (4, 16),
             _ => (4, 2),
@@ -145,6 +170,7 @@ impl Cell {
             (Work::FilterSet, _) => bound(5.0, 3.0),
             (Work::Sample | Work::SampleWide, _) => bound(8.0, 4.0),
             (Work::Journal | Work::Trickle, _) => bound(4.0, 3.0),
+            (Work::KafkaOut | Work::KafkaIn, _) => bound(3.0, 3.0),
             _ => None,
         }
     }

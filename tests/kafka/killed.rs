@@ -2,7 +2,7 @@
 
 use crate::{
     alone, gateway,
-    offered::{Found, TRACES, counted, export, found, hex, spans},
+    offered::{Found, Identity, TRACES, counted, export, found, hex, spans},
 };
 use kit::{
     Kansoku,
@@ -174,7 +174,7 @@ fn what_a_killed_gateway_sends_again_has_the_identity_that_it_had() {
     });
     let messages = everything(broker, "gateway_killed", &load.wanted());
     all_is_out(&last.unwrap());
-    let mut identities: BTreeMap<(String, u64), BTreeSet<(u32, u64, u32)>> = BTreeMap::new();
+    let mut identities: BTreeMap<_, BTreeSet<Identity>> = BTreeMap::new();
     let mut repeats = 0;
     for Found { trace, number, identity } in messages.iter().flat_map(found) {
         repeats += usize::from(!identities.entry((trace, number)).or_default().insert(identity));
@@ -193,7 +193,7 @@ fn below(message: &Read) -> u64 {
 
 /// What a reader of the partition relies on, who forgets what is settled.
 fn nothing_comes_again_below_what_is_settled(messages: &[Read]) {
-    let (mut seen, mut settled): (HashMap<(i32, u32, u64, u32), i64>, HashMap<(i32, u32), u64>) = (HashMap::new(), HashMap::new());
+    let (mut seen, mut settled) = (HashMap::new(), HashMap::<_, u64>::new());
     for message in messages {
         for Found { identity: (log, position, ordinal), .. } in found(message) {
             let before = seen.insert((message.partition, log, position, ordinal), message.offset);

@@ -64,14 +64,16 @@ pub(crate) const TRACES: &str = "trace.v1.TraceService";
 /// Logs to the gateway.
 pub(crate) const LOGS: &str = "logs.v1.LogsService";
 
+/// Journal, position, ordinal.
+pub(crate) type Identity = (u32, u64, u32);
+
 /// A record found in a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Found {
     pub(crate) trace: String,
     /// Of a span or log in it.
     pub(crate) number: u64,
-    /// Journal, position, ordinal.
-    pub(crate) identity: (u32, u64, u32),
+    pub(crate) identity: Identity,
 }
 
 /// The records of a message, in their order.

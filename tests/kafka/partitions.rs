@@ -51,8 +51,9 @@ fn the_hashes_are_those_that_others_publish() {
 
 #[test]
 fn a_key_goes_where_other_clients_would_put_it() {
+    type Hash = fn(&[u8]) -> u32;
     let Some((broker, _calm)) = calm() else { return };
-    let hashes: [(&str, fn(&[u8]) -> u32); 3] = [("murmur2", murmur2), ("fnv1a", fnv1a), ("crc32", crc32)];
+    let hashes: [(&str, Hash); 3] = [("murmur2", murmur2), ("fnv1a", fnv1a), ("crc32", crc32)];
     for (partitioner, hash) in hashes {
         let (folder, topic) = (tempfile::tempdir().unwrap(), format!("by_{partitioner}"));
         let more = format!("    partitioner: {partitioner}\n");

@@ -111,7 +111,11 @@ fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    let mut text = [0; 32];
+    for (two, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        two.copy_from_slice(&[b"0123456789abcdef"[usize::from(byte >> 4)], b"0123456789abcdef"[usize::from(byte & 0xf)]]);
+    }
+    f.write_str(std::str::from_utf8(text.get(..2 * bytes.len()).unwrap_or_default()).unwrap_or_default())
 }
 
 impl fmt::Display for TraceId {

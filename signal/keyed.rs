@@ -2,33 +2,73 @@
 //! what does not fit into one message goes into several of the same key.
 
 use crate::{
-    Batch, Checked, Chunk,
+    Batch, Checked, Chunk, Signal,
     codec::{json, origins},
-    layout::{Copy, Guess, Key, Layout},
+    layout::{By, Copy, Guess, Key, Layout},
 };
 use bytes::Bytes;
 use std::{collections::HashMap, ops::Range};
 
-/// What goes together into a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Records of one key.
-    Key,
-    /// All of the batch, without a key.
-    Batch,
-}
-
-/// A message; used again for the next one.
-#[derive(Debug, Default)]
+/// A message, and where it lies.
+#[derive(Clone, Debug)]
 pub struct Message {
     /// What all records in it have in common.
     pub key: Option<Key>,
-    /// An export request, as `check` would leave it.
-    pub bytes: Vec<u8>,
-    /// Where its records come from (`codec::origins`); empty where no journal had them.
-    pub origins: Vec<u8>,
     /// Records in it.
     pub records: usize,
+    value: Range<usize>,
+    origins: Range<usize>,
+}
+
+/// Messages one after the other in one piece of memory.
+#[derive(Debug, Default)]
+pub struct Written {
+    values: Vec<u8>,
+    origins: Vec<u8>,
+    messages: Vec<Message>,
+}
+
+impl Written {
+    /// With room for values of so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Written {
+        Written { values: Vec::with_capacity(bytes), ..Written::default() }
+    }
+
+    /// All of them, in order.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// What a message holds: an export request, as `check` would leave it.
+    #[must_use]
+    pub fn value(&self, message: &Message) -> &[u8] {
+        self.values.get(message.value.clone()).unwrap_or_default()
+    }
+
+    /// Where its records come from (`codec::origins`); empty where no journal had them.
+    #[must_use]
+    pub fn origins(&self, message: &Message) -> &[u8] {
+        self.origins.get(message.origins.clone()).unwrap_or_default()
+    }
+
+    /// Takes the last message back.
+    pub fn take_back(&mut self) -> Option<Message> {
+        let last = self.messages.pop()?;
+        self.values.truncate(last.value.start);
+        self.origins.truncate(last.origins.start);
+        Some(last)
+    }
+
+    /// Has the last message, which is of this signal, hold OTLP/JSON.
+    pub fn last_to_json(&mut self, signal: Signal) {
+        let Some(last) = self.messages.last_mut() else { return };
+        let checked = Checked(Bytes::copy_from_slice(self.values.get(last.value.clone()).unwrap_or_default()));
+        self.values.truncate(last.value.start);
+        self.values.extend_from_slice(json::of_protobuf(signal, &checked).as_bytes());
+        last.value.end = self.values.len();
+    }
 }
 
 /// The messages of a batch, one key after the other, in the order in which the keys come up. The records of a key keep their order.
@@ -76,7 +116,7 @@ impl<'a> Messages<'a> {
                 share
             }
         };
-        let layout = |chunk: &Chunk| Layout::of(batch.signal(), chunk, |key| share(Some(key).filter(|_| by == By::Key)));
+        let layout = |chunk: &Chunk| Layout::of(batch.signal(), chunk, by, |key| share(Some(key).filter(|_| by == By::Key)));
         let layouts: Vec<Layout> = batch.chunks().iter().map(layout).collect();
         let mut runs: Vec<Run> = Vec::new();
         for (chunk, layout) in layouts.iter().enumerate() {
@@ -92,13 +132,6 @@ impl<'a> Messages<'a> {
         Messages { batch, layouts, keys, runs, at: Mark::default() }
     }
 
-    /// The bytes of the largest piece, which no message can be smaller than, with everything that stands around it.
-    #[must_use]
-    pub fn largest(&self) -> usize {
-        let of = |layout: &Layout| layout.pieces.iter().map(|piece| Copy::default().cost(layout, piece)).max().unwrap_or(0);
-        self.layouts.iter().map(of).max().unwrap_or(0)
-    }
-
     /// Where the next message begins.
     #[must_use]
     pub fn mark(&self) -> Mark {
@@ -110,28 +143,23 @@ impl<'a> Messages<'a> {
         self.at = mark;
     }
 
-    /// Writes the next message over the last one; false when there is none. It has at most so many bytes, unless a single record (of metrics: a single metric) has more.
-    /// `below` says how far a journal is settled.
-    pub fn next(&mut self, bytes_max: usize, below: impl Fn(u32) -> u64, message: &mut Message) -> bool {
+    /// Writes the next message behind the others; false when there is none. It has at most so many bytes, unless a single record (of metrics: a single metric)
+    /// has more. `below` says how far a journal is settled.
+    pub fn next(&mut self, bytes_max: usize, below: impl Fn(u32) -> u64, to: &mut Written) -> bool {
         let Some(first) = self.runs.get(self.at.run) else { return false };
-        let key = first.key;
-        message.key = self.keys.get(key).copied().flatten();
-        message.origins.clear();
-        message.bytes.clear();
-        let mut writing = Writing {
-            copy: Copy::of(std::mem::take(&mut message.bytes)),
-            origins: origins::Writer::new(&mut message.origins),
-            records: 0,
-            known: false,
-        };
+        let (key, values, begun) = (first.key, std::mem::take(&mut to.values), to.origins.len());
+        let start = values.len();
+        let end_max = start.saturating_add(bytes_max);
+        let origins = origins::Writer::new(&mut to.origins);
+        let mut writing = Writing { copy: Copy::of(values), origins, records: 0, known: false };
         while let Some(run) = self.runs.get(self.at.run).filter(|run| run.key == key) {
             let (chunk, layout) = (&self.batch.chunks()[run.chunk], &self.layouts[run.chunk]);
             let is_whole = self.at.piece == 0 && run.pieces.len() == layout.pieces.len();
-            if is_whole && writing.copy.out.len() + chunk.bytes.0.len() <= bytes_max {
+            if is_whole && writing.copy.out.len() + chunk.bytes.0.len() <= end_max {
                 writing.whole(chunk, &below);
             } else {
                 let rest = run.pieces.start + self.at.piece..run.pieces.end;
-                let taken = writing.pieces(layout, rest.clone(), chunk, bytes_max, &below);
+                let taken = writing.pieces(layout, rest.clone(), chunk, end_max, &below);
                 writing.copy.leave();
                 if taken < rest.len() {
                     self.at.piece += taken;
@@ -142,18 +170,13 @@ impl<'a> Messages<'a> {
         }
         let Writing { copy, origins, records, known } = writing;
         origins.finish();
-        message.bytes = copy.out;
-        message.records = records;
+        to.values = copy.out;
         if !known {
-            message.origins.clear();
+            to.origins.truncate(begun);
         }
+        let key = self.keys.get(key).copied().flatten();
+        to.messages.push(Message { key, records, value: start..to.values.len(), origins: begun..to.origins.len() });
         true
-    }
-
-    /// A message of this batch as OTLP/JSON.
-    #[must_use]
-    pub fn json(&self, message: &Message) -> String {
-        json::of_protobuf(self.batch.signal(), &Checked(Bytes::copy_from_slice(&message.bytes)))
     }
 }
 
@@ -173,10 +196,10 @@ impl Writing<'_> {
     }
 
     /// How many of the pieces fit; the first always does in a message that has nothing yet.
-    fn pieces(&mut self, layout: &Layout, pieces: Range<usize>, chunk: &Chunk, bytes_max: usize, below: &impl Fn(u32) -> u64) -> usize {
+    fn pieces(&mut self, layout: &Layout, pieces: Range<usize>, chunk: &Chunk, end_max: usize, below: &impl Fn(u32) -> u64) -> usize {
         let mut taken = 0;
         for piece in &layout.pieces[pieces] {
-            if self.records > 0 && self.copy.out.len() + self.copy.cost(layout, piece) > bytes_max {
+            if self.records > 0 && self.copy.out.len() + self.copy.cost(layout, piece) > end_max {
                 break;
             }
             self.copy.push(layout, piece, &chunk.bytes.0, Guess::Bytes(GROUP_BYTES));

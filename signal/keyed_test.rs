@@ -1,7 +1,7 @@
 //! A batch taken apart into messages has every record once, in a message of its key, and every message says where its records come from.
 
 use crate::{
-    Ack, Batch, Chunk, Item, Key, Limits, Messages, Ordinals, Origin, Signal, Time,
+    Ack, Batch, By, Chunk, Item, Key, Limits, Messages, Ordinals, Origin, Signal, Time,
     arbitrary::{
         self, Draw, batch,
         flat::{Flat, Proto},
@@ -10,7 +10,7 @@ use crate::{
     check,
     codec::{json, origins::Origins},
     ids,
-    keyed::{By, Message},
+    keyed::{Mark, Message, Written},
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -54,10 +54,11 @@ fn key_of(record: &crate::Record<'_>) -> Key {
     trace.map_or_else(|| Key::Resource(xxhash_rust::xxh3::xxh3_64(record.resource.bytes())), Key::Trace)
 }
 
-fn checked(signal: Signal, message: &Message) -> Batch {
-    let (checked, counts) = check(signal, message.bytes.clone().into(), &Limits::default()).unwrap();
+fn checked(signal: Signal, written: &Written, message: &Message) -> Batch {
+    let value = written.value(message).to_vec();
+    let (checked, counts) = check(signal, value.clone().into(), &Limits::default()).unwrap();
     assert_eq!((counts.records, counts.rejected), (message.records, 0));
-    assert_eq!(checked.bytes(), &message.bytes, "as `check` leaves it");
+    assert_eq!(checked.bytes(), &value, "as `check` leaves it");
     Batch::new(signal, Chunk::new(checked, counts.records, None, Ordinals::From(0), Time(1)), Ack::none())
 }
 
@@ -66,11 +67,12 @@ proptest! {
     fn every_record_is_once_in_a_message_of_its_key(mut draw in Draw::of(6_000), bytes_max in prop_oneof![100..2_000_usize, Just(1 << 20)]) {
         for signal in Signal::ALL {
             let batch = entries(&mut draw, signal);
-            let (mut known, mut messages, mut message) = (by_identity(&batch), Messages::of(&batch, By::Key), Message::default());
+            let (mut known, mut messages, mut written) = (by_identity(&batch), Messages::of(&batch, By::Key), Written::default());
+            while messages.next(bytes_max, |_| 1, &mut written) {}
             let (mut records, mut finished, mut last) = (0, Vec::new(), None);
-            while messages.next(bytes_max, |_| 1, &mut message) {
+            for message in written.messages() {
                 records += message.records;
-                let read = checked(signal, &message);
+                let (read, value, origins) = (checked(signal, &written, message), written.value(message), written.origins(message));
                 prop_assert!(read.records().all(|record| Some(key_of(&record)) == message.key));
                 if last != message.key {
                     prop_assert!(!finished.contains(&message.key), "all messages of a key follow one another");
@@ -78,12 +80,12 @@ proptest! {
                     last = message.key;
                 }
                 let pieces = if signal == Signal::Metrics { 1 } else { message.records };
-                prop_assert!(message.bytes.len() <= bytes_max.max(messages.largest()) || pieces == 1, "{} of {bytes_max}", message.bytes.len());
-                let flat = flat(signal, &message.bytes);
-                if message.origins.is_empty() {
+                prop_assert!(value.len() <= bytes_max || pieces == 1, "{} of {bytes_max}", value.len());
+                let flat = flat(signal, value);
+                if origins.is_empty() {
                     continue;
                 }
-                let origins = Origins::decode(&message.origins, flat.len()).unwrap();
+                let origins = Origins::decode(origins, flat.len()).unwrap();
                 let mut left = flat.into_iter();
                 for piece in origins.pieces {
                     let chunk = Chunk::new(crate::Checked(bytes::Bytes::new()), piece.records as usize, piece.origin, piece.ordinals, Time(1));
@@ -105,12 +107,11 @@ proptest! {
         for signal in Signal::ALL {
             let batch = entries(&mut draw, signal);
             let whole: Vec<u8> = batch.chunks().iter().filter(|chunk| !chunk.is_empty()).flat_map(|chunk| chunk.bytes().bytes().to_vec()).collect();
-            let (mut messages, mut message) = (Messages::of(&batch, By::Batch), Message::default());
-            let any = messages.next(usize::MAX, |_| 0, &mut message);
-            prop_assert_eq!(any, !batch.is_empty());
-            if any {
-                prop_assert_eq!((message.key, &message.bytes), (None, &whole));
-                prop_assert!(!messages.next(usize::MAX, |_| 0, &mut message));
+            let (mut messages, mut written) = (Messages::of(&batch, By::Batch), Written::default());
+            while messages.next(usize::MAX, |_| 0, &mut written) {}
+            prop_assert_eq!(written.messages().len(), usize::from(!batch.is_empty()));
+            for message in written.messages() {
+                prop_assert_eq!((message.key, written.value(message)), (None, whole.as_slice()));
             }
         }
     }
@@ -120,25 +121,26 @@ proptest! {
 fn a_trace_of_two_requests_is_one_message_and_a_large_one_is_several() {
     let mut both = Batch::new(Signal::Traces, chunk(1), Ack::none());
     both.absorb(Batch::new(Signal::Traces, chunk(2), Ack::none()));
-    let (mut messages, mut message) = (Messages::of(&both, By::Key), Message::default());
-    assert!(messages.next(1 << 20, |_| 0, &mut message));
+    let (mut messages, mut written) = (Messages::of(&both, By::Key), Written::default());
+    assert!(messages.next(1 << 20, |_| 0, &mut written));
+    let message = written.take_back().unwrap();
     assert_eq!((message.records, message.key), (12, Some(Key::Trace(crate::TraceId([1; 16])))));
-    messages.return_to(crate::keyed::Mark::default());
-    let mut sizes = Vec::new();
-    while messages.next(300, |_| 0, &mut message) {
-        assert!(message.bytes.len() <= 300, "{}", message.bytes.len());
-        sizes.push(message.records);
-    }
-    assert!(sizes.len() > 2 && sizes.iter().sum::<usize>() == 12, "{sizes:?}");
+    messages.return_to(Mark::default());
+    while messages.next(300, |_| 0, &mut written) {}
+    let messages = written.messages();
+    assert!(messages.iter().all(|message| written.value(message).len() <= 300));
+    assert!(messages.len() > 2 && messages.iter().map(|message| message.records).sum::<usize>() == 12, "{messages:?}");
 }
 
 #[test]
 fn a_message_is_told_in_json_too() {
     let batch = Batch::new(Signal::Traces, chunk(1), Ack::none());
-    let (mut messages, mut message) = (Messages::of(&batch, By::Key), Message::default());
-    assert!(messages.next(1 << 20, |_| 0, &mut message));
-    let back = json::to_protobuf(Signal::Traces, messages.json(&message).as_bytes()).unwrap();
-    assert_eq!(flat(Signal::Traces, &back), flat(Signal::Traces, &message.bytes));
+    let (mut messages, mut written) = (Messages::of(&batch, By::Key), Written::default());
+    assert!(messages.next(1 << 20, |_| 0, &mut written));
+    let protobuf = written.value(&written.messages()[0]).to_vec();
+    written.last_to_json(Signal::Traces);
+    let back = json::to_protobuf(Signal::Traces, written.value(&written.messages()[0])).unwrap();
+    assert_eq!(flat(Signal::Traces, &back), flat(Signal::Traces, &protobuf));
 }
 
 fn chunk(position: u64) -> Chunk {

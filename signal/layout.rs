@@ -23,6 +23,15 @@ fn trace_of_log(walk: &Walk<'_>) -> Option<TraceId> {
     ids::find(&log).map(|found| found.trace).or_else(|| ids::candidate(&log))
 }
 
+/// What goes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Records of one key.
+    Key,
+    /// All records, whatever their key: it is not looked for.
+    Batch,
+}
+
 /// Where the records of a chunk lie, and to which share of it each goes.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
@@ -80,7 +89,7 @@ const SLOT_BYTES: usize = 16;
 
 impl Layout {
     /// Asks for the share of each key.
-    pub(crate) fn of(signal: Signal, chunk: &Chunk, mut share: impl FnMut(Key) -> usize) -> Layout {
+    pub(crate) fn of(signal: Signal, chunk: &Chunk, by: By, mut share: impl FnMut(Key) -> usize) -> Layout {
         let mut layout = Layout { pieces: Vec::with_capacity(chunk.len()), ..Layout::default() };
         let mut walk = Walk::new(signal, &chunk.bytes.0);
         // Where the group, scope and metric at hand start; nothing starts where the request ends.
@@ -106,10 +115,10 @@ impl Layout {
                 continue;
             }
             metric = piece.tag;
-            let trace = match signal {
-                Signal::Traces => Some(trace_of(walk.content())),
-                Signal::Logs => trace_of_log(&walk),
-                Signal::Metrics => None,
+            let trace = match (by, signal) {
+                (By::Key, Signal::Traces) => Some(trace_of(walk.content())),
+                (By::Key, Signal::Logs) => trace_of_log(&walk),
+                (By::Key, Signal::Metrics) | (By::Batch, _) => None,
             };
             let share = match trace {
                 Some(trace) => share(Key::Trace(trace)),

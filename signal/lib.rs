@@ -40,7 +40,7 @@ pub use gather::Gather;
 pub use id::{SpanId, TraceId};
 pub use keyed::Messages;
 pub use kinds::{Kinds, Signal};
-pub use layout::Key;
+pub use layout::{By, Key};
 pub use print::prints;
 pub use segments::Segments;
 pub use spread::lane_of;

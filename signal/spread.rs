@@ -3,7 +3,7 @@
 
 use crate::{
     Batch, Checked, Chunk, Flow, Ordinals, Trace,
-    layout::{Copy, Guess, Key, Layout},
+    layout::{By, Copy, Guess, Key, Layout},
 };
 
 /// The lane, of so many, that has all of a key: for a trace the low half of its id.
@@ -38,7 +38,7 @@ impl Batch {
     fn spread(self, lanes: usize) -> Vec<Batch> {
         let mut spread: Vec<Batch> = (0..lanes).map(|_| Batch::empty(self.signal)).collect();
         for chunk in self.chunks {
-            let layout = Layout::of(self.signal, &chunk, |key| match key {
+            let layout = Layout::of(self.signal, &chunk, By::Key, |key| match key {
                 Key::Trace(trace) => lane_of(trace.low(), lanes),
                 Key::Resource(hash) => lane_of(hash, lanes),
             });

@@ -66,7 +66,7 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Begins in an empty `out`.
+    /// Begins behind what is in `out`.
     #[must_use]
     pub fn new(out: &'a mut Vec<u8>) -> Writer<'a> {
         out.push(VERSION);

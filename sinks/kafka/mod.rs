@@ -20,7 +20,7 @@ use pipeline::{BuildContext, Component, Opened, Parcel, Refusal, Shape, Sink, Si
 use producer::Producers;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::{Kinds, keyed::By};
+use signal::{By, Kinds};
 use std::{sync::Arc, time::Duration};
 use topic::Topics;
 

@@ -3,11 +3,8 @@
 use super::reports::Reports;
 use bytes::Bytes;
 use pipeline::{Refusal, Why};
-use signal::{
-    Batch, Key, Messages, Signal,
-    keyed::{By, Message},
-};
-use std::{ops::Range, sync::Arc};
+use signal::{Batch, By, Messages, Signal, keyed::Written};
+use std::sync::Arc;
 
 /// How a batch becomes messages.
 #[derive(Clone, Copy, Debug)]
@@ -21,76 +18,30 @@ pub(super) struct Form {
 /// What a key and the headers besides the origins take at the most, and what librdkafka and brokers count around a message.
 const AROUND: usize = 256;
 
-/// Messages one after the other in one piece of memory.
-#[derive(Debug, Default)]
-pub(super) struct Prepared {
-    bytes: Vec<u8>,
-    messages: Vec<Ready>,
-}
-
-/// A message that can be sent.
-#[derive(Clone, Debug)]
-struct Ready {
-    key: Option<Key>,
-    value: Range<usize>,
-    origins: Range<usize>,
-    records: usize,
-}
-
-/// A message, to be looked at.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sendable<'a> {
-    pub(super) key: Option<Key>,
-    pub(super) value: &'a [u8],
-    pub(super) origins: &'a [u8],
-}
-
-impl Prepared {
-    pub(super) fn len(&self) -> usize {
-        self.messages.len()
-    }
-
-    pub(super) fn message(&self, at: usize) -> Sendable<'_> {
-        let Ready { key, value, origins, .. } = &self.messages[at];
-        Sendable { key: *key, value: &self.bytes[value.clone()], origins: &self.bytes[origins.clone()] }
-    }
-
-    /// Records in a message.
-    pub(super) fn records(&self, at: usize) -> usize {
-        self.messages.get(at).map_or(0, |ready| ready.records)
-    }
-
-    fn put(&mut self, message: &Message, value: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        let end = self.bytes.len();
-        self.bytes.extend_from_slice(&message.origins);
-        let origins = end..self.bytes.len();
-        self.messages.push(Ready { key: message.key, value: start..end, origins, records: message.records });
-    }
-}
-
 /// All messages of a batch.
-pub(super) fn prepare(batch: &Batch, form: Form, below: impl Fn(u32) -> u64) -> Result<Prepared, Refusal> {
-    let (mut messages, mut message) = (Messages::of(batch, form.by), Message::default());
-    let mut prepared = Prepared { bytes: Vec::with_capacity(batch.bytes() + batch.bytes() / 4), messages: Vec::new() };
+pub(super) fn prepare(batch: &Batch, form: Form, below: impl Fn(u32) -> u64) -> Result<Written, Refusal> {
+    // Resource and scope are in each message anew.
+    let mut written = Written::with_capacity(batch.bytes() + batch.bytes() / 2);
+    let mut messages = Messages::of(batch, form.by);
     loop {
         let mark = messages.mark();
         let mut value_max = form.bytes_max.saturating_sub(AROUND);
         loop {
-            if !messages.next(value_max, &below, &mut message) {
-                return Ok(prepared);
+            if !messages.next(value_max, &below, &mut written) {
+                return Ok(written);
             }
-            let json = form.json.then(|| messages.json(&message));
-            let value = json.as_ref().map_or(message.bytes.as_slice(), |json| json.as_bytes());
-            let size = value.len() + message.origins.len() + AROUND;
+            let protobuf = written.messages().last().map_or(0, |last| written.value(last).len());
+            if form.json {
+                written.last_to_json(batch.signal());
+            }
+            let size = written.messages().last().map_or(0, |last| written.value(last).len() + written.origins(last).len() + AROUND);
             if size <= form.bytes_max {
-                prepared.put(&message, value);
                 break;
             }
-            let next_max = value_max.min(message.bytes.len()) / 2;
-            if message.records == 1 || next_max == 0 {
-                return Err(too_large(batch.signal(), &message, size, form.bytes_max));
+            let next_max = value_max.min(protobuf) / 2;
+            let records = written.take_back().map_or(0, |last| last.records);
+            if records <= 1 || next_max == 0 {
+                return Err(too_large(batch.signal(), records, size, form.bytes_max));
             }
             // In JSON it grew, or many origins came along.
             (value_max, _) = (next_max, messages.return_to(mark));
@@ -98,8 +49,8 @@ pub(super) fn prepare(batch: &Batch, form: Form, below: impl Fn(u32) -> u64) -> 
     }
 }
 
-fn too_large(signal: Signal, message: &Message, size: usize, max: usize) -> Refusal {
-    if message.records > 1 {
+fn too_large(signal: Signal, records: usize, size: usize, max: usize) -> Refusal {
+    if records > 1 {
         // A metric of many points, which the runner can take apart.
         return Refusal::TooLarge { max: Some(max) };
     }
@@ -116,15 +67,15 @@ pub(super) struct Left {
     signal: Signal,
     /// The batch's bytes. Held, so that no other batch can lie where they lie.
     of: Vec<Bytes>,
-    pub(super) prepared: Prepared,
+    pub(super) written: Written,
     pub(super) reports: Arc<Reports>,
 }
 
 impl Left {
-    pub(super) fn all(batch: &Batch, prepared: Prepared) -> Left {
-        let reports = Reports::new(vec![false; prepared.len()]);
+    pub(super) fn all(batch: &Batch, written: Written) -> Left {
+        let reports = Reports::new(vec![false; written.messages().len()]);
         let of = batch.chunks().iter().map(|chunk| chunk.bytes().bytes().clone()).collect();
-        Left { signal: batch.signal(), of, prepared, reports }
+        Left { signal: batch.signal(), of, written, reports }
     }
 
     /// Whether it is of this batch.

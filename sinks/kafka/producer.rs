@@ -1,7 +1,7 @@
 //! librdkafka's producer: made when it is needed, made anew when a certificate has changed or it cannot go on, and let go where waiting is allowed.
 
 use super::{
-    parcel::{Form, Left, Sendable},
+    parcel::{Form, Left},
     reports::Calls,
 };
 use net::kafka::Cluster;
@@ -115,10 +115,9 @@ impl Producer {
     pub(super) async fn send(&self, topic: &str, form: Form, left: &Left) -> Result<(), Refusal> {
         let producer = self.producer().map_err(later)?;
         let mut key = String::new();
-        for at in (0..left.prepared.len()).filter(|at| !left.reports.is_taken(*at)) {
-            let message = left.prepared.message(at);
-            let mut record = BaseRecord::with_opaque_to(topic, left.reports.ticket(at)).payload(message.value);
-            record = record.headers(headers(left.signal(), form, &message));
+        for (at, message) in left.written.messages().iter().enumerate().filter(|(at, _)| !left.reports.is_taken(*at)) {
+            let mut record = BaseRecord::with_opaque_to(topic, left.reports.ticket(at)).payload(left.written.value(message));
+            record = record.headers(headers(left.signal(), form, left.written.origins(message)));
             if let Some(of) = message.key {
                 write_key(&mut key, of);
                 record = record.key(key.as_str());
@@ -133,7 +132,7 @@ impl Producer {
             }
         }
         left.reports.all().await;
-        left.reports.outcome(&left.prepared, &producer.context().heard)
+        left.reports.outcome(left.written.messages(), &producer.context().heard)
     }
 
     /// The producer itself, for whoever ends it. Whoever else has it hears that the sink has ended.
@@ -142,12 +141,12 @@ impl Producer {
     }
 }
 
-fn headers(signal: Signal, form: Form, message: &Sendable<'_>) -> OwnedHeaders {
+fn headers(signal: Signal, form: Form, origins: &[u8]) -> OwnedHeaders {
     let kind = if form.json { "application/json" } else { "application/x-protobuf" };
     let headers = OwnedHeaders::new_with_capacity(3)
         .insert(Header { key: SIGNAL, value: Some(signal.word()) })
         .insert(Header { key: CONTENT_TYPE, value: Some(kind) });
-    match message.origins {
+    match origins {
         [] => headers,
         origins => headers.insert(Header { key: ORIGIN, value: Some(origins) }),
     }

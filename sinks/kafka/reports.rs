@@ -1,12 +1,12 @@
 //! What became of each message of a parcel, as librdkafka reports it, and what that means for the parcel.
 
-use super::parcel::Prepared;
 use net::kafka::Heard;
 use parking_lot::Mutex;
 use pipeline::{Refusal, Why};
 use rdkafka::{
     ClientContext, config::RDKafkaLogLevel, error::KafkaError, message::DeliveryResult, producer::ProducerContext, types::RDKafkaErrorCode,
 };
+use signal::keyed::Message;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -83,11 +83,13 @@ impl Reports {
     }
 
     /// What the reports mean together.
-    pub(super) fn outcome(&self, prepared: &Prepared, heard: &Heard) -> Result<(), Refusal> {
+    pub(super) fn outcome(&self, messages: &[Message], heard: &Heard) -> Result<(), Refusal> {
         let Some(Refused { message, error }) = self.refused.lock().clone() else { return Ok(()) };
         let said = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
         let why = match severity(&error) {
-            Severity::Size if prepared.records(message) > 1 => return Err(Refusal::TooLarge { max: None }),
+            Severity::Size if messages.get(message).is_some_and(|message| message.records > 1) => {
+                return Err(Refusal::TooLarge { max: None });
+            }
             Severity::Size | Severity::Content => return Err(Refusal::Never { why: Why(said) }),
             Severity::Time => heard.last().map_or_else(|| said.clone(), |heard| format!("{said}: {heard}")),
         };

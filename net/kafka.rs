@@ -198,7 +198,7 @@ mod tests {
         {
             assert!(config.get(key).unwrap().starts_with(begins), "{key}");
         }
-        std::fs::write(&shown.cert, "nothing").unwrap();
+        kit::tls::write(&shown.cert, "nothing");
         let broken = Cluster::new(&[], "x", Some(files), None, read).unwrap_err().to_string();
         assert!(broken.ends_with("shop.pem: it holds no certificate in PEM"), "{broken}");
     }

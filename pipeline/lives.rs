@@ -1,7 +1,7 @@
 //! The tasks of a pipeline beside its lanes (`crew.rs`): a source or the work of a sink that ends before it should is begun again with backoff, and said.
 
 use crate::{
-    Intake, Positions, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared, settling::CURSOR,
+    Intake, Positions, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared, settling::CURSOR, spill,
 };
 use config::Fault;
 use futures::FutureExt;
@@ -71,11 +71,7 @@ pub(crate) async fn settled(log: Arc<Log>, shared: Arc<Shared>, stop: Stop) {
             Ok(()) => {
                 for delivery in &shared.graph().deliveries {
                     // What was settled because it lies in the sink's own log does come again.
-                    let again = match &delivery.spill {
-                        Some(spill) => !spill.is_over().await,
-                        None => false,
-                    };
-                    if !again {
+                    if spill::is_over(delivery.spill.as_deref()).await {
                         delivery.sink().settled(log.id(), position);
                     }
                 }

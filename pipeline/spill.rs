@@ -187,12 +187,6 @@ impl Spill {
         state.open.is_empty() && state.in_hand.is_empty() && state.read >= log.next()
     }
 
-    /// Whether nothing that was ever written is read again, whatever crashes.
-    pub(crate) async fn is_over(&self) -> bool {
-        let Some(log) = self.log.opened() else { return true };
-        self.is_drained() && log.flush().await.is_ok()
-    }
-
     pub(crate) fn status(&self, spilling: bool) -> SpillStatus {
         let state = self.state.lock();
         let unread = Some(state.unread_since).filter(|_| state.unread != [0; 3]);
@@ -206,6 +200,12 @@ impl Spill {
             oldest_seconds: oldest.map_or(0.0, |since| self.clock.now().since(since).as_secs_f64()),
         }
     }
+}
+
+/// Whether nothing that was ever written there is read again, whatever crashes.
+pub(crate) async fn is_over(spill: Option<&Spill>) -> bool {
+    let Some((spill, log)) = spill.and_then(|spill| Some((spill, spill.log.opened()?))) else { return true };
+    spill.is_drained() && log.flush().await.is_ok()
 }
 
 /// Who delivers what is written.

@@ -42,6 +42,28 @@ fn every_record_is_written_once_and_each_trace_with_its_logs_is_in_one_partition
 }
 
 #[test]
+fn closed_traces_are_written_as_their_spans_and_logs() {
+    let Some((broker, _calm)) = calm() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = gateway(&broker.address(), "closed", "").replace("inputs: [otlp]", "inputs: [kept]")
+        + "processors:
+  traces: { type: correlate, inputs: [otlp], close: { after_root: 200ms } }
+  kept: { type: sample, inputs: [traces], rules: [{ name: all, keep: 100% }] }
+";
+    let kansoku = Kansoku::run(folder.path(), &pipeline);
+    for half in 0..2 {
+        export(&kansoku, TRACES, &spans((0..20).flat_map(|trace| [(trace, half * 2), (trace, half * 2 + 1)]), "GET /cart"));
+    }
+    export(&kansoku, LOGS, &logs((0..20).flat_map(|trace| [(trace, 100), (trace, 101)])));
+    until("all is out", || (kansoku.count("hop", "traces", "out") == 80 && kansoku.count("hop", "logs", "out") == 40).then_some(()));
+    let messages = read(&broker.address(), "closed");
+    let wanted: BTreeMap<_, _> = (0..20).flat_map(|trace| [0, 1, 2, 3, 100, 101].map(|number| ((hex(trace), number), 1))).collect();
+    assert_eq!(counted(&messages), wanted);
+    assert!(messages.iter().all(|message| message.partition == messages.iter().find(|other| other.key == message.key).unwrap().partition));
+    assert!(messages.len() <= 80, "of a trace, what left the window together is together: {}", messages.len());
+}
+
+#[test]
 fn what_a_key_has_comes_in_order() {
     let Some((broker, _calm)) = calm() else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -114,12 +114,14 @@ fn a_broker_that_is_killed_costs_nothing_and_repeats_nothing() {
     let kansoku = Kansoku::run(folder.path(), &gateway(&broker.address(), "broker_killed", more));
     let load = under_load(|load| {
         *load.gateway.lock() = Some(kansoku.grpc());
-        load.more(20);
         for _ in 0..3 {
+            // It is killed while it writes, and started again while much waits.
+            let before = kansoku.count("hop", "traces", "out");
+            until("something is out", || (kansoku.count("hop", "traces", "out") > before).then_some(()));
+            load.more(20);
             broker.kill();
-            load.more(20);
+            load.more(100);
             broker.start_again();
-            load.more(20);
         }
     });
     let messages = everything(broker, "broker_killed", &load.wanted());

@@ -213,6 +213,20 @@ async fn what_one_broker_took_is_not_sent_again_when_another_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_parcel_that_is_larger_than_what_may_wait_waits_for_room() {
+    let cluster = cluster(1);
+    let sink = of(&cluster, "compression: none\ntimeout: 60s\n");
+    let long = "x".repeat(100_000);
+    let traces: Vec<(u32, &str)> = (1..=250).map(|trace| (trace, long.as_str())).collect();
+    let parcel = parcel(Signal::Traces, &[spans(&traces)]);
+    assert!(parcel.flow.bytes() > QUEUE_KIB_MAX << 10);
+    sink.deliver(&parcel).await.unwrap();
+    // The mock forgets the oldest of what a partition has over 5 MiB, and counts on.
+    let ends: BTreeMap<i32, i64> = read(&cluster.bootstrap_servers(), "telemetry").iter().map(|m| (m.partition, m.offset + 1)).collect();
+    assert_eq!(ends.into_values().sum::<i64>(), 250);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sink_that_ends_lets_go_of_its_producer() {
     let cluster = cluster(1);
     let sink = of(&cluster, "");

@@ -34,6 +34,18 @@ fn who_shows_the_right_password_over_tls_is_let_in() {
 }
 
 #[test]
+fn a_certificate_of_our_own_is_shown_where_it_is_asked_for() {
+    let Some((broker, _calm)) = calm() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let shown = broker.authority().issue("gateway");
+    let more = secured(&broker.authority().ca, "plain", PASSWORD)
+        .replace(" }\n    sasl", &format!(", cert: {}, key: {} }}\n    sasl", shown.cert.display(), shown.key.display()));
+    let kansoku = Kansoku::run(folder.path(), &gateway(&broker.secured(), "shown", &more));
+    export(&kansoku, TRACES, &spans([(1, 0)], "GET /cart"));
+    until("it is out", || (kansoku.count("hop", "traces", "out") == 1).then_some(()));
+}
+
+#[test]
 fn who_is_not_let_in_hears_why_and_keeps_what_he_has() {
     let Some((broker, _calm)) = calm() else { return };
     let stranger = tempfile::tempdir().unwrap();

@@ -4,7 +4,11 @@ use crate::{
     calm, gateway,
     offered::{LOGS, TRACES, counted, export, found, hex, logs, spans},
 };
-use kit::{Kansoku, kafka::read, until};
+use kit::{
+    Kansoku,
+    kafka::{create, read},
+    until,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -103,4 +107,20 @@ fn what_is_too_large_for_a_message_is_several_of_one_key() {
         counts.len() == 401 && counts.values().all(|count| *count == 1),
         "the span that is too large is refused alone, and nothing comes twice"
     );
+}
+
+#[test]
+fn where_a_topic_takes_less_than_was_thought_only_what_it_never_takes_is_refused() {
+    let Some((broker, _calm)) = calm() else { return };
+    create(&broker.address(), "narrow", 4, &[("max.message.bytes", "20000")]);
+    let folder = tempfile::tempdir().unwrap();
+    let kansoku = Kansoku::run(folder.path(), &gateway(&broker.address(), "narrow", "    compression: none\n"));
+    // Together they are too large, as a trace or as messages that librdkafka sends at once; one by one they are not.
+    export(&kansoku, TRACES, &spans((0..30).map(|n| (1, n)), &"x".repeat(5_000)));
+    export(&kansoku, TRACES, &spans((0..30).map(|trace| (10 + trace, 0)), &"x".repeat(5_000)));
+    export(&kansoku, TRACES, &spans([(2, 0)], &"y".repeat(30_000)));
+    let refused = || kansoku.count("hop", "traces", "rejected.refused") + kansoku.count("hop", "traces", "rejected.too_large");
+    until("all is out but one span", || (kansoku.count("hop", "traces", "out") == 60 && refused() == 1).then_some(()));
+    let counts = counted(&read(&broker.address(), "narrow"));
+    assert_eq!(counts.keys().cloned().collect::<BTreeSet<_>>(), (0..30).flat_map(|n| [(hex(1), n), (hex(10 + n), 0)]).collect());
 }

@@ -4,6 +4,8 @@ use crate::{process::signal, repository, tls::Authority, until};
 use parking_lot::Mutex;
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     message::Headers,
 };
@@ -162,6 +164,15 @@ impl Read {
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
+}
+
+/// Makes a topic of this many partitions with these settings, such as `max.message.bytes`.
+pub fn create(address: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", address).create().expect("a client");
+    let new = NewTopic { config: settings.to_vec(), ..NewTopic::new(topic, partitions, TopicReplication::Fixed(1)) };
+    let made = runtime.block_on(admin.create_topics([&new], &AdminOptions::new().operation_timeout(Some(ASKED))));
+    made.expect("the cluster answers").into_iter().for_each(|one| drop(one.expect("a topic that is new")));
 }
 
 const ASKED: Duration = Duration::from_secs(20);

@@ -14,7 +14,7 @@ use config::{
     kafka::{Broker, KafkaTls, Sasl},
 };
 use futures::future::BoxFuture;
-use parcel::{Form, Left};
+use parcel::{Attempt, Form, Left};
 use parking_lot::Mutex;
 use pipeline::{BuildContext, Component, Opened, Parcel, Refusal, Shape, Sink, SinkError, Stop};
 use producer::Producers;
@@ -265,13 +265,17 @@ impl Sending {
             Some(left) => left,
             None => Left::all(batch, parcel::prepare(batch, self.form, below)?),
         };
+        // Cut off, it is tried again as if it had been refused.
+        let attempt = Attempt::new(left, &self.left);
         let producer = self.producers.get().map_err(producer::later)?;
-        let refused = producer.send(self.topics.of_signal(batch.signal()), self.form, &left).await;
-        match &refused {
-            Ok(()) => {}
-            Err(Refusal::Later { .. }) => *self.left.lock() = Some(left.rest()),
-            Err(_) => {}
+        let topic = self.topics.of_signal(batch.signal());
+        let answer = match attempt.left() {
+            Some(left) => producer.send(topic, self.form, left).await,
+            None => Ok(()),
+        };
+        if !matches!(answer, Err(Refusal::Later { .. })) {
+            attempt.is_over();
         }
-        refused
+        answer
     }
 }

@@ -2,6 +2,7 @@
 
 use super::reports::Reports;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use pipeline::{Refusal, Why};
 use signal::{Batch, By, Messages, Signal, keyed::Written};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ pub(super) struct Left {
 
 impl Left {
     pub(super) fn all(batch: &Batch, written: Written) -> Left {
-        let reports = Reports::new(vec![false; written.messages().len()]);
+        let reports = Reports::of(written.messages().len());
         let of = batch.chunks().iter().map(|chunk| chunk.bytes().bytes().clone()).collect();
         Left { signal: batch.signal(), of, written, reports }
     }
@@ -92,9 +93,37 @@ impl Left {
         self.signal
     }
 
-    /// What no broker has, as far as it is known.
-    pub(super) fn rest(self) -> Left {
-        let taken = self.reports.taken();
-        Left { reports: Reports::new(taken), ..self }
+    /// To be tried again: what no broker has, as far as it is known.
+    fn again(self) -> Left {
+        Left { reports: self.reports.again(), ..self }
+    }
+}
+
+/// Something to send, which is put aside for the next attempt unless somebody says that there is none.
+pub(super) struct Attempt<'a> {
+    left: Option<Left>,
+    aside: &'a Mutex<Option<Left>>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(left: Left, aside: &'a Mutex<Option<Left>>) -> Attempt<'a> {
+        Attempt { left: Some(left), aside }
+    }
+
+    pub(super) fn left(&self) -> Option<&Left> {
+        self.left.as_ref()
+    }
+
+    /// Nothing of it is sent again.
+    pub(super) fn is_over(mut self) {
+        self.left = None;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(left) = self.left.take() {
+            *self.aside.lock() = Some(left.again());
+        }
     }
 }

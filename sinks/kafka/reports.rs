@@ -18,7 +18,8 @@ use tokio::sync::Notify;
 pub(super) struct Reports {
     /// Messages that were given to librdkafka and are not reported, and one for whoever gives them.
     open: AtomicUsize,
-    taken: Vec<AtomicBool>,
+    /// Which messages all replicas have: also of the attempts before this one, whose reports may still come.
+    taken: Arc<[AtomicBool]>,
     refused: Mutex<Option<Refused>>,
     done: Notify,
 }
@@ -37,15 +38,18 @@ pub(super) struct Ticket {
 }
 
 impl Reports {
-    /// Of so many messages; true for those that need not be sent.
-    pub(super) fn new(taken: Vec<bool>) -> Arc<Reports> {
-        let taken = taken.into_iter().map(AtomicBool::new).collect();
-        Arc::new(Reports { open: AtomicUsize::new(1), taken, refused: Mutex::default(), done: Notify::new() })
+    /// Of so many messages, none of which is on its way.
+    pub(super) fn of(messages: usize) -> Arc<Reports> {
+        Reports::new((0..messages).map(|_| AtomicBool::new(false)).collect())
     }
 
-    /// Which messages all replicas have.
-    pub(super) fn taken(&self) -> Vec<bool> {
-        self.taken.iter().map(|taken| taken.load(Ordering::Acquire)).collect()
+    /// Of another attempt with the same messages.
+    pub(super) fn again(&self) -> Arc<Reports> {
+        Reports::new(Arc::clone(&self.taken))
+    }
+
+    fn new(taken: Arc<[AtomicBool]>) -> Arc<Reports> {
+        Arc::new(Reports { open: AtomicUsize::new(1), taken, refused: Mutex::default(), done: Notify::new() })
     }
 
     pub(super) fn is_taken(&self, message: usize) -> bool {

@@ -212,6 +212,22 @@ async fn what_one_broker_took_is_not_sent_again_when_another_comes_back() {
     assert_eq!(messages.iter().map(|message| message.partition).collect::<BTreeSet<_>>(), (0..4).collect());
 }
 
+#[test]
+fn what_is_reported_after_the_attempt_was_cut_off_is_not_sent_again() {
+    let Parcel { flow: Flow::Batch(batch) } = parcel(Signal::Traces, &[spans(&[(1, "a"), (2, "b")])]) else { unreachable!() };
+    let form = Form { by: By::Key, json: false, bytes_max: 1_000_000 };
+    let left = Left::all(&batch, parcel::prepare(&batch, form, |_| 0).unwrap());
+    let (first, second, aside) = (left.reports.ticket(0), left.reports.ticket(1), Mutex::new(None));
+    first.answered(Ok(()));
+    drop(Attempt::new(left, &aside));
+    let again = aside.lock().take().unwrap();
+    assert!(again.is_of(&batch) && again.reports.is_taken(0) && !again.reports.is_taken(1));
+    second.answered(Ok(()));
+    assert!(again.reports.is_taken(1));
+    Attempt::new(again, &aside).is_over();
+    assert!(aside.lock().is_none());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parcel_that_is_larger_than_what_may_wait_waits_for_room() {
     let cluster = cluster(1);

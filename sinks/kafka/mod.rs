@@ -274,7 +274,7 @@ impl Sending {
             None => Ok(()),
         };
         if !matches!(answer, Err(Refusal::Later { .. })) {
-            attempt.is_over();
+            attempt.end();
         }
         answer
     }

@@ -115,7 +115,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Nothing of it is sent again.
-    pub(super) fn is_over(mut self) {
+    pub(super) fn end(mut self) {
         self.left = None;
     }
 }

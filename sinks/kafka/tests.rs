@@ -224,7 +224,7 @@ fn what_is_reported_after_the_attempt_was_cut_off_is_not_sent_again() {
     assert!(again.is_of(&batch) && again.reports.is_taken(0) && !again.reports.is_taken(1));
     second.answered(Ok(()));
     assert!(again.reports.is_taken(1));
-    Attempt::new(again, &aside).is_over();
+    Attempt::new(again, &aside).end();
     assert!(aside.lock().is_none());
 }
 

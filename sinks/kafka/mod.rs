@@ -21,7 +21,7 @@ use producer::Producers;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{By, Kinds};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use topic::Topics;
 
 /// Writes spans, logs and metrics to Kafka as OTLP, a message for each trace, so that one consumer gets all of it. Headers say what a message holds
@@ -132,6 +132,8 @@ fn kansoku() -> String {
 const MESSAGE_BYTES: std::ops::RangeInclusive<u64> = 1_000..=1_000_000_000;
 /// What waits to be sent, in librdkafka; a parcel that is larger waits for room.
 const QUEUE_KIB_MAX: usize = 16 << 10;
+/// Logs of which it is remembered how far they are settled.
+const LOGS_MAX: usize = 4_096;
 /// How long messages wait for others of their partition: a parcel's come all at once.
 const LINGER: Duration = Duration::from_millis(2);
 /// How long the last answers may take when the sink ends.
@@ -214,8 +216,8 @@ struct Sending {
     form: Form,
     producers: Producers,
     place: config::Place,
-    /// A journal, and below which of its entries nothing comes again.
-    settled: Mutex<Option<(u32, u64)>>,
+    /// Of each journal and partition that is read: below which of its entries nothing comes again.
+    settled: Mutex<Arc<BTreeMap<u32, u64>>>,
     /// Of the parcel that was not delivered last: what of it has to be sent again.
     left: Mutex<Option<Left>>,
 }
@@ -248,7 +250,13 @@ impl Sink for Sending {
     }
 
     fn settled(&self, log: u32, position: u64) {
-        *self.settled.lock() = Some((log, position.saturating_add(1)));
+        let mut settled = self.settled.lock();
+        let settled = Arc::make_mut(&mut settled);
+        if settled.len() >= LOGS_MAX && !settled.contains_key(&log) {
+            // Those that are still read are told again soon.
+            settled.clear();
+        }
+        settled.insert(log, position.saturating_add(1));
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Refusal>> {
@@ -258,8 +266,8 @@ impl Sink for Sending {
 
 impl Sending {
     async fn send(&self, batch: &signal::Batch) -> Result<(), Refusal> {
-        let settled = *self.settled.lock();
-        let below = |log: u32| settled.filter(|(of, _)| *of == log).map_or(0, |(_, below)| below);
+        let settled = Arc::clone(&self.settled.lock());
+        let below = |log: u32| settled.get(&log).copied().unwrap_or(0);
         let left = self.left.lock().take().filter(|left| left.is_of(batch));
         let left = match left {
             Some(left) => left,

@@ -10,7 +10,7 @@ use rdkafka::{
 };
 use serde_json::{Value, json};
 use signal::{Ack, Batch, Chunk, Flow, Limits, Ordinals, Origin, Signal, Time, check, codec::json, codec::origins::Origins};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -90,6 +90,7 @@ async fn a_trace_is_one_message_with_its_key_and_says_where_it_comes_from() {
     sink.open().await.unwrap();
     sink.deliver(&parcel(Signal::Traces, &[spans(&[(1, "a"), (2, "b"), (1, "c")]), spans(&[(1, "d")])])).await.unwrap();
     sink.settled(7, 41);
+    sink.settled(8, 99);
     sink.deliver(&parcel(Signal::Logs, &[logs("shop", &[(Some(1), "e"), (None, "f")]), logs("shop", &[(None, "g")])])).await.unwrap();
     let messages = read(&cluster.bootstrap_servers(), "telemetry");
     assert_eq!(messages.len(), 4);

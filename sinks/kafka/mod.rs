@@ -50,6 +50,9 @@ pub struct Kafka {
     /// `max.message.bytes` of the topic says otherwise.
     #[serde(default = "below_one_megabyte")]
     message_bytes_max: Placed<Bytes>,
+    /// How long messages wait for others of their partition to be sent with. More makes fewer and larger requests, and later ones.
+    #[serde(default = "two_milliseconds")]
+    linger: Placed<Period>,
     /// How long brokers may take until a message is everywhere where it has to be, with all that librdkafka tries again; then the parcel was not delivered, and
     /// what of it is not known to be there is sent again. Below `delivery.timeout`.
     #[serde(default = "twenty_seconds")]
@@ -120,6 +123,10 @@ fn below_one_megabyte() -> Placed<Bytes> {
     Placed::nowhere(Bytes(960 << 10))
 }
 
+fn two_milliseconds() -> Placed<Period> {
+    Placed::nowhere(Period(Duration::from_millis(2)))
+}
+
 fn twenty_seconds() -> Placed<Period> {
     Placed::nowhere(Period(Duration::from_secs(20)))
 }
@@ -130,12 +137,11 @@ fn kansoku() -> String {
 
 /// What librdkafka takes.
 const MESSAGE_BYTES: std::ops::RangeInclusive<u64> = 1_000..=1_000_000_000;
+const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 /// What waits to be sent, in librdkafka; a parcel that is larger waits for room.
 const QUEUE_KIB_MAX: usize = 16 << 10;
 /// Logs of which it is remembered how far they are settled.
 const LOGS_MAX: usize = 4_096;
-/// How long messages wait for others of their partition: a parcel's come all at once.
-const LINGER: Duration = Duration::from_millis(2);
 /// How long the last answers may take when the sink ends.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
@@ -177,8 +183,11 @@ impl Kafka {
         if !MESSAGE_BYTES.contains(&self.message_bytes_max.0) {
             faults.push(self.message_bytes_max.fault("a message has from 1000 bytes to 1 GB").help("message_bytes_max: 960KiB"));
         }
-        if self.timeout.0 < LINGER * 2 {
+        if self.timeout.0 < TIMEOUT_MIN {
             faults.push(self.timeout.fault("brokers take some time to answer").help("timeout: 20s"));
+        }
+        if self.linger.0 * 2 > self.timeout.0 {
+            faults.push(self.linger.fault("a message that waits half its `timeout` for others has little time left").help("linger: 2ms"));
         }
         faults
     }
@@ -204,7 +213,7 @@ impl Kafka {
             ("compression.type", compression.to_owned()),
             ("message.max.bytes", self.message_bytes_max.0.to_string()),
             ("message.timeout.ms", self.timeout.0.as_millis().to_string()),
-            ("linger.ms", LINGER.as_millis().to_string()),
+            ("linger.ms", self.linger.0.as_millis().to_string()),
             ("queue.buffering.max.kbytes", QUEUE_KIB_MAX.to_string()),
         ]
     }

@@ -262,6 +262,10 @@ fn what_cannot_be_is_said_at_its_place() {
         ("brokers: [\"a:1\"]\ntopic: \"{kind}\"\n", "`{kind}` stands for nothing in the name of a topic"),
         ("brokers: [\"a:1\"]\ntopic: t\nmessage_bytes_max: 10B\n", "a message has from 1000 bytes to 1 GB"),
         ("brokers: [\"a:1\"]\ntopic: t\ntimeout: 1ms\n", "brokers take some time to answer"),
+        (
+            "brokers: [\"a:1\"]\ntopic: t\ntimeout: 1s\nlinger: 1s\n",
+            "a message that waits half its `timeout` for others has little time left",
+        ),
         ("brokers: [\"a:1\"]\ntopic: t\ntls: { cert: a.pem }\n", "`cert` is shown with its `key`; set both"),
         ("brokers: [\"a:1\"]\ntopic: t\ntls: { ca: /no/such.pem }\n", "/no/such.pem: there is no such file"),
     ];

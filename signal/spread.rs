@@ -1,4 +1,4 @@
-//! Takes flows apart by key, for lanes that each have all of a key. Spans and logs go by their trace, a metric and a log without a trace by their
+//! Takes flows apart by key, for lanes, or gateways, that each have all of a key. Spans and logs go by their trace, a metric and a log without a trace by their
 //! resource. Records are copied as they are encoded, with what stands around them once per lane, so that nobody's request is kept for a few records of it.
 
 use crate::{
@@ -8,6 +8,25 @@ use crate::{
 };
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// What a record is sent along with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// All of a trace: the low half of its id.
+    Trace(u64),
+    /// All of a resource: its hash.
+    Resource(u64),
+}
+
+impl Key {
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        match self {
+            Key::Trace(number) | Key::Resource(number) => number,
+        }
+    }
+}
 
 /// The lane, of so many, that has all of a key: for a trace the low half of its id.
 #[must_use]
@@ -23,7 +42,7 @@ impl Flow {
     pub fn spread(self, lanes: usize) -> Vec<Flow> {
         match self {
             flow if lanes <= 1 => vec![flow],
-            Flow::Batch(batch) => batch.spread(lanes).into_iter().map(Flow::Batch).collect(),
+            Flow::Batch(batch) => batch.spread(lanes, |key| lane_of(key.number(), lanes)).into_iter().map(Flow::Batch).collect(),
             Flow::Traces(traces) => {
                 let mut spread: Vec<Vec<Trace>> = (0..lanes).map(|_| Vec::new()).collect();
                 for trace in traces {
@@ -38,10 +57,21 @@ impl Flow {
 }
 
 impl Batch {
-    fn spread(self, lanes: usize) -> Vec<Batch> {
+    /// A batch for each of so many, at least one, by what `lane_of` says of each key; as `Flow::spread`. It is asked once for neighbours of one key.
+    #[must_use]
+    pub fn spread(self, lanes: usize, mut lane_of: impl FnMut(Key) -> usize) -> Vec<Batch> {
         let mut spread: Vec<Batch> = (0..lanes).map(|_| Batch::empty(self.signal)).collect();
+        let mut last = None;
+        let mut of_key = |key: Key| match last {
+            Some((same, lane)) if same == key => lane,
+            _ => {
+                let lane = lane_of(key).min(lanes.saturating_sub(1));
+                last = Some((key, lane));
+                lane
+            }
+        };
         for chunk in self.chunks {
-            let layout = Layout::of(self.signal, &chunk, lanes);
+            let layout = Layout::of(self.signal, &chunk, &mut of_key);
             if let Some(lane) = layout.only_lane() {
                 // Nothing of it goes elsewhere: it need not be copied.
                 spread[lane].chunks.push(chunk);
@@ -106,17 +136,17 @@ impl Frame {
 }
 
 impl Layout {
-    fn of(signal: Signal, chunk: &Chunk, lanes: usize) -> Layout {
+    fn of(signal: Signal, chunk: &Chunk, lane_of: &mut impl FnMut(Key) -> usize) -> Layout {
         let mut layout = Layout { pieces: Vec::with_capacity(chunk.len()), ..Layout::default() };
         let mut walk = Walk::new(signal, &chunk.bytes.0);
         // Where the group, scope and metric at hand start; nothing starts where the request ends.
-        let (mut group, mut scope, mut metric, mut resource_lane) = (usize::MAX, usize::MAX, usize::MAX, None);
+        let (mut group, mut scope, mut metric, mut resource) = (usize::MAX, usize::MAX, usize::MAX, None);
         while walk.advance() {
             let [around_group, around_scope, rest @ ..] = walk.frames() else { break };
             if around_group.tag != group {
                 group = around_group.tag;
                 layout.groups.push(Frame::new(0, around_group.start..around_group.end));
-                resource_lane = None;
+                resource = None;
             }
             if around_scope.tag != scope {
                 scope = around_scope.tag;
@@ -124,12 +154,12 @@ impl Layout {
                 layout.scopes.push(Frame::new(outer, around_scope.start..around_scope.end));
                 layout.groups[outer].member(around_scope.tag, around_scope.end);
             }
-            let mut of_resource = || *resource_lane.get_or_insert_with(|| lane_of(xxh3_64(walk.resource().bytes()), lanes));
-            let lane = match signal {
-                Signal::Traces => lane_of(trace_of(walk.content()).low(), lanes),
-                Signal::Logs => trace_of_log(&walk).map_or_else(of_resource, |trace| lane_of(trace.low(), lanes)),
+            let mut of_resource = || *resource.get_or_insert_with(|| Key::Resource(xxh3_64(walk.resource().bytes())));
+            let lane = lane_of(match signal {
+                Signal::Traces => Key::Trace(trace_of(walk.content()).low()),
+                Signal::Logs => trace_of_log(&walk).map_or_else(of_resource, |trace| Key::Trace(trace.low())),
                 Signal::Metrics => of_resource(),
-            };
+            });
             let piece = rest.first().copied().unwrap_or_else(|| walk.frame());
             if signal == Signal::Metrics && piece.tag == metric {
                 layout.pieces.iter_mut().last().into_iter().for_each(|piece| piece.records += 1);

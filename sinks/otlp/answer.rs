@@ -31,7 +31,7 @@ pub(super) fn of_grpc(called: Result<bytes::Bytes, Status>) -> Result<(), Refusa
 pub(super) fn of_http(answered: Result<Answer, Unanswered>) -> Result<(), Refusal> {
     let answer = match answered {
         Ok(answer) => answer,
-        Err(Unanswered(why)) => return Err(Refusal::Later { after: None, why: Why(why) }),
+        Err(Unanswered { words, .. }) => return Err(Refusal::Later { after: None, why: Why(words) }),
     };
     if answer.status.is_success() {
         return of_success(&answer.body);

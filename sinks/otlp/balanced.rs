@@ -128,10 +128,7 @@ impl Balanced {
         let probe = |member: Arc<Member>| async move {
             // Whatever it says: it is there.
             let up = !matches!(member.sender.probe(PROBE).await, Err(No { silence: Some(_), .. }));
-            if self.members.lock().is_up(&member, up) {
-                let said = if up { "a gateway answers again" } else { "a gateway does not answer: its share goes to the others" };
-                tracing::info!(gateway = member.place, "{said}");
-            }
+            self.members.lock().is_up(&member, up);
         };
         join_all(silent.into_iter().map(probe)).await;
     }

@@ -176,10 +176,6 @@ impl<'de> Deserialize<'de> for Endpoint {
 }
 
 impl JsonSchema for Endpoint {
-    fn inline_schema() -> bool {
-        true
-    }
-
     fn schema_name() -> Cow<'static, str> {
         "Endpoint".into()
     }

@@ -154,7 +154,11 @@ impl Members {
     pub(super) fn was_silent(&mut self, member: &Member, silence: Silence) {
         let Some(standing) = self.place(member.number).and_then(|at| self.all.get_mut(at)) else { return };
         match silence {
-            Silence::Unreached => standing.down = true,
+            Silence::Unreached => {
+                if !std::mem::replace(&mut standing.down, true) {
+                    tracing::warn!(gateway = member.place, "a gateway cannot be reached: its share goes to the others");
+                }
+            }
             Silence::Broken | Silence::Late => standing.doubted = true,
         }
         self.choose_takers();
@@ -165,13 +169,16 @@ impl Members {
         self.all.iter().filter(|standing| standing.down || standing.doubted).map(|standing| Arc::clone(&standing.member)).collect()
     }
 
-    /// Whether it answers; and whether that is new.
-    pub(super) fn is_up(&mut self, member: &Member, up: bool) -> bool {
-        let Some(standing) = self.place(member.number).and_then(|at| self.all.get_mut(at)) else { return false };
+    /// Whether it answers.
+    pub(super) fn is_up(&mut self, member: &Member, up: bool) {
+        let Some(standing) = self.place(member.number).and_then(|at| self.all.get_mut(at)) else { return };
         standing.doubted = false;
-        let is_new = std::mem::replace(&mut standing.down, !up) == up;
+        match (std::mem::replace(&mut standing.down, !up), up) {
+            (true, true) => tracing::info!(gateway = member.place, "a gateway answers again"),
+            (false, false) => tracing::warn!(gateway = member.place, "a gateway does not answer: its share goes to the others"),
+            (true, false) | (false, true) => {}
+        }
         self.choose_takers();
-        is_new
     }
 
     pub(super) fn status(&self) -> Gateways {

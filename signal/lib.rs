@@ -37,7 +37,7 @@ pub use id::{SpanId, TraceId};
 pub use kinds::{Kinds, Signal};
 pub use print::prints;
 pub use segments::Segments;
-pub use spread::lane_of;
+pub use spread::{Key, lane_of};
 pub use time::Time;
 pub use trace::{ClosedBy, Decision, Facts, FirstError, Part, Root, Trace};
 pub use value::Value;

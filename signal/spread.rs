@@ -9,21 +9,22 @@ use crate::{
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What a record is sent along with.
+/// What brings records together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// All of a trace: the low half of its id.
-    Trace(u64),
-    /// All of a resource: its hash.
+    /// Of a span, and of a log that names it.
+    Trace(TraceId),
+    /// The hash of their resource: of metrics, and of logs without a trace.
     Resource(u64),
 }
 
 impl Key {
-    /// Its number.
+    /// Its number: of a trace the low half of its id.
     #[must_use]
     pub fn number(self) -> u64 {
         match self {
-            Key::Trace(number) | Key::Resource(number) => number,
+            Key::Trace(trace) => trace.low(),
+            Key::Resource(hash) => hash,
         }
     }
 }
@@ -156,8 +157,8 @@ impl Layout {
             }
             let mut of_resource = || *resource.get_or_insert_with(|| Key::Resource(xxh3_64(walk.resource().bytes())));
             let lane = lane_of(match signal {
-                Signal::Traces => Key::Trace(trace_of(walk.content()).low()),
-                Signal::Logs => trace_of_log(&walk).map_or_else(of_resource, |trace| Key::Trace(trace.low())),
+                Signal::Traces => Key::Trace(trace_of(walk.content())),
+                Signal::Logs => trace_of_log(&walk).map_or_else(of_resource, Key::Trace),
                 Signal::Metrics => of_resource(),
             });
             let piece = rest.first().copied().unwrap_or_else(|| walk.frame());

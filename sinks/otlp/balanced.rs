@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use pipeline::{Gateways, Opened, Parcel, Refusal, Sink, SinkError, State, Stop, Why};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::{Batch, Flow, Signal, spread::Key};
+use signal::{Batch, Flow, Key, Signal};
 use std::{
     net::SocketAddr,
     sync::{

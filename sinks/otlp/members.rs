@@ -7,7 +7,7 @@ use super::{
 };
 use net::Silence;
 use pipeline::{GatewayState, GatewayStatus, Gateways};
-use signal::spread::Key;
+use signal::Key;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -114,7 +114,8 @@ impl Members {
 
     /// The place of whoever gets this.
     pub(super) fn owner(&mut self, key: Key) -> usize {
-        let Key::Trace(trace) = key else { return self.highest(key.number()) };
+        let Key::Trace(id) = key else { return self.highest(key.number()) };
+        let trace = id.low();
         let known = self.remembered.get(trace);
         if let Some(at) = known.and_then(|number| self.place(number)).filter(|at| !self.all[*at].down) {
             return at;

@@ -5,7 +5,7 @@ use crate::otlp::members::Members;
 use kit::dns;
 use net::Silence;
 use pipeline::GatewayState;
-use signal::spread::Key;
+use signal::{Key, TraceId};
 use std::{collections::BTreeSet, time::Duration};
 
 fn span(trace: u64) -> serde_json::Value {
@@ -180,7 +180,7 @@ fn members(urls: &[&str], members: &mut Members) {
 
 fn owners(all: &mut Members, traces: std::ops::Range<u64>) -> Vec<String> {
     let places: Vec<String> = all.members().map(|member| member.place.clone()).collect();
-    traces.map(|trace| places[all.owner(Key::Trace(trace))].clone()).collect()
+    traces.map(|trace| places[all.owner(Key::Trace(TraceId(u128::from(trace).to_be_bytes())))].clone()).collect()
 }
 
 const THREE: [&str; 3] = ["http://10.0.0.1:4317", "http://10.0.0.2:4317", "http://10.0.0.3:4317"];

@@ -67,7 +67,9 @@ fn plain(n: u64) -> String {
 }
 
 fn json(n: u64) -> String {
-    format!("{{\"timestamp\":\"2026-11-29T12:00:00.000Z\",\"level\":\"INFO\",\"logger\":\"shop.cart.Checkout\",\"message\":\"charged the card\",\"customer\":{n}}}\n")
+    format!(
+        "{{\"timestamp\":\"2026-11-29T12:00:00.000Z\",\"level\":\"INFO\",\"logger\":\"shop.cart.Checkout\",\"message\":\"charged the card\",\"customer\":{n}}}\n"
+    )
 }
 
 fn container(n: u64) -> String {

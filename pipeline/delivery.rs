@@ -168,7 +168,7 @@ impl Delivery {
                 Ok(Ok(Err(Refusal::TooLarge { max }))) => return Verdict::TooLarge { max },
                 Ok(Ok(Err(Refusal::Rest { rest, rejected, after, why }))) => {
                     self.taken_but(hand, &rest, rejected);
-                    whole = rest;
+                    whole = *rest;
                     (after, why)
                 }
                 Ok(Err(panic)) => {

@@ -92,7 +92,7 @@ pub enum Refusal {
     /// One of several targets has not taken its part: only that is delivered again, as after `Later`.
     Rest {
         /// What was not taken, of the parcel's records.
-        rest: Parcel,
+        rest: Box<Parcel>,
         /// Of what was taken, records that are counted as rejected and not sent again.
         rejected: usize,
         /// When to try again; zero where the rest goes to another target.

@@ -335,7 +335,7 @@ impl Sink for Probing {
                 let mut rest = parcel.clone();
                 rest.flow.retain(|record| self::text(&record.item).contains(word.as_str()));
                 self.0.seen.lock().extend(texts.into_iter().filter(|text| !text.contains(word.as_str())));
-                return Err(Refusal::Rest { rest, rejected: 0, after: None, why: Why("not all of it".to_owned()) });
+                return Err(Refusal::Rest { rest: Box::new(rest), rejected: 0, after: None, why: Why("not all of it".to_owned()) });
             }
             if self.0.poison.lock().as_ref().is_some_and(|poison| texts.iter().any(|text| text.contains(poison))) {
                 return Err(Refusal::Never { why: Why("poison".to_owned()) });

@@ -225,7 +225,7 @@ impl Verdict {
         Err(match taken {
             0 if moves => Refusal::Later { after, why },
             0 => worst,
-            _ => Refusal::Rest { rest: Parcel { flow: Flow::Batch(rest) }, rejected, after, why },
+            _ => Refusal::Rest { rest: Box::new(Parcel { flow: Flow::Batch(rest) }), rejected, after, why },
         })
     }
 }

@@ -131,7 +131,7 @@ impl Said {
             if signal == Signal::Logs {
                 return json!({ "traceId": id, "spanId": span_id(0), "body": { "stringValue": item.text() } });
             }
-            let name = if item.piece == 0 && item.trace % 3 == 0 { "busy" } else { "quiet" };
+            let name = if item.piece == 0 && item.trace.is_multiple_of(3) { "busy" } else { "quiet" };
             json!({
                 "traceId": id, "spanId": span_id(item.piece), "name": name, "status": { "code": if item.failed { 2 } else { 0 } },
                 "parentSpanId": if item.piece == 0 { String::new() } else { span_id(0) },

@@ -36,8 +36,8 @@ pub struct Otlp {
     /// To which of several gateways: `trace_id` sends all of a trace, its logs too, to the same one, which therefore can `correlate` and `sample`; other logs go to each in
     /// turn, and metrics by their resource, so that the points of a series stay in order. `round_robin` sends spans and logs to each in turn as they come.
     ///
-    /// A gateway that is added or lost moves only its share of the traces, and those that are open at that moment stay with the gateway that has them while it answers. All who
-    /// send to the same gateways have to write the same `endpoint`.
+    /// A gateway that is added or lost moves only its share of the traces, and a trace of which something was sent from here stays with the gateway that has it while that answers.
+    /// Whose rest comes from somebody who has sent nothing of it may go elsewhere in that moment. All who send to the same gateways have to write the same `endpoint`.
     balance: Option<Placed<By>>,
     /// How often the addresses of a name are asked for, by default `5s`; at once when a gateway does not answer. One that does not is given nothing until it answers again.
     resolve_every: Option<Placed<Period>>,
@@ -52,7 +52,7 @@ pub struct Otlp {
     /// Headers of every request, such as `authorization`.
     #[serde(default)]
     headers: BTreeMap<String, Placed<String>>,
-    /// For one request, by default `10s`.
+    /// For one request, by default `10s`; below `delivery.timeout`.
     timeout: Option<Period>,
     /// Whom to trust and what to show, for an `https` endpoint; without it the machine's authorities are trusted.
     tls: Option<ClientTls>,

@@ -7,12 +7,14 @@ use crate::{
 };
 use alert::Phase;
 use api::Report;
-use pipeline::ledger::Counts;
+use pipeline::{GatewayState, ledger::Counts};
 use signal::Signal;
 use std::collections::BTreeMap;
 
 /// Alerts that are named.
 const ALERTS_MAX: usize = 10;
+/// Gateways that are.
+const GATEWAYS_MAX: usize = 5;
 
 /// Whether nothing was lost, at a node or in a store's log.
 pub(crate) fn is_lossless(report: &Report) -> bool {
@@ -34,6 +36,7 @@ pub(crate) fn show(report: &Report, page: Page) -> String {
     facts.extend(refused(report));
     facts.extend(files(report));
     facts.extend(sinks(report));
+    facts.extend(gateways(report));
     facts.extend(journal(report));
     facts.extend(gone(report));
     facts.extend(dead_letters(report));
@@ -176,6 +179,27 @@ fn sinks(report: &Report) -> Vec<Fact> {
         (tone, if at == 0 { "queues" } else { "" }, format!("{}: {waiting}{on_disk}{health}", sink.name))
     };
     report.pipeline.sinks.iter().enumerate().map(fact).collect()
+}
+
+/// Whom sinks spread over; the first few that do not answer are named.
+fn gateways(report: &Report) -> Vec<Fact> {
+    let spread = report.pipeline.sinks.iter().filter_map(|sink| Some((&sink.name, sink.gateways.as_ref()?)));
+    let fact = |(at, (name, gateways)): (usize, (&String, &pipeline::Gateways))| {
+        let of = |state: GatewayState| gateways.each.iter().filter(move |gateway| gateway.state == state);
+        let count = |state: GatewayState| Some(of(state).count()).filter(|n| *n > 0).map(|n| format!("{n} {}", state.word()));
+        let counts: Vec<String> = GatewayState::ALL.into_iter().filter_map(count).collect();
+        let mut told = if counts.is_empty() { format!("{name}: none is known") } else { format!("{name}: {}", counts.join(", ")) };
+        let down: Vec<&str> = of(GatewayState::Down).map(|gateway| gateway.address.as_str()).take(GATEWAYS_MAX).collect();
+        if !down.is_empty() {
+            told.push_str(&format!(" ({})", down.join(", ")));
+        }
+        if gateways.moved_traces > 0 {
+            told.push_str(&format!("; {} moved away from one that was down", text::count(gateways.moved_traces, "open trace")));
+        }
+        let is_well = down.is_empty() && !counts.is_empty();
+        (if is_well { Tone::Plain } else { Tone::Warn }, if at == 0 { "gateways" } else { "" }, told)
+    };
+    spread.enumerate().map(fact).collect()
 }
 
 fn journal(report: &Report) -> Option<Fact> {

@@ -74,6 +74,13 @@ fn what_was_lost_is_named_with_its_reason() {
     assert!(!is_lossless(&report));
     let shown = show(&report, page::plain(80));
     assert!(shown.contains("\nlost      2 spans at `hop` (queue_full)\n"), "{shown}");
+    let mut spread = report.clone();
+    let one = |n: u8, state| pipeline::GatewayStatus { address: format!("10.0.0.{n}:4317"), state, records: 1 };
+    let each = vec![one(1, GatewayState::Up), one(2, GatewayState::Down), one(3, GatewayState::Leaving), one(4, GatewayState::Up)];
+    spread.pipeline.sinks[1].gateways = Some(pipeline::Gateways { each, moved_traces: 31, unremembered_traces: 0 });
+    let shown = show(&spread, page::plain(120));
+    let told = "\ngateways  hop: 2 up, 1 down, 1 leaving (10.0.0.2:4317); 31 open traces moved away from one that was down\n";
+    assert!(shown.contains(told), "{shown}");
     let mut busy = report.clone();
     let counts = busy.pipeline.ledger.nodes[0].signals.get_mut(&signal::Signal::Traces).unwrap();
     counts.refused.insert("memory".to_owned(), pipeline::ledger::Requests { requests: 3, bytes: 2 << 20 });

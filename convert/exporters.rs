@@ -1,21 +1,22 @@
 //! Where it goes.
 
 use crate::{
-    Offers,
+    Offers, balancing,
     nodes::Body,
     notes::Notes,
     written::{Keys, Named, items, scalar},
     yaml::Yaml,
 };
-use config::{Bytes, Node, Place};
+use config::{Bytes, Node, Period, Place};
 
 /// None for what has no counterpart, which was said.
 pub(crate) fn convert(id: &str, place: Place, node: &Node, offers: Offers<'_>, notes: &mut Notes) -> Option<Body> {
     let keys = Keys::of(node, format!("exporters.{id}"));
     let kind = id.split('/').next().unwrap_or_default();
     let body = match kind {
-        "otlp" | "otlp_grpc" => otlp(keys, Protocol::Grpc, notes),
-        "otlphttp" | "otlp_http" => otlp(keys, Protocol::Http, notes),
+        "otlp" | "otlp_grpc" => otlp(keys, Protocol::Grpc, To::Written, notes),
+        "otlphttp" | "otlp_http" => otlp(keys, Protocol::Http, To::Written, notes),
+        "loadbalancing" => balancing::convert(keys, notes),
         "debug" | "logging" => Some(debug(keys, notes)),
         kind => {
             notes.left_out(place, format!("`exporters.{id}`: there is no sink like `{kind}`"), instead_of(kind));
@@ -47,9 +48,19 @@ fn instead_of(kind: &str) -> &'static str {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
+pub(crate) enum Protocol {
     Grpc,
     Http,
+}
+
+/// Where to.
+pub(crate) enum To {
+    /// As `endpoint` and the like say.
+    Written,
+    /// Each of these, as `HOST:PORT`.
+    Gateways(Vec<String>),
+    /// All addresses of this, as `HOST:PORT`, asked for so often.
+    Name(String, Option<Period>),
 }
 
 fn debug(mut keys: Keys<'_>, notes: &mut Notes) -> Body {
@@ -62,18 +73,26 @@ fn debug(mut keys: Keys<'_>, notes: &mut Notes) -> Body {
     Body::new("debug", [("format", detailed.then(|| Yaml::plain("json")))])
 }
 
-fn otlp(mut keys: Keys<'_>, protocol: Protocol, notes: &mut Notes) -> Option<Body> {
+pub(crate) fn otlp(mut keys: Keys<'_>, protocol: Protocol, to: To, notes: &mut Notes) -> Option<Body> {
     let place = keys.place;
     let path = keys.path.clone();
     let mut tls = keys.under("tls").unwrap_or_else(|| Keys::none(format!("{path}.tls")));
     let plain = tls.switch("insecure", notes).unwrap_or(false);
-    let Some(endpoint) = endpoint(&mut keys, protocol, plain, notes) else {
+    let scheme = if plain { "http" } else { "https" };
+    let (balances, is_name) = (!matches!(to, To::Written), matches!(to, To::Name(..)));
+    let (endpoint, every) = match to {
+        To::Written => (endpoint(&mut keys, protocol, plain, notes).map(Yaml::Text), None),
+        To::Gateways(all) => (Some(Yaml::texts(all.into_iter().map(|place| format!("{scheme}://{place}")))), None),
+        To::Name(name, every) => (Some(Yaml::Text(format!("dns:///{name}"))), every),
+    };
+    let Some(endpoint) = endpoint else {
         notes.left_out(place, format!("`{path}` has no endpoint"), "endpoint: http://gateway:4317");
         return None;
     };
     let compression = compression(&mut keys, notes);
     let headers = keys.texts_of("headers", notes);
-    let tls = client_tls(tls, notes);
+    // Of a name only `tls` says that its addresses are called by `https`.
+    let tls = client_tls(tls, notes).or_else(|| (is_name && !plain).then(|| Yaml::Map(Vec::new())));
     let timeout = keys.period("timeout", notes).map(Yaml::plain);
     if let Some(auth) = keys.take("auth") {
         let what = format!("`{path}.auth`: what is shown to the server stands at the sink here");
@@ -95,7 +114,9 @@ fn otlp(mut keys: Keys<'_>, protocol: Protocol, notes: &mut Notes) -> Option<Bod
     let mut body = Body::new(
         "otlp",
         [
-            ("endpoint", Some(Yaml::Text(endpoint))),
+            ("endpoint", Some(endpoint)),
+            ("balance", balances.then(|| Yaml::plain("trace_id"))),
+            ("resolve_every", every.map(Yaml::plain)),
             ("protocol", Some(Yaml::plain(if protocol == Protocol::Grpc { "grpc" } else { "http" }))),
             ("compression", compression.map(Yaml::plain)),
             ("headers", headers),
@@ -250,5 +271,9 @@ pub(crate) fn batch_size(keys: &mut Keys<'_>, [most, least]: [&str; 2], notes: &
 
 /// The storage extension that keeps an exporter's queue, if it has one.
 pub(crate) fn storage(node: &Node) -> Vec<Named> {
-    items(Keys::of(node, "").under("sending_queue").and_then(|mut queue| queue.take("storage")))
+    let mut keys = Keys::of(node, "");
+    // Of one that balances it is in the template of what goes to each gateway.
+    let mut template = keys.under("protocol").and_then(|mut protocol| protocol.under("otlp"));
+    let queue = keys.under("sending_queue").or_else(|| template.as_mut()?.under("sending_queue"));
+    items(queue.and_then(|mut queue| queue.take("storage")))
 }

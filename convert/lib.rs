@@ -2,6 +2,7 @@
 //! what to do instead. Start reading at `pipelines.rs`.
 
 mod attributes;
+mod balancing;
 mod connectors;
 mod exporters;
 mod extensions;

@@ -5,7 +5,7 @@ use crate::{
     notes::Notes,
     ottl::attribute,
     policies::{Asked, joined, policy, share},
-    written::{Keys, items},
+    written::{Keys, items, scalar},
     yaml::Yaml,
 };
 use config::{Node, Period, Value};
@@ -169,12 +169,18 @@ pub(crate) fn probabilistic(id: &str, node: &Node, signals: &[Signal], notes: &m
     let precise = "thresholds are written as precisely as the share needs";
     keys.needless(&["sampling_precision"], precise, notes);
     let chance = "chance follows from the trace id here, the same at every stage";
-    keys.differs(&["hash_seed"], chance, "stages before and behind keep the same traces if all of them do so", notes);
+    let seed = keys.take("hash_seed");
+    if let Some(seed) = seed {
+        let path = format!("`{}.hash_seed`", keys.path);
+        notes.differs(seed.place, format!("{path}: {chance}"), "stages before and behind keep the same traces if all of them do so");
+    }
     let without = "what has no trace id is kept or not by chance of its own here";
     keys.differs(&["fail_closed"], without, "together: '.attributes.\"session.id\"' keeps records of one value together", notes);
-    // By default the Collector's mode depends on whether there is a seed; both make shares of all there ever was.
-    let proportional = keys.word("mode", &["", "equalizing", "hash_seed", "proportional"], notes) == "proportional";
+    let mode = keys.word("mode", &["", "equalizing", "hash_seed", "proportional"], notes);
     let source = keys.word("attribute_source", &["traceID", "record"], notes);
+    // Without a mode the Collector hashes where there is a seed, or where logs have another source of chance; else its share is one of what comes in.
+    let is_seeded = seed.and_then(scalar).is_some_and(|seed| seed != "0");
+    let is_proportional = |of: &str| mode == "proportional" || mode.is_empty() && !is_seeded && (of == "spans" || source != "record");
     let mut together = None;
     if source == "record" && signals.contains(&Signal::Logs) {
         together = keys.text("from_attribute").map(|key| Yaml::Text(attribute(&key)));
@@ -182,10 +188,16 @@ pub(crate) fn probabilistic(id: &str, node: &Node, signals: &[Signal], notes: &m
     keys.differs(&["from_attribute"], "chance follows from the trace id here", "together: '.attributes.\"session.id\"', of logs", notes);
     keys.finish(notes, "leave it out");
     let sampled = |of: &str| {
-        let all = Yaml::map([("name", Some(Yaml::text("all"))), ("keep", Some(Yaml::plain(share(percent))))]);
-        let mode = proportional.then(|| Yaml::plain("proportional"));
+        let rule = |name: &str, when: Option<&str>, percent: f64| {
+            Yaml::map([("name", Some(Yaml::text(name))), ("when", when.map(Yaml::text)), ("keep", Some(Yaml::plain(share(percent))))])
+        };
+        // What a span says of itself comes before chance.
+        let says = if of == "spans" { [("must", "> 0", 100.0), ("must_not", "== 0", 0.0)].as_slice() } else { &[] };
+        let says = says.iter().map(|(name, is, percent)| rule(name, Some(&format!(".attributes.\"sampling.priority\" {is}")), *percent));
+        let rules = says.chain([rule("all", None, percent)]).collect();
+        let mode = is_proportional(of).then(|| Yaml::plain("proportional"));
         let together = together.clone().filter(|_| of == "logs");
-        Body::new("sample", [("of", Some(Yaml::plain(of))), ("mode", mode), ("together", together), ("rules", Some(Yaml::List(vec![all])))])
+        Body::new("sample", [("of", Some(Yaml::plain(of))), ("mode", mode), ("together", together), ("rules", Some(Yaml::List(rules)))])
     };
     let kinds = [(Signal::Traces, "spans"), (Signal::Logs, "logs")];
     kinds.into_iter().filter(|(signal, _)| signals.contains(signal)).map(|(_, of)| sampled(of)).collect()

@@ -15,7 +15,8 @@ const PLANTED: &str = "planted";
 fn documents() -> impl Iterator<Item = Document> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/otelcol");
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let theirs: Vec<PathBuf> = paths.filter(|path| !path.to_string_lossy().ends_with(".kansoku.yaml")).collect();
+    let is_theirs = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml") && !path.to_string_lossy().ends_with(".kansoku.yaml");
+    let theirs: Vec<PathBuf> = paths.filter(is_theirs).collect();
     assert!(theirs.len() > 5);
     theirs.into_iter().map(|path| Document::as_written(&path).unwrap())
 }

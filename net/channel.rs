@@ -2,7 +2,7 @@
 
 use crate::{
     Url,
-    client::{CONNECT_MAX, Pieces, USER_AGENT, Unanswered, unanswered},
+    client::{CONNECT_MAX, Pieces, Silence, USER_AGENT, Unanswered, unanswered},
     drive::{Drive, Started},
     gathered::{AHEAD_MAX, Gathered},
     tls::{self, Fresh},
@@ -18,7 +18,7 @@ use hyper_util::{
 };
 use parking_lot::Mutex;
 use rustls::ClientConfig;
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
@@ -32,6 +32,8 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// The way to one server. A connection to another takes the place of the last one.
 pub(crate) struct Channel {
+    /// Where every connection goes, if that does not follow from the URL.
+    at: Option<SocketAddr>,
     tls: Option<Fresh<Arc<ClientConfig>>>,
     tcp: HttpConnector,
     /// Held while a connection is made, so that one is made for all who wait for it.
@@ -49,21 +51,21 @@ struct Connected {
 
 impl Channel {
     /// In plain text.
-    pub(crate) fn plain() -> Channel {
-        Channel::new(None)
+    pub(crate) fn plain(at: Option<SocketAddr>) -> Channel {
+        Channel::new(at, None)
     }
 
     /// In TLS, with what `tls` says when a request is made.
-    pub(crate) fn tls(tls: Fresh<Arc<ClientConfig>>) -> Channel {
-        Channel::new(Some(tls))
+    pub(crate) fn tls(at: Option<SocketAddr>, tls: Fresh<Arc<ClientConfig>>) -> Channel {
+        Channel::new(at, Some(tls))
     }
 
-    fn new(tls: Option<Fresh<Arc<ClientConfig>>>) -> Channel {
+    fn new(at: Option<SocketAddr>, tls: Option<Fresh<Arc<ClientConfig>>>) -> Channel {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_MAX));
-        Channel { tls, tcp, last: tokio::sync::Mutex::default(), connections: Mutex::default() }
+        Channel { at, tls, tcp, last: tokio::sync::Mutex::default(), connections: Mutex::default() }
     }
 
     /// Posts the pieces; once more, over another connection, where the server cannot have looked at them.
@@ -71,7 +73,7 @@ impl Channel {
     /// # Cancel safety
     /// Dropped midway, the server may or may not have got it.
     pub(crate) async fn post(&self, url: &Url, headers: HeaderMap, pieces: Pieces) -> Result<Response<Incoming>, Unanswered> {
-        let uri = Uri::try_from(url.as_str()).map_err(|error| unanswered(url, &error))?;
+        let uri = Uri::try_from(url.as_str()).map_err(|error| unanswered(url, Silence::Unreached, &error))?;
         let request = |headers: HeaderMap, pieces: Pieces| {
             let mut request = Request::new(pieces);
             *request.method_mut() = Method::POST;
@@ -89,7 +91,7 @@ impl Channel {
             }
             answered => answered,
         }
-        .map_err(|error| unanswered(url, &error))
+        .map_err(|error| unanswered(url, Silence::Broken, &error))
     }
 
     async fn connected(&self, url: &Url) -> Result<Connected, Unanswered> {
@@ -105,8 +107,8 @@ impl Channel {
         }
         let connect = self.connect(url, tls.clone());
         let requests = match timeout(CONNECT_MAX, connect).await {
-            Ok(connected) => connected.map_err(|error| unanswered(url, &*error))?,
-            Err(_) => return Err(unanswered(url, &io::Error::from(io::ErrorKind::TimedOut))),
+            Ok(connected) => connected.map_err(|error| unanswered(url, Silence::Unreached, &*error))?,
+            Err(_) => return Err(unanswered(url, Silence::Unreached, &io::Error::from(io::ErrorKind::TimedOut))),
         };
         let connected = Connected { requests, to: (to.0.to_owned(), to.1), tls };
         *last = Some(connected.clone());
@@ -114,7 +116,8 @@ impl Channel {
     }
 
     async fn connect(&self, url: &Url, tls: Option<Arc<ClientConfig>>) -> Result<SendRequest<Pieces>, Box<dyn Error + Send + Sync>> {
-        let tcp = self.tcp.clone().oneshot(Uri::try_from(url.as_str())?).await?.into_inner();
+        let to = self.at.map_or_else(|| Uri::try_from(url.as_str()), |at| Uri::try_from(format!("http://{at}")))?;
+        let tcp = self.tcp.clone().oneshot(to).await?.into_inner();
         let Some(tls) = tls else { return self.begin(Gathered::new(tcp, AHEAD_MAX)).await };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let name = tls::name(host).ok_or_else(|| format!("`{host}` is no name of a server"))?;

@@ -1,6 +1,7 @@
 //! Calling out with one pooled client, here HTTP posts; `grpc/call.rs` has the unary calls. Redirects are never followed, answers are cut, pieces are sent as they are without being copied together.
 
 use crate::{
+    Status,
     body::{self, Limits, ReadError},
     channel::Channel,
     reach,
@@ -17,6 +18,7 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     error::Error,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -49,10 +51,34 @@ enum Way {
 #[error("no TLS client can be made on this machine ({0})")]
 pub struct NoClient(String);
 
-/// No answer came: the words say whether there was no connection, or no end within the time.
+/// No answer came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unanswered(pub String);
+#[error("{words}")]
+pub struct Unanswered {
+    /// Host and port, and what happened.
+    pub words: String,
+    /// How far it came.
+    pub silence: Silence,
+}
+
+/// How far a request came that had no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// There was no connection: nobody has seen it.
+    Unreached,
+    /// The connection ended before the answer came.
+    Broken,
+    /// The answer had not come when the time was over.
+    Late,
+}
+
+impl Silence {
+    /// Of a call that ended with this status; none where the server said it.
+    #[must_use]
+    pub fn of(status: &Status) -> Option<Silence> {
+        status.source()?.downcast_ref::<Unanswered>().map(|unanswered| unanswered.silence)
+    }
+}
 
 /// An HTTP answer.
 #[derive(Clone, Debug)]
@@ -83,17 +109,26 @@ pub(crate) const USER_AGENT: &str = concat!("kansoku/", env!("CARGO_PKG_VERSION"
 impl Client {
     /// A client for `url` and others of its scheme, which trusts whom the machine trusts. Opens nothing.
     pub fn new(protocol: Protocol, url: &Url) -> Result<Client, NoClient> {
+        Client::plain(protocol, url, None)
+    }
+
+    /// The same, which connects to this address whatever the host of `url` stands for; by that name it asks and trusts.
+    pub fn new_at(protocol: Protocol, url: &Url, address: SocketAddr) -> Result<Client, NoClient> {
+        Client::plain(protocol, url, Some(address))
+    }
+
+    fn plain(protocol: Protocol, url: &Url, at: Option<SocketAddr>) -> Result<Client, NoClient> {
         // Somebody else may have installed one, which serves as well.
         let _installed = CryptoProvider::install_default((*tls::provider()).clone());
         // Without TLS it must not fail on a machine that has no certificates.
         let is_plain = url.scheme() == "http";
         let way = match protocol {
-            Protocol::Grpc if is_plain => Way::Grpc(Channel::plain()),
+            Protocol::Grpc if is_plain => Way::Grpc(Channel::plain(at)),
             Protocol::Grpc => {
                 let tls = tls::client_config(&ClientFiles::default(), &[]).map_err(|error| NoClient(error.to_string()))?;
-                Way::Grpc(Channel::tls(Fresh::fixed(Arc::new(speaking(protocol, tls)))))
+                Way::Grpc(Channel::tls(at, Fresh::fixed(Arc::new(speaking(protocol, tls)))))
             }
-            Protocol::Http => Way::Http(http(builder(), is_plain)?),
+            Protocol::Http => Way::Http(http(builder_at(url, at), is_plain)?),
         };
         Ok(Client(Arc::new(way)))
     }
@@ -117,12 +152,18 @@ impl Client {
     /// A client that trusts and shows what is in files, which are read now and looked at again when it is used; when they change, it connects anew.
     pub fn with_tls(protocol: Protocol, files: ClientFiles, read: ReadText) -> Result<Client, TlsError> {
         let way = match protocol {
-            Protocol::Grpc => {
-                let paths = files.paths();
-                let config = move |texts: &[Text]| Ok(Arc::new(speaking(protocol, tls::client_config(&files, texts)?)));
-                Way::Grpc(Channel::tls(Fresh::new(paths, read, config)?))
-            }
+            Protocol::Grpc => Way::Grpc(secure(None, files, read)?),
             Protocol::Http => Way::Http(https(builder, files, read)?),
+        };
+        Ok(Client(Arc::new(way)))
+    }
+
+    /// The same, which connects to this address, like [`Client::new_at`].
+    pub fn with_tls_at(protocol: Protocol, files: ClientFiles, read: ReadText, url: &Url, address: SocketAddr) -> Result<Client, TlsError> {
+        let url = url.clone();
+        let way = match protocol {
+            Protocol::Grpc => Way::Grpc(secure(Some(address), files, read)?),
+            Protocol::Http => Way::Http(https(move || builder_at(&url, Some(address)), files, read)?),
         };
         Ok(Client(Arc::new(way)))
     }
@@ -147,13 +188,14 @@ impl Client {
     pub(crate) async fn send(&self, url: &Url, headers: HeaderMap, pieces: Vec<Bytes>) -> Result<http::Response<Answering>, Unanswered> {
         let pieces = Pieces(pieces.into());
         if matches!(&*self.0, Way::Webhook(_)) {
-            reach::check(url).map_err(|forbidden| unanswered(url, &forbidden))?;
+            reach::check(url).map_err(|forbidden| unanswered(url, Silence::Unreached, &forbidden))?;
         }
         match &*self.0 {
             Way::Http(client) | Way::Webhook(client) => {
                 match client.get().post(url.clone()).headers(headers).body(reqwest::Body::wrap(pieces)).send().await {
                     Ok(response) => Ok(http::Response::from(response).map(|body| body.map_err(BoxError::from).boxed_unsync())),
-                    Err(error) => Err(unanswered(url, &error)),
+                    Err(error) if error.is_connect() => Err(unanswered(url, Silence::Unreached, &error)),
+                    Err(error) => Err(unanswered(url, Silence::Broken, &error)),
                 }
             }
             Way::Grpc(channel) => Ok(channel.post(url, headers, pieces).await?.map(|body| body.map_err(BoxError::from).boxed_unsync())),
@@ -179,6 +221,20 @@ fn builder() -> reqwest::ClientBuilder {
         .pool_idle_timeout(Duration::from_secs(50))
 }
 
+/// A proxy would go by the name again.
+fn builder_at(url: &Url, at: Option<SocketAddr>) -> reqwest::ClientBuilder {
+    match (at, url.host_str()) {
+        (Some(address), Some(host)) => builder().no_proxy().resolve(host, address),
+        _ => builder(),
+    }
+}
+
+fn secure(at: Option<SocketAddr>, files: ClientFiles, read: ReadText) -> Result<Channel, TlsError> {
+    let paths = files.paths();
+    let config = move |texts: &[Text]| Ok(Arc::new(speaking(Protocol::Grpc, tls::client_config(&files, texts)?)));
+    Ok(Channel::tls(at, Fresh::new(paths, read, config)?))
+}
+
 /// With the machine's authorities, or without any.
 fn http(mut builder: reqwest::ClientBuilder, is_plain: bool) -> Result<Fresh<reqwest::Client>, NoClient> {
     if is_plain {
@@ -190,7 +246,11 @@ fn http(mut builder: reqwest::ClientBuilder, is_plain: bool) -> Result<Fresh<req
 }
 
 /// With files.
-fn https(builder: fn() -> reqwest::ClientBuilder, files: ClientFiles, read: ReadText) -> Result<Fresh<reqwest::Client>, TlsError> {
+fn https(
+    builder: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static,
+    files: ClientFiles,
+    read: ReadText,
+) -> Result<Fresh<reqwest::Client>, TlsError> {
     let paths = files.paths();
     let place = paths.first().cloned().unwrap_or_default();
     Fresh::new(paths, read, move |texts| {
@@ -208,8 +268,8 @@ fn speaking(protocol: Protocol, mut tls: ClientConfig) -> ClientConfig {
     tls
 }
 
-pub(crate) fn unanswered(url: &Url, error: &(dyn Error + 'static)) -> Unanswered {
-    Unanswered(format!("{} did not answer ({})", place(url), cause(error)))
+pub(crate) fn unanswered(url: &Url, silence: Silence, error: &(dyn Error + 'static)) -> Unanswered {
+    Unanswered { words: format!("{} did not answer ({})", place(url), cause(error)), silence }
 }
 
 fn limits(within: Duration) -> Limits {
@@ -217,7 +277,7 @@ fn limits(within: Duration) -> Limits {
 }
 
 pub(crate) fn too_late(url: &Url, within: Duration) -> Unanswered {
-    Unanswered(format!("{} did not answer within {within:?}", place(url)))
+    Unanswered { words: format!("{} did not answer within {within:?}", place(url)), silence: Silence::Late }
 }
 
 /// Host and port alone: a path or a query may hold a secret.

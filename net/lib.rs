@@ -6,6 +6,7 @@ pub mod body;
 mod channel;
 pub mod client;
 pub mod coding;
+pub mod dns;
 mod drive;
 mod gathered;
 pub mod grpc;
@@ -19,8 +20,9 @@ pub mod serve;
 pub mod tls;
 
 pub use auth::Credential;
-pub use client::{Answer, Client, Protocol};
+pub use client::{Answer, Client, Protocol, Silence};
 pub use coding::Coding;
+pub use dns::Resolver;
 pub use grpc::{Code, Status};
 pub use listen::{ListenError, Listener, listen};
 pub use patient::Patience;

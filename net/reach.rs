@@ -173,9 +173,9 @@ mod tests {
         let url = format!("http://rebound.example:{}/", address.port());
         let client = Client::webhook_by(&url.parse().unwrap(), rebinding).unwrap();
         assert_eq!(post(&client, &url).await.unwrap().body, "hello");
-        let said = post(&client, &url).await.unwrap_err().0;
+        let said = post(&client, &url).await.unwrap_err().words;
         assert!(said.contains("rebound.example stands for 169.254.169.254"), "{said}");
-        let said = post(&client, "http://2852039166/").await.unwrap_err().0;
+        let said = post(&client, "http://2852039166/").await.unwrap_err().words;
         assert!(said.contains("169.254.169.254 is link-local"), "{said}");
         assert_eq!(ASKED.load(Ordering::Relaxed), 2, "an address is not looked up");
     }

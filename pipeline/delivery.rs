@@ -2,13 +2,13 @@
 //! refused for good, and settles. Nobody else does any of it.
 
 use crate::{
-    Clock, Reason, Refusal, Sink, Why,
+    Clock, Parcel, Reason, Refusal, Sink, Why,
     backoff::Backoff,
     dead_letters::DeadLetters,
     falls::said,
-    ledger::{Fate, Posting},
+    ledger::{Fate, PerSignal, Posting},
     letter::{About, Content},
-    owed::{Keeper, Owed, halves, joined, parcel},
+    owed::{Keeper, Owed, counts, halves, joined, parcel},
     queue::{Load, Queue},
     spill::Spill,
 };
@@ -76,6 +76,8 @@ struct Hand {
     now: Vec<Owed>,
     later: Vec<Vec<Owed>>,
     kept: bool,
+    /// Some of it was taken.
+    delivered: bool,
     /// The sink has panicked at some of it: the next time it is not chance.
     panicked: bool,
 }
@@ -103,20 +105,20 @@ impl Delivery {
     async fn deliver(&self, mut load: Load, backoff: &mut Backoff) {
         let members = std::mem::take(&mut load.members);
         let kept = members.iter().all(|owed| owed.keeper == Keeper::Spill);
-        let mut hand = Hand { load, now: Vec::new(), later: vec![members], kept, panicked: false };
-        let (mut culprits, mut delivered) = (0, false);
+        let mut hand = Hand { load, now: Vec::new(), later: vec![members], kept, delivered: false, panicked: false };
+        let mut culprits = 0;
         while let Some(members) = hand.later.pop() {
             hand.now = members;
             let verdict = self.attempt(&mut hand, backoff).await;
             let members = std::mem::take(&mut hand.now);
-            let hopeless = culprits >= CULPRITS_MAX && !delivered;
+            let hopeless = culprits >= CULPRITS_MAX && !hand.delivered;
             match verdict {
                 Verdict::Delivered => {
-                    delivered = true;
+                    hand.delivered = true;
                     self.settle(members, 0);
                 }
                 Verdict::Partly { records } => {
-                    delivered = true;
+                    hand.delivered = true;
                     self.settle(members, records);
                 }
                 Verdict::Never { reason, why } if hopeless => self.reject(members, reason, &why.0).await,
@@ -141,11 +143,11 @@ impl Delivery {
 
     /// Tries until there is an answer other than later.
     async fn attempt(&self, hand: &mut Hand, backoff: &mut Backoff) -> Verdict {
-        let Some(parcel) = parcel(&hand.now) else { return Verdict::Delivered };
+        let Some(mut whole) = parcel(&hand.now) else { return Verdict::Delivered };
         let (within, mut phase) = (self.queue.delivering.timeout, self.queue.phase());
         loop {
             let (closed, sink) = (phase.borrow().closed, self.sink());
-            let attempt = timeout(within, AssertUnwindSafe(async { sink.deliver(&parcel).await }).catch_unwind());
+            let attempt = timeout(within, AssertUnwindSafe(async { sink.deliver(&whole).await }).catch_unwind());
             let answer = self.beside(hand, attempt).await;
             let (after, why) = match answer {
                 Ok(Ok(Ok(()))) => {
@@ -164,6 +166,11 @@ impl Delivery {
                     return Verdict::Never { reason: Reason::REFUSED, why };
                 }
                 Ok(Ok(Err(Refusal::TooLarge { max }))) => return Verdict::TooLarge { max },
+                Ok(Ok(Err(Refusal::Rest { rest, rejected, after, why }))) => {
+                    self.taken_but(hand, &rest, rejected);
+                    whole = *rest;
+                    (after, why)
+                }
                 Ok(Err(panic)) => {
                     let why = Why(format!("the sink panicked, which is a defect: {}", said(&*panic)));
                     tracing::error!(node = self.queue.account.name, why = why.0);
@@ -242,19 +249,26 @@ impl Delivery {
 
     /// All but `rejected` records were taken.
     fn settle(&self, members: Vec<Owed>, rejected: usize) {
-        let mut rejected = rejected as u64;
-        let mut posting = Posting::default();
-        for owed in members {
-            let Some(flow) = owed.flow() else { continue };
-            let records = flow.counts();
-            posting.hold(records, [0; 3]);
-            for signal in Signal::ALL {
-                let refused = rejected.min(records[signal.number()]);
-                rejected -= refused;
-                posting.end(Fate::Rejected, signal, Reason::REFUSED, refused);
-                posting.out[signal.number()] += records[signal.number()] - refused;
-            }
-            owed.settle(Outcome::Delivered);
+        self.post_taken(counts(&members), rejected);
+        members.into_iter().for_each(|owed| owed.settle(Outcome::Delivered));
+    }
+
+    /// All but the rest was taken, and of it all but `rejected` records. The rest goes on with the promises of all.
+    fn taken_but(&self, hand: &mut Hand, rest: &Parcel, rejected: usize) {
+        let (before, left) = (counts(&hand.now), rest.flow.counts());
+        self.post_taken(std::array::from_fn(|at| before[at].saturating_sub(left[at])), rejected);
+        hand.delivered = true;
+        hand.now = joined(std::mem::take(&mut hand.now)).into_iter().map(|owed| owed.reduced_to(rest)).collect();
+    }
+
+    fn post_taken(&self, taken: PerSignal<u64>, rejected: usize) {
+        let (mut rejected, mut posting) = (rejected as u64, Posting::default());
+        posting.hold(taken, [0; 3]);
+        for signal in Signal::ALL {
+            let refused = rejected.min(taken[signal.number()]);
+            rejected -= refused;
+            posting.end(Fate::Rejected, signal, Reason::REFUSED, refused);
+            posting.out[signal.number()] += taken[signal.number()] - refused;
         }
         self.queue.account.post(&posting);
     }

@@ -90,7 +90,7 @@ pub use processor::{Flush, Held, Out, Processor, State};
 pub use reason::Reason;
 pub use retry::Retried;
 pub use running::{Drained, Running, View};
-pub use sink::{Parcel, Refusal, Sink, SinkError, Why};
+pub use sink::{GatewayState, GatewayStatus, Gateways, Parcel, Refusal, Sink, SinkError, Why};
 pub use source::{Source, SourceContext, SourceError, Stop};
 pub use status::Status;
 pub use tally::Tally;

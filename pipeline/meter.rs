@@ -1,6 +1,7 @@
 //! `/metrics`: what `status` says, as Prometheus reads it. Made anew for each scrape from the ledger, which is the only place that counts.
 
 use crate::{
+    GatewayState, GatewayStatus, Gateways,
     ledger::{Counts, NodeCounts},
     positions::Progress,
     running::Inner,
@@ -10,7 +11,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 42] = [
+pub const METRICS: [(&str, &str, &str); 46] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -60,6 +61,22 @@ pub const METRICS: [(&str, &str, &str); 42] = [
     ("kansoku_spill_bytes", "node", "What lies on disk for a sink that was slow."),
     ("kansoku_spill_limit_bytes", "node", "What may lie there; beyond it others wait."),
     ("kansoku_spill_oldest_seconds", "node", "How long the oldest of it has waited."),
+    (
+        "kansoku_gateways",
+        "node, state",
+        "Gateways that a sink spreads over: `up`, `down`, or `leaving`, which is no longer one of them and still gets the rest of its traces.",
+    ),
+    ("kansoku_gateway_records_total", "node, gateway", "Records that a gateway took since it became known."),
+    (
+        "kansoku_moved_traces_total",
+        "node",
+        "Traces that were begun with a gateway which then was down, so that their rest went to another: they may be split.",
+    ),
+    (
+        "kansoku_unremembered_traces_total",
+        "node",
+        "Traces that found no room in the memory of who has which: a change of gateways before they end may split them.",
+    ),
     ("kansoku_journal_bytes", "", "The journal on disk."),
     ("kansoku_journal_limit_bytes", "", "What it may take; there new data is refused with a time to retry."),
     ("kansoku_journal_unsettled", "", "Requests that were read and are not settled yet."),
@@ -109,6 +126,9 @@ impl Inner {
             gauge!("kansoku_queue_limit_bytes", &labels).set(number(sink.queue.bytes_max as u64));
             gauge!("kansoku_queue_oldest_seconds", &labels).set(sink.queue.oldest_seconds);
             gauge!("kansoku_sink_failing", &labels).set(f64::from(u8::from(sink.health.failing_since.is_some())));
+            if let Some(gateways) = sink.gateways {
+                record_gateways(&labels, &gateways);
+            }
             if let Some(spill) = sink.spill {
                 gauge!("kansoku_spilling", &labels).set(f64::from(u8::from(spill.spilling)));
                 gauge!("kansoku_spill_bytes", &labels).set(number(spill.bytes));
@@ -143,6 +163,20 @@ impl Inner {
         }
         gauge!("kansoku_uptime_seconds").set(status.uptime_seconds);
     }
+}
+
+/// An address that is known no more is not told any more, so that there are only so many.
+fn record_gateways(node: &[(&'static str, String); 1], gateways: &Gateways) {
+    let [(_, name)] = node;
+    for state in GatewayState::ALL {
+        let count = gateways.each.iter().filter(|gateway| gateway.state == state).count();
+        gauge!("kansoku_gateways", "node" => name.clone(), "state" => state.word()).set(number(count as u64));
+    }
+    for GatewayStatus { address, records, .. } in &gateways.each {
+        counter!("kansoku_gateway_records_total", "node" => name.clone(), "gateway" => address.clone()).absolute(*records);
+    }
+    counter!("kansoku_moved_traces_total", node).absolute(gateways.moved_traces);
+    counter!("kansoku_unremembered_traces_total", node).absolute(gateways.unremembered_traces);
 }
 
 fn record_files(node: &str, files: Progress) {

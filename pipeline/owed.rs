@@ -1,6 +1,6 @@
 //! A flow that a sink owes an answer for, and the parcels made of such flows: merged to be sent, halved to find what is wrong.
 
-use crate::Parcel;
+use crate::{Parcel, ledger::PerSignal};
 use signal::{Ack, Batch, Flow, Outcome};
 use tokio::time::Instant;
 
@@ -68,6 +68,16 @@ impl Owed {
         self.keeper = Keeper::Spill;
     }
 
+    /// Only the rest of it is still owed an answer, which settles all.
+    pub(crate) fn reduced_to(mut self, rest: &Parcel) -> Owed {
+        let mut flow = rest.flow.clone();
+        if let Some(first) = flow.batches_mut().next() {
+            self.flow.iter_mut().flat_map(Flow::batches_mut).for_each(|batch| first.promise(batch.take_ack()));
+        }
+        self.flow = Some(flow);
+        self
+    }
+
     /// Takes over another of the same kind; gives it back if it is of another.
     pub(crate) fn absorb(&mut self, mut other: Owed) -> Option<Owed> {
         match (&mut self.flow, other.flow.take()) {
@@ -94,6 +104,12 @@ impl Drop for Owed {
     fn drop(&mut self) {
         self.end(Outcome::Lost);
     }
+}
+
+/// Records of all members, by signal.
+pub(crate) fn counts(members: &[Owed]) -> PerSignal<u64> {
+    let each = members.iter().filter_map(Owed::flow).map(Flow::counts);
+    each.fold([0; 3], |all, one| std::array::from_fn(|at| all[at] + one[at]))
 }
 
 /// One of all members of one kind; none of none.

@@ -3,6 +3,7 @@
 use crate::{Opened, State, Stop};
 use config::Fault;
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use signal::Flow;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ pub trait Sink: Send + Sync {
     fn open(&self) -> BoxFuture<'_, Result<Vec<Opened>, Vec<Fault>>> {
         Box::pin(async { Ok(Vec::new()) })
     }
-    /// Delivers one parcel. `Ok` settles all of it. Called again with the same parcel after `Refusal::Later`.
+    /// Delivers one parcel. `Ok` settles all of it. Called again with the same parcel after `Refusal::Later`, with the rest of it after `Refusal::Rest`.
     ///
     /// # Cancel safety
     /// The runner drops it at the timeout and counts that as `Later`.
@@ -39,6 +40,10 @@ pub trait Sink: Send + Sync {
     /// Goes on with what an instance of the same name and type released. What it cannot use it lets go.
     fn adopt(&self, state: State) {
         drop(state);
+    }
+    /// How it is doing with each of its targets, where it has several.
+    fn gateways(&self) -> Option<Gateways> {
+        None
     }
     /// Whether its target can be reached.
     fn probe(&self) -> BoxFuture<'_, Result<(), Refusal>> {
@@ -84,6 +89,76 @@ pub enum Refusal {
         /// Bytes that the server would take, if it said.
         max: Option<usize>,
     },
+    /// One of several targets has not taken its part: only that is delivered again, as after `Later`.
+    Rest {
+        /// What was not taken, of the parcel's records.
+        rest: Box<Parcel>,
+        /// Of what was taken, records that are counted as rejected and not sent again.
+        rejected: usize,
+        /// When to try again; zero where the rest goes to another target.
+        after: Option<Duration>,
+        /// Why that target has not.
+        why: Why,
+    },
+}
+
+/// The same records, byte for byte.
+impl PartialEq for Parcel {
+    fn eq(&self, other: &Parcel) -> bool {
+        let chunks = |parcel: &Parcel| parcel.flow.batches().flat_map(signal::Batch::chunks).map(|c| c.bytes().clone()).collect::<Vec<_>>();
+        chunks(self) == chunks(other)
+    }
+}
+
+impl Eq for Parcel {}
+
+/// How a sink with several targets of one kind is doing with each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateways {
+    /// Those that it knows now.
+    pub each: Vec<GatewayStatus>,
+    /// Traces that were begun with a gateway which then was down, so that their rest went to another: they may be split.
+    pub moved_traces: u64,
+    /// Traces that found no room in the memory of who has which: a change of gateways before they end may split them.
+    pub unremembered_traces: u64,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStatus {
+    /// Its address.
+    pub address: String,
+    /// Whether it is given anything.
+    pub state: GatewayState,
+    /// Records that it has taken since it became known.
+    pub records: u64,
+}
+
+/// Whether a gateway is given anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GatewayState {
+    /// Its share.
+    Up,
+    /// Nothing: it does not answer.
+    Down,
+    /// What belongs to traces that began with it: it is not among the gateways any more.
+    Leaving,
+}
+
+impl GatewayState {
+    /// Every one.
+    pub const ALL: [GatewayState; 3] = [GatewayState::Up, GatewayState::Down, GatewayState::Leaving];
+
+    /// Its word in metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            GatewayState::Up => "up",
+            GatewayState::Down => "down",
+            GatewayState::Leaving => "leaving",
+        }
+    }
 }
 
 /// Why a sink's own work ended. The runner starts it again with backoff.

@@ -1,8 +1,8 @@
 //! What a running pipeline says of itself: the body of `/api/v1/status`, and what `kansoku status` shows.
 
 use crate::{
-    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, positions::Progress, queue::Fill, running::Inner,
-    settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
+    Gateways, Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, positions::Progress, queue::Fill,
+    running::Inner, settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
 };
 use serde::{Deserialize, Serialize};
 use signal::Time;
@@ -74,6 +74,9 @@ pub struct SinkStatus {
     /// What waits for it on disk, where it may.
     #[serde(default)]
     pub spill: Option<SpillStatus>,
+    /// How it is doing with each of its targets, where it has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateways: Option<Gateways>,
 }
 
 /// The journal.
@@ -117,6 +120,7 @@ impl Inner {
             queue: delivery.queue.fill(),
             health: delivery.health.lock().clone(),
             spill: delivery.spill.as_ref().map(|spill| spill.status(delivery.queue.phase().borrow().spilling)),
+            gateways: delivery.sink().gateways(),
         });
         Status {
             summary: ledger.sentence(),

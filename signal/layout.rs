@@ -17,6 +17,17 @@ pub enum Key {
     Resource(u64),
 }
 
+impl Key {
+    /// Its number: of a trace the low half of its id.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        match self {
+            Key::Trace(trace) => trace.low(),
+            Key::Resource(hash) => hash,
+        }
+    }
+}
+
 /// What is or could be the trace of a log: it goes where that trace is, if there is one.
 fn trace_of_log(walk: &Walk<'_>) -> Option<TraceId> {
     let Item::Log(log) = walk.record().item else { return None };

@@ -20,7 +20,7 @@ impl Flow {
     pub fn spread(self, lanes: usize) -> Vec<Flow> {
         match self {
             flow if lanes <= 1 => vec![flow],
-            Flow::Batch(batch) => batch.spread(lanes).into_iter().map(Flow::Batch).collect(),
+            Flow::Batch(batch) => batch.spread(lanes, |key| lane_of(key.number(), lanes)).into_iter().map(Flow::Batch).collect(),
             Flow::Traces(traces) => {
                 let mut spread: Vec<Vec<Trace>> = (0..lanes).map(|_| Vec::new()).collect();
                 for trace in traces {
@@ -35,13 +35,21 @@ impl Flow {
 }
 
 impl Batch {
-    fn spread(self, lanes: usize) -> Vec<Batch> {
+    /// A batch for each of so many, at least one, by what `lane_of` says of each key; as `Flow::spread`. It is asked once for neighbours of one key.
+    #[must_use]
+    pub fn spread(self, lanes: usize, mut lane_of: impl FnMut(Key) -> usize) -> Vec<Batch> {
         let mut spread: Vec<Batch> = (0..lanes).map(|_| Batch::empty(self.signal)).collect();
+        let mut last = None;
+        let mut of_key = |key: Key| match last {
+            Some((same, lane)) if same == key => lane,
+            _ => {
+                let lane = lane_of(key).min(lanes.saturating_sub(1));
+                last = Some((key, lane));
+                lane
+            }
+        };
         for chunk in self.chunks {
-            let layout = Layout::of(self.signal, &chunk, By::Key, |key| match key {
-                Key::Trace(trace) => lane_of(trace.low(), lanes),
-                Key::Resource(hash) => lane_of(hash, lanes),
-            });
+            let layout = Layout::of(self.signal, &chunk, By::Key, &mut of_key);
             if let Some(lane) = layout.only_share() {
                 // Nothing of it goes elsewhere: it need not be copied.
                 spread[lane].chunks.push(chunk);

@@ -14,19 +14,48 @@ use net::{
     Client, Credential, Protocol, Url, reach,
     tls::{ClientFiles, name},
 };
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
-/// A client for the URL that is written there.
-pub(crate) fn client(
+/// How one calls out, also to servers that become known later.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    protocol: Protocol,
+    files: Option<ClientFiles>,
+}
+
+impl Dial {
+    /// A client for this URL.
+    pub(crate) fn client(&self, url: &Url) -> Result<Client, String> {
+        match &self.files {
+            Some(files) => Client::with_tls(self.protocol, files.clone(), read).map_err(|error| error.to_string()),
+            None => Client::new(self.protocol, url).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The same, which connects to this address.
+    pub(crate) fn client_at(&self, url: &Url, address: SocketAddr) -> Result<Client, String> {
+        match &self.files {
+            Some(files) => Client::with_tls_at(self.protocol, files.clone(), read, url, address).map_err(|error| error.to_string()),
+            None => Client::new_at(self.protocol, url, address).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// How the URL that is written there is called, and a client for it.
+pub(crate) fn dial(
     protocol: Protocol,
     written: &Placed<String>,
     url: &Url,
     tls: Option<&ClientTls>,
     folder: &Path,
-) -> Result<Client, Fault> {
-    let Some(tls) = tls else { return Client::new(protocol, url).map_err(|error| written.fault(error.to_string())) };
-    let (files, first) = files(written, url, tls, folder)?;
-    Client::with_tls(protocol, files, read).map_err(|error| first.fault(error.to_string()))
+) -> Result<(Dial, Client), Fault> {
+    let (files, first) = match tls {
+        Some(tls) => files(written, url, tls, folder).map(|(files, first)| (Some(files), first))?,
+        None => (None, written),
+    };
+    let dial = Dial { protocol, files };
+    let client = dial.client(url).map_err(|why| first.fault(why))?;
+    Ok((dial, client))
 }
 
 /// One for the URL of a webhook.

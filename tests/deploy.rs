@@ -6,7 +6,7 @@ use kit::{Said, process::command, repository};
 use serde_json::{Value, json};
 use std::path::Path;
 
-const MANIFESTS: [&str; 4] = ["sidecar.yaml", "agent.yaml", "gateway.yaml", "forward.yaml"];
+const MANIFESTS: [&str; 5] = ["sidecar.yaml", "agent.yaml", "gateway.yaml", "front.yaml", "forward.yaml"];
 
 /// The documents of a manifest.
 fn documents(manifest: &str) -> Vec<Value> {
@@ -125,24 +125,37 @@ fn state_lies_where_it_outlives_what_it_has_to() {
     let claims = of_kind(&gateway, &["StatefulSet"])["spec"]["volumeClaimTemplates"].as_array().unwrap().clone();
     let claims: Vec<_> = claims.iter().map(|claim| claim["metadata"]["name"].as_str().unwrap()).collect();
     assert_eq!(claims, ["journal", "store"]);
-    let forward = documents("forward.yaml");
-    let volumes = pod(&forward).0["volumes"].as_array().unwrap().clone();
-    assert!(volumes.iter().all(|volume| volume["configMap"].is_object()), "nothing rests on a disk: {volumes:?}");
+    for manifest in ["front.yaml", "forward.yaml"] {
+        let documents = documents(manifest);
+        let volumes = pod(&documents).0["volumes"].as_array().unwrap().clone();
+        assert!(volumes.iter().all(|volume| volume["configMap"].is_object()), "{manifest}: nothing rests on a disk: {volumes:?}");
+    }
 }
 
 #[test]
 fn a_service_leads_to_ports_that_the_container_has() {
-    for manifest in ["gateway.yaml", "forward.yaml"] {
+    for manifest in ["gateway.yaml", "front.yaml", "forward.yaml"] {
         let documents = documents(manifest);
         let (_, container) = pod(&documents);
-        let service = of_kind(&documents, &["Service"]);
         let labels = &of_kind(&documents, &["Deployment", "StatefulSet"])["spec"]["template"]["metadata"]["labels"];
-        assert_eq!(service["spec"]["selector"], *labels, "{manifest}");
-        for port in service["spec"]["ports"].as_array().unwrap() {
-            let ports = container["ports"].as_array().unwrap();
-            assert!(ports.iter().any(|p| p["name"] == port["targetPort"] && p["containerPort"] == port["port"]), "{manifest}: {port}");
+        for service in documents.iter().filter(|document| document["kind"] == "Service") {
+            assert_eq!(service["spec"]["selector"], *labels, "{manifest}");
+            for port in service["spec"]["ports"].as_array().unwrap() {
+                let ports = container["ports"].as_array().unwrap();
+                assert!(ports.iter().any(|p| p["name"] == port["targetPort"] && p["containerPort"] == port["port"]), "{manifest}: {port}");
+            }
         }
     }
+}
+
+#[test]
+fn the_first_tier_is_pointed_at_the_addresses_of_all_gateways() {
+    let (front, gateway) = (documents("front.yaml"), documents("gateway.yaml"));
+    let endpoint = pod(&front).1["env"][0]["value"].as_str().unwrap();
+    let headless = gateway.iter().find(|document| document["spec"]["clusterIP"] == "None").unwrap();
+    let name = headless["metadata"]["name"].as_str().unwrap();
+    assert_eq!(endpoint, format!("dns:///{name}:{}", headless["spec"]["ports"][0]["port"]));
+    assert_eq!(of_kind(&gateway, &["StatefulSet"])["spec"]["serviceName"], name);
 }
 
 #[test]

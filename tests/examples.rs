@@ -62,6 +62,7 @@ fn every_example_runs_and_lets_everything_out() {
         for name in ["NEXT", "TRIAL", "KANSOKU_GATEWAY"] {
             command.env(name, &endpoint);
         }
+        command.env("KANSOKU_GATEWAYS", format!("dns:///{}", next.grpc()));
         let kansoku = Kansoku::start(&mut command).ready();
         for (path, body) in
             [("/v1/traces", otlp::spans([1, 2], End::Failed("card declined"))), ("/v1/logs", otlp::log("no funds", "ERROR", Some(1)))]

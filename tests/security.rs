@@ -80,7 +80,7 @@ fn ask(name: &str, url: &Url, files: &ClientFiles, credential: Option<&str>) -> 
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let headers = headers.chain([(http::header::CONTENT_TYPE, "application/x-protobuf".parse().unwrap())]).collect();
         let client = Client::with_tls(Protocol::Http, files.clone(), read).unwrap();
-        client.post(url, headers, body, WITHIN).await.map(|answer| answer.status.as_u16()).map_err(|error| error.0)
+        client.post(url, headers, body, WITHIN).await.map(|answer| answer.status.as_u16()).map_err(|error| error.words)
     })
 }
 

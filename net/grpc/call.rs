@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Client, Coding, Url,
-    client::{Answering, cause, too_late},
+    client::{Answering, Silence, Unanswered, cause, too_late},
 };
 use base64::{
     Engine,
@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, uri::PathAndQuery};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tonic::{Extensions, Status, body::Body, metadata::MetadataMap};
 use tower::service_fn;
 
@@ -43,7 +43,7 @@ impl Client {
                     head.headers.insert(ENCODING, HeaderValue::from_static(coding.word()));
                 }
                 let response = self.send(url, head.headers, pieces).await;
-                Ok::<_, Status>(tame(response.map_err(|error| Status::unavailable(error.0))?))
+                Ok::<_, Status>(tame(response.map_err(|error| silent(Status::unavailable(&error.words), error))?))
             }
         });
         let mut request = tonic::Request::from_parts(MetadataMap::from_headers(headers), Extensions::new(), Bytes::new());
@@ -51,9 +51,18 @@ impl Client {
         let answer = async { tonic::client::Grpc::new(transport).unary(request, path, Raw).await };
         match tokio::time::timeout(within, answer).await {
             Ok(answered) => answered.map(tonic::Response::into_inner),
-            Err(_) => Err(Status::deadline_exceeded(too_late(url, within).0)),
+            Err(_) => {
+                let late = too_late(url, within);
+                Err(silent(Status::deadline_exceeded(&late.words), late))
+            }
         }
     }
+}
+
+/// A status that no server said.
+fn silent(mut status: Status, why: Unanswered) -> Status {
+    status.set_source(Arc::new(why));
+    status
 }
 
 /// The pieces after their prefix; neighbours that are small become one.
@@ -93,7 +102,10 @@ fn tame(response: Response<Answering>) -> Response<Body> {
         Err(frame) => frame,
     });
     // A connection that breaks is no failure of the call: it may be made again.
-    let body = body.map_err(|error| Status::unavailable(format!("the answer broke off ({})", cause(&*error))));
+    let body = body.map_err(|error| {
+        let words = format!("the answer broke off ({})", cause(&*error));
+        silent(Status::unavailable(&words), Unanswered { words, silence: Silence::Broken })
+    });
     Response::from_parts(head, Body::new(body))
 }
 

@@ -16,5 +16,6 @@ mod payload;
 mod plans;
 mod random;
 mod reload;
+mod rest;
 mod simulation;
 mod spilling;

@@ -35,6 +35,8 @@ pub(super) struct Told {
     pub(super) poison: Mutex<Option<String>>,
     /// Logs whose text has this in it make the sink panic, so many times.
     pub(super) panics: Mutex<Option<(String, usize)>>,
+    /// Logs whose text has this in it are the rest of what is delivered, so many times.
+    pub(super) rest: Mutex<Option<(String, usize)>>,
     /// Whether every delivery is put off.
     pub(super) dead: Mutex<bool>,
     /// The last position that it was told is settled.
@@ -323,6 +325,17 @@ impl Sink for Probing {
             {
                 *times -= 1;
                 panic!("cannot bear `{text}`");
+            }
+            if let Some((word, times)) = self.0.rest.lock().as_mut()
+                && *times > 0
+                && texts.iter().any(|text| text.contains(word.as_str()))
+                && texts.iter().any(|text| !text.contains(word.as_str()))
+            {
+                *times -= 1;
+                let mut rest = parcel.clone();
+                rest.flow.retain(|record| self::text(&record.item).contains(word.as_str()));
+                self.0.seen.lock().extend(texts.into_iter().filter(|text| !text.contains(word.as_str())));
+                return Err(Refusal::Rest { rest: Box::new(rest), rejected: 0, after: None, why: Why("not all of it".to_owned()) });
             }
             if self.0.poison.lock().as_ref().is_some_and(|poison| texts.iter().any(|text| text.contains(poison))) {
                 return Err(Refusal::Never { why: Why("poison".to_owned()) });

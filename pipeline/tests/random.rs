@@ -13,6 +13,7 @@ enum Step {
     Dead(bool),
     Slow(u64),
     Answer(u8),
+    Rest(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -23,6 +24,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Dead),
         1 => (0..200_u64).prop_map(Step::Slow),
         2 => (0..3_u8).prop_map(Step::Answer),
+        1 => (0..4_usize).prop_map(Step::Rest),
     ]
 }
 
@@ -57,6 +59,10 @@ async fn play(steps: Vec<Step>, on_full: &str, journal: bool) {
             Step::Wait(ms) => sleep(Duration::from_millis(ms)).await,
             Step::Dead(dead) => *trial.told("one").dead.lock() = dead,
             Step::Slow(ms) => *trial.told("two").delay.lock() = Duration::from_millis(ms),
+            Step::Rest(times) => {
+                *trial.told("one").rest.lock() = Some(("b".to_owned(), times));
+                *trial.told("two").rest.lock() = Some(("c".to_owned(), times));
+            }
             Step::Answer(which) => trial.told("two").answers.lock().push(match which {
                 0 => Refusal::Later { after: None, why: Why("later".to_owned()) },
                 1 => Refusal::Partly { records: 1, why: Why("partly".to_owned()) },

@@ -1,19 +1,33 @@
 //! What a server's answer means for the parcel (OTLP specification, "Failures", "OTLP/gRPC Throttling").
 
-use net::{Answer, Code, Status, client::Unanswered};
+use net::{Answer, Code, Silence, Status, client::Unanswered};
 use pipeline::{Refusal, Why};
 use signal::codec::answer;
 
+/// What was not taken, and whether it was heard at all.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct No {
+    pub(super) refusal: Refusal,
+    /// None where the server answered.
+    pub(super) silence: Option<Silence>,
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> No {
+        No { refusal, silence: None }
+    }
+}
+
 /// Of a unary call.
-pub(super) fn of_grpc(called: Result<bytes::Bytes, Status>) -> Result<(), Refusal> {
+pub(super) fn of_grpc(called: Result<bytes::Bytes, Status>) -> Result<(), No> {
     let status = match called {
-        Ok(response) => return of_success(&response),
+        Ok(response) => return Ok(of_success(&response)?),
         Err(status) => status,
     };
     let after = answer::Status::decode(status.details()).and_then(|details| details.retry);
     let (code, message) = (status.code(), status.message());
     let why = Why(format!("{code:?}: {message}"));
-    Err(match code {
+    let refusal = match code {
         // Throttling names a time to retry; without one it may be a message over the server's limit.
         Code::ResourceExhausted if after.is_none() && says_too_large(message) => Refusal::TooLarge { max: limit_in(message) },
         Code::ResourceExhausted
@@ -24,27 +38,30 @@ pub(super) fn of_grpc(called: Result<bytes::Bytes, Status>) -> Result<(), Refusa
         | Code::OutOfRange
         | Code::DataLoss => Refusal::Later { after, why },
         _ => Refusal::Never { why },
-    })
+    };
+    Err(No { refusal, silence: Silence::of(&status) })
 }
 
 /// Of a post.
-pub(super) fn of_http(answered: Result<Answer, Unanswered>) -> Result<(), Refusal> {
+pub(super) fn of_http(answered: Result<Answer, Unanswered>) -> Result<(), No> {
     let answer = match answered {
         Ok(answer) => answer,
-        Err(Unanswered(why)) => return Err(Refusal::Later { after: None, why: Why(why) }),
+        Err(Unanswered { words, silence }) => {
+            return Err(No { refusal: Refusal::Later { after: None, why: Why(words) }, silence: Some(silence) });
+        }
     };
     if answer.status.is_success() {
-        return of_success(&answer.body);
+        return Ok(of_success(&answer.body)?);
     }
     let said =
         answer::Status::decode(&answer.body).filter(|status| !status.message.is_empty()).map(|status| format!(": {}", status.message));
     let why = Why(format!("HTTP {}{}", answer.status, said.unwrap_or_default()));
-    Err(match answer.status.as_u16() {
+    Err(No::from(match answer.status.as_u16() {
         413 => Refusal::TooLarge { max: None },
         // The specification names the last four; 408 is a proxy that lost patience.
         408 | 429 | 502 | 503 | 504 => Refusal::Later { after: answer.retry_after(), why },
         _ => Refusal::Never { why },
-    })
+    }))
 }
 
 fn of_success(response: &[u8]) -> Result<(), Refusal> {
@@ -77,7 +94,7 @@ mod tests {
 
     fn failed(code: Code, message: &str, retry: Option<Duration>) -> Refusal {
         let details = retry.map(|_| answer::Status { code: code.into(), message: String::new(), retry }.encode()).unwrap_or_default();
-        of_grpc(Err(Status::with_details(code, message, details))).unwrap_err()
+        of_grpc(Err(Status::with_details(code, message, details))).unwrap_err().refusal
     }
 
     #[test]
@@ -114,7 +131,8 @@ mod tests {
         let answered = |status: u16| {
             let mut headers = http::HeaderMap::new();
             headers.insert("retry-after", "9".parse().unwrap());
-            of_http(Ok(Answer { status: http::StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() }))
+            let answered = of_http(Ok(Answer { status: http::StatusCode::from_u16(status).unwrap(), headers, body: bytes::Bytes::new() }));
+            answered.map_err(|no| no.refusal)
         };
         assert_eq!(answered(200), Ok(()));
         for status in [429, 502, 503, 504] {
@@ -131,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_partial_success_names_what_was_refused() {
-        let refused = of_grpc(Ok(answer::response(3, "no ids"))).unwrap_err();
+        let refused = of_grpc(Ok(answer::response(3, "no ids"))).unwrap_err().refusal;
         assert_eq!(refused, Refusal::Partly { records: 3, why: Why("no ids".into()) });
         assert_eq!(of_grpc(Ok(answer::response(0, "deprecated"))), Ok(()));
     }

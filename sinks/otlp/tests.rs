@@ -1,13 +1,16 @@
 //! The sink against a server on a real socket that keeps what it gets and answers as told.
 
+mod balanced;
+
 use super::*;
-use http::{Request, Response, Uri};
+use bytes::Bytes;
+use http::{Request, Response, Uri, header::CONTENT_ENCODING};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
-use net::{Code, Listener, Status, Transport, body, grpc, serve};
-use pipeline::testing::build;
+use net::{Code, Listener, Status, Transport, body, coding, grpc, serve};
+use pipeline::{Why, testing::build};
 use signal::{
-    Ack, Chunk, Flow, Limits, Ordinals, Time, check,
+    Ack, Batch, Chunk, Flow, Limits, Ordinals, Signal, Time, check,
     codec::{answer, json},
 };
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
@@ -32,7 +35,7 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 async fn serving(says: Result<Bytes, Status>) -> Server {
     let listener: Listener = net::listen("127.0.0.1:0").await.unwrap();
     let address = listener.address();
-    let (tell, got) = mpsc::channel(16);
+    let (tell, got) = mpsc::channel(64);
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let (tell, says) = (tell.clone(), says.clone());
         async move { Ok::<_, Infallible>(answered(request, says, tell).await) }

@@ -137,3 +137,10 @@ pub fn lines_become_records(output: &str) {
     let (_, counts) = check(Signal::Logs, request, &Limits::default()).expect("our own request is well formed");
     assert_eq!((counts.records, counts.rejected), (records, 0), "{:?}", counts.why);
 }
+
+/// An answer of a DNS server, whatever it says, is cut off nowhere and read nowhere else.
+pub fn every_address_of_a_dns_answer_has_its_bytes(answer: &[u8]) {
+    if let Ok(found) = net::dns::in_answer(answer) {
+        assert!(found.len() <= answer.len() / 10, "more addresses than bytes for them");
+    }
+}

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and looks at the repository from outside"
 )]
 
+mod collector;
 mod notation;
 mod page;
 mod story;

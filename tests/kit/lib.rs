@@ -2,6 +2,7 @@
 //! Everything here blocks, and fails the test that calls it by panicking.
 #![expect(clippy::disallowed_methods, reason = "a test looks at the real clock and the real disk from outside")]
 
+pub mod dns;
 pub mod grpc;
 pub mod http;
 pub mod kafka;

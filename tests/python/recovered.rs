@@ -108,6 +108,7 @@ fn score(said: &str) -> (usize, usize, usize) {
 }
 
 /// Precision and recall after so many customers at once have been in the shop.
+#[expect(clippy::print_stdout, reason = "what it measures")]
 fn recovered(customers: u32) -> (f64, f64) {
     let (bin, folder) = (bin(), tempfile::tempdir().unwrap());
     let kansoku = Kansoku::run(folder.path(), &PIPELINE.replace("inputs: [otlp] }", "inputs: [otlp], infer: {} }"));

@@ -54,6 +54,7 @@ fn holds(schema: &Value, root: &Value, word: &str) -> String {
     match word {
         "Condition" => return "condition".to_owned(),
         "Conditions" => return "condition, list of them, or map per signal".to_owned(),
+        "Endpoint" => return "text, or list of text".to_owned(),
         "Script" => return "VRL program".to_owned(),
         "Field" => return "field".to_owned(),
         _ => {}

@@ -143,7 +143,7 @@ async fn who_does_not_answer_is_named_without_the_path() {
     let url: Url = "http://127.0.0.1:9/secret".parse().unwrap();
     let client = Client::new(Protocol::Http, &url).unwrap();
     let said = client.post(&url, HeaderMap::new(), vec![], Duration::from_secs(2)).await.unwrap_err();
-    assert!(said.0.starts_with("127.0.0.1:9 did not answer (Connection refused"), "{said}");
+    assert!(said.words.starts_with("127.0.0.1:9 did not answer (Connection refused"), "{said}");
 
     let server = serving(Limits::default()).await;
     let slow = server.url.join("/slow").unwrap();

@@ -102,7 +102,7 @@ impl Layout {
     /// Asks for the share of each key.
     pub(crate) fn of(signal: Signal, chunk: &Chunk, by: By, mut share: impl FnMut(Key) -> usize) -> Layout {
         let mut layout = Layout { pieces: Vec::with_capacity(chunk.len()), ..Layout::default() };
-        let mut walk = Walk::new(signal, &chunk.bytes.0);
+        let mut walk = Walk::without_scopes(signal, &chunk.bytes.0);
         // Where the group, scope and metric at hand start; nothing starts where the request ends.
         let (mut group, mut scope, mut metric, mut resource_share) = (usize::MAX, usize::MAX, usize::MAX, None);
         let mut seen = 0;

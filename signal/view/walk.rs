@@ -22,10 +22,18 @@ impl Frame {
     }
 }
 
+/// Whether the scope of a record is wanted. Its schema URL stands behind the records, so to know it is to go over them all.
+#[derive(Clone, Copy, Debug)]
+enum Scopes {
+    Read,
+    PassedOver,
+}
+
 /// Stands before the first record when made; `advance` moves to the next. Allocates nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Walk<'a> {
     signal: Signal,
+    reads: Scopes,
     raw: &'a [u8],
     groups: Fields<'a>,
     scopes: Fields<'a>,
@@ -43,6 +51,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(signal: Signal, raw: &'a [u8]) -> Walk<'a> {
         Walk {
             signal,
+            reads: Scopes::Read,
             raw,
             groups: Fields::of(raw),
             scopes: Fields::default(),
@@ -55,6 +64,11 @@ impl<'a> Walk<'a> {
             record: Frame::default(),
             content: &[],
         }
+    }
+
+    /// For whoever asks where records lie: those that it gives have no scope.
+    pub(crate) fn without_scopes(signal: Signal, raw: &'a [u8]) -> Walk<'a> {
+        Walk { reads: Scopes::PassedOver, ..Walk::new(signal, raw) }
     }
 
     /// Moves to the next record; false at the end.
@@ -97,7 +111,9 @@ impl<'a> Walk<'a> {
             if let Some((field, _)) = self.scopes.next_bytes(2) {
                 let scope = Frame::of(&field);
                 self.items = Fields::within(self.raw, scope.start, scope.end);
-                self.scope = Scope::of_group(self.items);
+                if let Scopes::Read = self.reads {
+                    self.scope = Scope::of_group(self.items);
+                }
                 self.frames = [group, scope, Frame::default(), Frame::default()];
                 return true;
             }

@@ -1,7 +1,8 @@
 //! The tasks of a pipeline beside its lanes (`crew.rs`): a source or the work of a sink that ends before it should is begun again with backoff, and said.
 
 use crate::{
-    Intake, Positions, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared, settling::CURSOR, spill,
+    Intake, Partitions, Positions, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared,
+    settling::CURSOR, spill,
 };
 use config::Fault;
 use futures::FutureExt;
@@ -23,7 +24,7 @@ pub(crate) async fn source(
     blueprint: Arc<Blueprint>,
     at: usize,
     first: Box<dyn Source>,
-    (intake, positions): (Intake, Positions),
+    (intake, positions, partitions): (Intake, Positions, Partitions),
     stop: Stop,
 ) {
     let name = &blueprint.plan.nodes[at].name;
@@ -35,6 +36,7 @@ pub(crate) async fn source(
                 stop: stop.clone(),
                 clock: blueprint.world.clock.clone(),
                 positions: positions.clone(),
+                partitions: partitions.clone(),
             };
             match AssertUnwindSafe(part.run(context)).catch_unwind().await {
                 Ok(Ok(())) => return,

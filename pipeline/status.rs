@@ -1,8 +1,9 @@
 //! What a running pipeline says of itself: the body of `/api/v1/status`, and what `kansoku status` shows.
 
 use crate::{
-    Gateways, Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, positions::Progress, queue::Fill,
-    running::Inner, settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
+    Gateways,
+    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, partitions::PartitionStatus, plan::Edge, positions::Progress,
+    queue::Fill, running::Inner, settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
 };
 use serde::{Deserialize, Serialize};
 use signal::Time;
@@ -29,6 +30,9 @@ pub struct Status {
     pub sinks: Vec<SinkStatus>,
     /// The journal, where there is one.
     pub journal: Option<JournalStatus>,
+    /// The partitions that sources read, where they do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionStatus>,
     /// What sinks refused for good, where it is kept.
     #[serde(default)]
     pub dead_letters: Option<DeadLettersStatus>,
@@ -131,6 +135,7 @@ impl Inner {
             sources: sources.collect(),
             sinks: sinks.collect(),
             journal: self.journal(),
+            partitions: self.entrance.ground.status(),
             dead_letters: self.letters.as_ref().map(|letters| letters.status()),
             gone: self.spilled.status(plan, &self.blueprint.world.clock),
             memory: self.memory(),
@@ -139,7 +144,7 @@ impl Inner {
     }
 
     pub(crate) fn journal(&self) -> Option<JournalStatus> {
-        let log = self.around.journal.as_ref()?;
+        let log = self.around.journal()?;
         let unread = match &self.entrance.way {
             Way::Journal(tail) => tail.waiting(),
             Way::Lanes(_) => 0,

@@ -80,7 +80,8 @@ struct Seat {
     around: Mutex<Arc<Surroundings>>,
     partition: Arc<Partitioned>,
     successor: mpsc::Sender<Successor>,
-    behind: Mutex<u64>,
+    /// Behind the last message that is known of.
+    end: Mutex<u64>,
 }
 
 /// A source's way to have its partitions read.
@@ -161,7 +162,8 @@ impl Ground {
 
 impl Seat {
     fn status(&self) -> PartitionStatus {
-        let (settled, behind, around) = (self.partition.marks.settled(), *self.behind.lock(), Arc::clone(&self.around.lock()));
+        let (settled, around) = (self.partition.marks.settled(), Arc::clone(&self.around.lock()));
+        let behind = self.end.lock().saturating_sub(self.partition.marks.begun());
         let progress = *around.progress.borrow();
         PartitionStatus {
             node: self.node.clone(),
@@ -213,7 +215,7 @@ impl Partitions {
             around: Mutex::new(Arc::clone(&around)),
             partition,
             successor,
-            behind: Mutex::new(0),
+            end: Mutex::new(0),
         });
         self.ground.crews.lock().push(Arc::downgrade(&seat));
         let mut crew = JoinSet::new();
@@ -239,9 +241,9 @@ impl Partition {
         while self.crew.join_next().await.is_some() {}
     }
 
-    /// Says how many messages were not read yet.
-    pub fn behind(&self, messages: u64) {
-        *self.seat.behind.lock() = messages;
+    /// Says where the partition ends, as far as is known: behind its last message.
+    pub fn ends(&self, end: u64) {
+        *self.seat.end.lock() = end;
     }
 
     /// Everything below is settled for good, wherever the partition is read next: sinks may forget it.

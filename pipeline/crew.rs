@@ -8,6 +8,7 @@ use crate::{
     exchange::exchange,
     falls::Falls,
     inbox::{Feed, Inbox},
+    kept::Kept,
     lane::{Fallen, Lane, Seat},
     ledger::Fate,
     line::Line,
@@ -29,7 +30,7 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout_at},
 };
 
 /// Turns that wait for a lane which is not done with the one before.
@@ -72,7 +73,7 @@ impl Crew {
             let settling = promises.take().unwrap_or_else(|| Settling::new(self.around.kept.as_ref()));
             let ended = match self.life(parts, Arc::clone(&falls), Arc::clone(&settling)).await {
                 Ok(lanes) if lanes.is_empty() => return,
-                Ok(lanes) if self.reader.successor.is_none() => return give_back(lanes, &settling),
+                Ok(lanes) if self.reader.successor.is_none() => return self.give_back(lanes, &settling).await,
                 Ok(lanes) => self.hand_over(lanes).await,
                 Err(fallen) => Err(fallen),
             };
@@ -106,6 +107,16 @@ impl Crew {
                 Err(error) => tracing::error!(%error, "cannot read the decisions back"),
             }
         }
+    }
+
+    /// What lanes hold of a partition is read again by whoever has it next. What is on its way to sinks is waited for first, as long as there is time.
+    async fn give_back(&mut self, mut lanes: Vec<Lane>, settling: &Settling) {
+        let (Some(Kept::Partition(partition)), Some(by)) = (&self.around.kept, self.reader.ends_by()) else { return };
+        // An error means that there is no time left.
+        let _late = timeout_at(by, partition.marks.arrived()).await;
+        partition.marks.close();
+        settling.break_off();
+        lanes.iter_mut().for_each(Lane::give_back);
     }
 
     fn lines(&self) -> Option<Lines> {
@@ -293,14 +304,6 @@ async fn lives(
         }
         sleep(backoff.next()).await;
     }
-}
-
-/// What lanes hold of a partition is let go, and read again by whoever has it next.
-fn give_back(mut lanes: Vec<Lane>, settling: &Settling) {
-    settling.give_back(move || {
-        lanes.iter_mut().for_each(Lane::give_back);
-        drop(lanes);
-    });
 }
 
 /// Tells of decisions whoever gets the rest of their traces.

@@ -2,8 +2,9 @@
 
 use journal::Watermark;
 use parking_lot::Mutex;
-use signal::{Outcome, Watch};
-use std::collections::{BTreeMap, BTreeSet};
+use signal::{Ack, Batch, Flow};
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::sync::watch;
 
 /// How far a partition is settled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,14 +32,16 @@ impl Settled {
 }
 
 /// What one owner of a partition has settled.
-pub(crate) struct Marks(Mutex<State>);
+pub(crate) struct Marks {
+    state: Mutex<State>,
+    /// Flows that are on their way to sinks.
+    on_their_way: watch::Sender<usize>,
+}
 
 struct State {
     /// As the owner before left it.
     before: Settled,
     watermark: Watermark,
-    /// Of what is not settled.
-    promises: BTreeMap<u64, Watch>,
     /// Others have the partition: nothing settles any more.
     closed: bool,
 }
@@ -46,51 +49,39 @@ struct State {
 impl Marks {
     pub(crate) fn new(before: Settled) -> Marks {
         let watermark = Watermark::new(before.watermark);
-        Marks(Mutex::new(State { before, watermark, promises: BTreeMap::new(), closed: false }))
+        Marks { state: Mutex::new(State { before, watermark, closed: false }), on_their_way: watch::Sender::new(0) }
     }
 
     /// Whether the owner before settled it.
     pub(crate) fn is_done(&self, position: u64) -> bool {
-        self.0.lock().before.has(position)
+        self.state.lock().before.has(position)
     }
 
     pub(crate) fn begin(&self, position: u64) {
-        self.0.lock().watermark.begin(position);
-    }
-
-    /// The promise for what was begun.
-    pub(crate) fn watch(&self, position: u64, promise: Watch) {
-        self.0.lock().promises.insert(position, promise);
+        self.state.lock().watermark.begin(position);
     }
 
     pub(crate) fn settle(&self, position: u64) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if !state.closed {
-            state.promises.remove(&position);
             state.watermark.settle(position);
         }
     }
 
-    /// Nothing settles from now on.
-    pub(crate) fn close(&self) -> Settled {
-        self.0.lock().closed = true;
-        self.settled()
-    }
-
     pub(crate) fn is_open(&self, position: u64) -> bool {
-        self.0.lock().watermark.is_open(position)
+        self.state.lock().watermark.is_open(position)
     }
 
     pub(crate) fn open(&self) -> usize {
-        self.0.lock().watermark.open()
+        self.state.lock().watermark.open()
     }
 
     pub(crate) fn begun(&self) -> u64 {
-        self.0.lock().watermark.begun()
+        self.state.lock().watermark.begun()
     }
 
     pub(crate) fn settled(&self) -> Settled {
-        let state = self.0.lock();
+        let state = self.state.lock();
         let begun = state.watermark.begun();
         let mut open: BTreeSet<u64> = state.watermark.unsettled().collect();
         open.extend(state.before.open.range(begun..));
@@ -98,66 +89,76 @@ impl Marks {
         Settled { watermark: open.first().copied().unwrap_or(through), through, open }
     }
 
-    /// Promises of which somebody still has a copy.
-    pub(crate) fn on_their_way(&self) -> usize {
-        self.0.lock().promises.values().filter(|promise| promise.copies() > 0).count()
+    /// Nothing settles from now on.
+    pub(crate) fn close(&self) -> Settled {
+        self.state.lock().closed = true;
+        self.settled()
     }
 
-    /// Promises of which `letting_go` drops a copy are returned: whoever has the others does not settle them.
-    pub(crate) fn give_back(&self, letting_go: impl FnOnce()) {
-        let count = |state: &State| state.promises.values().map(|promise| (promise.clone(), promise.copies())).collect::<Vec<_>>();
-        let before = count(&self.0.lock());
-        letting_go();
-        before.iter().filter(|(promise, copies)| promise.copies() < *copies).for_each(|(promise, _)| promise.record(Outcome::Returned));
+    /// A flow goes to a sink. Its promises are kept until it is there, and only then is it no more on its way.
+    pub(crate) fn send(self: &Arc<Marks>, flow: &mut Flow) {
+        let promises = Ack::of_all(flow.batches().map(Batch::ack));
+        self.on_their_way.send_modify(|flows| *flows += 1);
+        let marks = Arc::clone(self);
+        let arrives = Ack::new(move |outcome| {
+            promises.record(outcome);
+            drop(promises);
+            marks.on_their_way.send_modify(|flows| *flows -= 1);
+        });
+        for batch in flow.batches_mut() {
+            drop(batch.take_ack());
+            batch.promise(arrives.clone());
+        }
+    }
+
+    /// Returns once nothing is on its way.
+    pub(crate) async fn arrived(&self) {
+        let mut flows = self.on_their_way.subscribe();
+        // An error cannot be: we have the other end.
+        let _none = flows.wait_for(|flows| *flows == 0).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use signal::Ack;
-    use std::sync::Arc;
 
-    fn marks(before: Settled) -> Arc<Marks> {
-        Arc::new(Marks::new(before))
-    }
-
-    fn begin(marks: &Arc<Marks>, position: u64) -> Ack {
-        marks.begin(position);
-        let settles = Arc::clone(marks);
-        let ack = Ack::new(move |outcome| {
-            if outcome <= Outcome::Rejected {
-                settles.settle(position);
-            }
-        });
-        marks.watch(position, ack.watch());
-        ack
+    fn settled(watermark: u64, through: u64, open: &[u64]) -> Settled {
+        Settled { watermark, through, open: open.iter().copied().collect() }
     }
 
     #[test]
     fn what_is_settled_above_the_watermark_is_told_to_the_next_owner_and_the_one_after() {
-        let first = marks(Settled::below(5));
-        let [five, six, seven] = [5, 6, 7].map(|position| begin(&first, position));
-        drop((six, seven));
-        assert_eq!(first.settled(), Settled { watermark: 5, through: 8, open: [5].into() });
-        let second = marks(first.settled());
+        let first = Marks::new(Settled::below(5));
+        (5..8).for_each(|position| first.begin(position));
+        first.settle(6);
+        first.settle(7);
+        assert_eq!(first.settled(), settled(5, 8, &[5]));
+        let second = Marks::new(first.settled());
         assert!(!second.is_done(5) && second.is_done(6) && second.is_done(7) && !second.is_done(8));
         assert_eq!(second.settled(), first.settled(), "who has read nothing knows what was known");
-        drop(begin(&second, 5));
+        second.begin(5);
+        second.settle(5);
         assert_eq!(second.settled(), Settled::below(8));
-        drop(five);
+        second.begin(8);
+        assert_eq!(second.close(), settled(8, 9, &[8]));
+        second.settle(8);
+        assert_eq!(second.settled(), settled(8, 9, &[8]), "it is others'");
     }
 
-    #[test]
-    fn what_is_let_go_is_returned_and_what_is_elsewhere_still_settles() {
-        let marks = marks(Settled::below(0));
-        let (held, both, queued) = (begin(&marks, 0), begin(&marks, 1), begin(&marks, 2));
-        let half = both.clone();
-        // As with a lane that is cut off, nothing settles while it lets go.
-        held.record(Outcome::Returned);
-        marks.give_back(move || drop((held, half)));
-        assert_eq!(marks.on_their_way(), 2);
-        drop((both, queued));
-        assert_eq!(marks.settled(), Settled { watermark: 0, through: 3, open: [0, 1].into() });
+    #[tokio::test]
+    async fn a_flow_has_arrived_once_its_promises_are_kept() {
+        let marks = Arc::new(Marks::new(Settled::below(0)));
+        let settles = Arc::clone(&marks);
+        marks.begin(0);
+        let promise = Ack::new(move |_| settles.settle(0));
+        let mut flow = Flow::Batch(Batch::empty(signal::Signal::Logs));
+        flow.batches_mut().for_each(|batch| batch.promise(promise.clone()));
+        drop(promise);
+        marks.send(&mut flow);
+        assert_eq!(*marks.on_their_way.borrow(), 1);
+        drop(flow);
+        marks.arrived().await;
+        assert_eq!(marks.settled(), Settled::below(1));
     }
 }

@@ -84,8 +84,11 @@ impl Surroundings {
     /// Into the queues: first where there is room, then where it must be waited for.
     async fn emit(&self, flows: Vec<(usize, Flow)>) {
         let mut full = Vec::new();
-        for (edge, flow) in flows {
+        for (edge, mut flow) in flows {
             let Some(queue) = self.edges.get(edge) else { continue };
+            if let Some(Kept::Partition(partition)) = &self.kept {
+                partition.marks.send(&mut flow);
+            }
             for owed in queue.admit(flow) {
                 if full.iter().any(|(other, _)| *other == edge) {
                     full.push((edge, owed));

@@ -33,11 +33,11 @@ use std::{
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, timeout_at},
 };
 
-/// How often is looked whether what is on its way to sinks has arrived.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// What a lane gets to let go of what it holds.
+const LETS_GO: Duration = Duration::from_millis(200);
 
 /// How a source gets on with one of its partitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -255,14 +255,11 @@ impl Partition {
         }
     }
 
-    /// Reads no more, gives back what is held, and waits for what is on its way to sinks, until then. Nothing settles after that.
+    /// Reads no more, waits for what is on its way to sinks, until then, and gives back what is held. Nothing settles after that.
     pub async fn end(mut self, by: Instant) -> Settled {
         self.finish.send_replace(Some(by));
-        if tokio::time::timeout_at(by, self.fallen()).await.is_err() {
+        if timeout_at(by + LETS_GO, self.fallen()).await.is_err() {
             self.crew.shutdown().await;
-        }
-        while Instant::now() < by && self.seat.partition.marks.on_their_way() > 0 {
-            sleep(LOOK_EVERY).await;
         }
         self.seat.partition.marks.close()
     }

@@ -103,6 +103,11 @@ impl Reader {
         Reader { stream, around, finish, successors, successor: None, dealing: Dealing::default(), life }
     }
 
+    /// When it has to be over, once that was said.
+    pub(crate) fn ends_by(&self) -> Option<Instant> {
+        *self.finish.borrow()
+    }
+
     /// Goes on for another graph.
     pub(crate) fn go_on_with(&mut self, around: Arc<Surroundings>) {
         self.around = around;

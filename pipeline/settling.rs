@@ -76,33 +76,18 @@ impl Settling {
 
     /// The promise for one request.
     pub(crate) fn promise(self: &Arc<Settling>, position: Option<u64>, waiter: Option<Waiter>) -> Ack {
-        let place = self.cursor.as_ref().zip(position);
-        match place {
+        match self.cursor.as_ref().zip(position) {
             Some((cursor, position)) => cursor.begin(position),
             None if waiter.is_none() => return Ack::none(),
             None => {}
         }
         let (settling, life) = (Arc::clone(self), self.life.load(Ordering::Acquire));
-        let ack = Ack::new(move |outcome| settling.settle(position, waiter, life, outcome));
-        if let Some((Cursor::Partition(marks), position)) = place {
-            marks.watch(position, ack.watch());
-        }
-        ack
+        Ack::new(move |outcome| settling.settle(position, waiter, life, outcome))
     }
 
     /// From now on nothing settles.
     pub(crate) fn break_off(&self) {
         self.over.store(true, Ordering::Release);
-    }
-
-    /// Lets go of what lanes hold of a partition that others have next. Nothing of it settles; what is on its way to sinks still does.
-    pub(crate) fn give_back(&self, letting_go: impl FnOnce()) {
-        let Some(Cursor::Partition(marks)) = &self.cursor else { return letting_go() };
-        marks.give_back(|| {
-            self.break_off();
-            letting_go();
-        });
-        self.over.store(false, Ordering::Release);
     }
 
     /// A lane has fallen: nothing settles that was promised so far, and where it can be read again nothing at all, since all lanes begin again.

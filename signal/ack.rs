@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use std::{
     fmt,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicU8, Ordering},
     },
 };
@@ -76,12 +76,6 @@ impl Ack {
         Ack(SmallVec::from_iter([Arc::new(promise)]))
     }
 
-    /// A look at the first promise it carries.
-    #[must_use]
-    pub fn watch(&self) -> Watch {
-        self.0.first().map_or_else(Watch::default, |promise| Watch(Arc::downgrade(promise)))
-    }
-
     /// Copies of all promises that these carry, each once.
     #[must_use]
     pub fn of_all<'a>(acks: impl Iterator<Item = &'a Ack>) -> Ack {
@@ -115,31 +109,6 @@ impl Ack {
                 self.0.insert(at, promise);
             }
         }
-    }
-}
-
-/// Looks at a promise without keeping it.
-#[derive(Clone, Default)]
-pub struct Watch(Weak<Promise>);
-
-impl Watch {
-    /// Copies that were not dropped yet; none once it is settled.
-    #[must_use]
-    pub fn copies(&self) -> usize {
-        self.0.strong_count()
-    }
-
-    /// As [`Ack::record`].
-    pub fn record(&self, outcome: Outcome) {
-        if let Some(promise) = self.0.upgrade() {
-            promise.worst.fetch_max(outcome as u8, Ordering::AcqRel);
-        }
-    }
-}
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Watch({})", self.copies())
     }
 }
 

@@ -32,7 +32,7 @@ pub mod value;
 pub mod view;
 mod wire;
 
-pub use ack::{Ack, Outcome, Watch};
+pub use ack::{Ack, Outcome};
 pub use batch::{Batch, Chunk, Flow, Ordinals, Origin};
 pub use check::{Checked, Counts, Limits, Malformed, check};
 pub use edit::Edit;

@@ -1,8 +1,11 @@
 //! The `kafka` source against a real broker: what is committed is settled, what is not comes again, and a trace is decided once, whoever has its partition.
 #![cfg(feature = "kafka")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what came of a run is for whoever runs it")]
 #![expect(clippy::disallowed_methods, reason = "a test looks at the real clock and the real disk from outside")]
 
+#[path = "kafka_source/handed_over.rs"]
+mod handed_over;
 #[path = "kafka_source/next_hop.rs"]
 mod next_hop;
 #[path = "kafka_source/reading.rs"]

@@ -14,7 +14,7 @@ use futures::{
     stream,
 };
 use pipeline::{
-    Partition, SourceContext, SourceError, blocked,
+    Blocking, Partition, SourceContext, SourceError, blocked,
     partitions::{Assigned, Came, DecisionLog, Messages, Settled},
 };
 use rdkafka::{
@@ -36,8 +36,10 @@ use tokio::{
 use xxhash_rust::xxh3::xxh3_64;
 
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// What is on its way to sinks gets so long to arrive before a partition is given back.
-const GIVE_BACK: Duration = Duration::from_secs(5);
+/// What is on its way to sinks gets so long to arrive before a partition is given back, and the commit so long after that.
+const GIVE_BACK: Duration = Duration::from_secs(4);
+const LAST_COMMIT: Duration = Duration::from_secs(2);
+const COMMIT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const WITHIN: Duration = Duration::from_secs(5);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A partition whose lane fell is begun anew after so long.
@@ -66,6 +68,8 @@ struct Joined {
     ways: Option<Arc<Ways>>,
     turns: mpsc::UnboundedReceiver<Turned>,
     waiting: VecDeque<Turned>,
+    /// Nothing is taken any more.
+    leaving: bool,
     held: BTreeMap<Place, Held>,
     work: Option<Work>,
     committing: Option<BoxFuture<'static, Vec<(Place, Committed)>>>,
@@ -129,7 +133,8 @@ impl Member {
         let topics: Vec<&str> = options.topics.iter().map(|(name, _)| name.as_str()).collect();
         consumer.subscribe(&topics).map_err(failed)?;
         let (waiting, held) = Default::default();
-        let joined = Joined { options, context, cluster, consumer, ways, turns, waiting, held, work: None, committing: None };
+        let (work, committing) = (None, None);
+        let joined = Joined { options, context, cluster, consumer, ways, turns, waiting, leaving: false, held, work, committing };
         joined.run().await
     }
 
@@ -180,9 +185,12 @@ impl Joined {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.begin_work();
+            if self.leaving && self.work.is_none() {
+                break;
+            }
             let consumer = Arc::clone(&self.consumer);
             let step = tokio::select! {
-                () = self.context.stop.asked() => Step::Stop,
+                () = self.context.stop.asked(), if !self.leaving => Step::Stop,
                 Some(turned) = self.turns.recv() => Step::Turned(turned),
                 step = working(&mut self.work) => step,
                 done = committing(&mut self.committing) => Step::Committed(done),
@@ -201,31 +209,45 @@ impl Joined {
                 _ = ticks.tick() => Step::Tick,
             };
             match step {
-                Step::Stop => break,
-                Step::Turned(turned) => self.turned(turned),
+                Step::Stop => self.leave()?,
+                Step::Turned(turned) => self.turned(turned)?,
                 Step::Taken { again, prepared } => self.begin(again, prepared)?,
-                Step::Given(places) => self.consumer.incremental_unassign(&list(&places)).map_err(failed)?,
+                Step::Given(places) => self.given(&places)?,
                 Step::Fallen(place) => self.fell(place),
                 Step::Committed(done) => self.committed(done),
                 Step::Tick => self.tick(),
                 Step::Nothing => {}
             }
         }
-        self.leave().await;
+        self.say_goodbye().await;
         Ok(())
     }
 
-    fn turned(&mut self, turned: Turned) {
+    fn turned(&mut self, turned: Turned) -> Result<(), SourceError> {
         tracing::info!(node = self.options.name, ?turned, "the group has turned");
+        if self.leaving {
+            // The group goes on without this member; only then its last commit is taken.
+            return match turned {
+                Turned::Assigned(_) => self.consumer.incremental_assign(&TopicPartitionList::new()),
+                Turned::Revoked { places, .. } => self.consumer.incremental_unassign(&list(&places)),
+            }
+            .map_err(failed);
+        }
         if let Some(Work::Taking { again: true, .. }) = self.work {
             // The group is waiting; whatever fell is begun anew when it falls again.
             self.work = None;
         }
         self.waiting.push_back(turned);
+        Ok(())
     }
 
     fn begin_work(&mut self) {
         if self.work.is_some() {
+            return;
+        }
+        if self.leaving {
+            let places: Vec<Place> = self.held.keys().cloned().collect();
+            self.work = if places.is_empty() { None } else { Some(self.give(places, false)) };
             return;
         }
         self.work = match self.waiting.pop_front() {
@@ -248,14 +270,16 @@ impl Joined {
             let by = Instant::now() + if lost { Duration::ZERO } else { GIVE_BACK };
             let ended = join_all(held.into_iter().map(|(place, held)| end(place, held, by))).await;
             if !lost {
-                let offsets = offsets(&ended);
-                match blocked(&blocking, move || commit(&consumer, &offsets)).await {
-                    Some(Err(error)) => tracing::warn!(%error, "what is settled was not committed: it is read again by others"),
-                    Some(Ok(())) | None => {}
-                }
+                commit_last(consumer, &blocking, &ended).await;
             }
             places
         }))
+    }
+
+    fn given(&self, places: &[Place]) -> Result<(), SourceError> {
+        let unassigned = self.consumer.incremental_unassign(&list(places));
+        // Of one that leaves the group may have taken them already.
+        if self.leaving { Ok(()) } else { unassigned.map_err(failed) }
     }
 
     fn begin(&mut self, again: bool, prepared: Vec<Prepared>) -> Result<(), SourceError> {
@@ -351,13 +375,23 @@ impl Joined {
         }
     }
 
-    /// Gives back everything and leaves the group.
-    async fn leave(mut self) {
-        let places: Vec<Place> = self.held.keys().cloned().collect();
-        if let Work::Giving(given) = self.give(places, false) {
-            let _given = given.await;
+    /// Begins to give back everything.
+    fn leave(&mut self) -> Result<(), SourceError> {
+        self.leaving = true;
+        let waiting: Vec<Turned> = self.waiting.drain(..).collect();
+        waiting.into_iter().try_for_each(|turned| self.turned(turned))?;
+        if let Some(Work::Taking { again, .. }) = self.work {
+            self.work = None;
+            if !again {
+                self.consumer.incremental_assign(&TopicPartitionList::new()).map_err(failed)?;
+            }
         }
-        (self.work, self.committing) = (None, None);
+        Ok(())
+    }
+
+    /// Leaves the group.
+    async fn say_goodbye(mut self) {
+        self.committing = None;
         // From now on nobody hears of turns, and librdkafka lets go of partitions by itself.
         self.turns.close();
         let (consumer, blocking) = (self.consumer, self.options.blocking.clone());
@@ -367,6 +401,21 @@ impl Joined {
         });
         if tokio::time::timeout(LEAVE, left).await.is_err() {
             tracing::warn!(node = self.options.name, "the group did not say goodbye in time");
+        }
+    }
+}
+
+/// What is given back is committed, if need be once the group has gone on: while it turns it takes no commit.
+async fn commit_last(consumer: Arc<Consumer>, blocking: &Blocking, ended: &[(Place, Committed)]) {
+    let by = Instant::now() + LAST_COMMIT;
+    loop {
+        let (offsets, on) = (offsets(ended), Arc::clone(&consumer));
+        match blocked(blocking, move || commit(&on, &offsets)).await {
+            Some(Err(error)) if Instant::now() >= by => {
+                return tracing::warn!(%error, "what is settled was not committed: it is read again by others");
+            }
+            Some(Err(_)) => sleep(COMMIT_AGAIN_AFTER).await,
+            Some(Ok(())) | None => return,
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use journal::Watermark;
 use parking_lot::Mutex;
-use signal::{Ack, Batch, Flow};
-use std::{collections::BTreeSet, sync::Arc};
+use signal::{Ack, Batch, Flow, Origin};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 use tokio::sync::watch;
 
 /// How far a partition is settled.
@@ -44,12 +47,14 @@ struct State {
     watermark: Watermark,
     /// Others have the partition: nothing settles any more.
     closed: bool,
+    /// What senders say of their journals, by the message that says it: nothing at or below comes again.
+    told: BTreeMap<u32, VecDeque<(u64, u64)>>,
 }
 
 impl Marks {
     pub(crate) fn new(before: Settled) -> Marks {
         let watermark = Watermark::new(before.watermark);
-        Marks { state: Mutex::new(State { before, watermark, closed: false }), on_their_way: watch::Sender::new(0) }
+        Marks { state: Mutex::new(State { before, watermark, closed: false, told: BTreeMap::new() }), on_their_way: watch::Sender::new(0) }
     }
 
     /// Whether the owner before settled it.
@@ -93,6 +98,25 @@ impl Marks {
     pub(crate) fn close(&self) -> Settled {
         self.state.lock().closed = true;
         self.settled()
+    }
+
+    /// A message says that nothing at or below this comes again from a sender's journal.
+    pub(crate) fn tell(&self, message: u64, last: Origin) {
+        let mut state = self.state.lock();
+        let told = state.told.entry(last.log).or_default();
+        if told.back().is_none_or(|(_, before)| *before < last.position) {
+            told.push_back((message, last.position));
+        }
+    }
+
+    /// What was told by messages below a watermark.
+    pub(crate) fn told(&self, watermark: u64) -> Vec<Origin> {
+        let mut all = Vec::new();
+        for (log, told) in &mut self.state.lock().told {
+            let below = told.partition_point(|(message, _)| *message < watermark);
+            all.extend(told.drain(..below).next_back().map(|(_, position)| Origin { log: *log, position }));
+        }
+        all
     }
 
     /// A flow goes to a sink. Its promises are kept until it is there, and only then is it no more on its way.

@@ -12,8 +12,11 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream::BoxStream};
-use signal::{Checked, Counts, Limits, Malformed, Signal, Time, check};
+use signal::{
+    Ack, Batch, Checked, Chunk, Counts, Identities, Limits, Malformed, Ordinals, Origin, Signal, Time, check, codec::origins::Origins,
+};
 use std::{future::pending, sync::Arc};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// One of a partition.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct Message {
     pub at: Time,
     /// What is in it.
     pub said: Said,
+    /// Where its records come from (`signal::codec::origins`), where whoever wrote it says so.
+    pub origins: Option<Bytes>,
 }
 
 /// What is in a message.
@@ -51,6 +56,12 @@ pub enum Came {
 /// The messages of a partition, in order.
 pub type Messages = BoxStream<'static, Came>;
 
+/// What a sender's journal is called in this partition: what of it is settled is known partition by partition.
+fn known_as(log: u32, partition: u32) -> u32 {
+    let [a, b, c, d, ..] = xxh3_64(&[log.to_le_bytes(), partition.to_le_bytes()].concat()).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
 /// A partition that is being read.
 pub(crate) struct Reading {
     pub(crate) source: SourceKey,
@@ -61,6 +72,8 @@ pub(crate) struct Reading {
     pub(crate) clock: Clock,
     front: Option<Message>,
     at_end: bool,
+    /// Records that came with their origins, since whoever sent them may have sent them twice.
+    known: Identities,
     /// The stamp of the last message. Time never goes back in a stream, whatever the clocks of those who write.
     last: Time,
 }
@@ -73,7 +86,18 @@ impl Reading {
         letters: Option<Arc<DeadLetters>>,
         clock: Clock,
     ) -> Reading {
-        Reading { source, account, messages, partition, letters, clock, front: None, at_end: false, last: Time::default() }
+        Reading {
+            source,
+            account,
+            messages,
+            partition,
+            letters,
+            clock,
+            front: None,
+            at_end: false,
+            known: Identities::default(),
+            last: Time::default(),
+        }
     }
 
     pub(crate) fn idle(&mut self) -> Idle {
@@ -117,7 +141,7 @@ impl Reading {
     /// # Cancel safety
     /// Only for a partition that is cut off.
     pub(crate) async fn next(&mut self) -> Option<Handed> {
-        let Message { position, at, said } = self.front.take()?;
+        let Message { position, at, said, origins } = self.front.take()?;
         self.last = self.last.max(at.min(self.clock.now()));
         let (signal, raw) = match said {
             Said::Request(signal, raw) => (signal, raw),
@@ -131,7 +155,7 @@ impl Reading {
             }
         };
         match check(signal, raw.clone(), &Limits::default()) {
-            Ok((checked, counts)) => self.hand(position, signal, checked, &counts),
+            Ok((checked, counts)) => self.hand(position, signal, checked, &counts, origins.as_deref()),
             Err(why) => {
                 self.bury(position, (signal, raw), &why).await;
                 None
@@ -139,7 +163,7 @@ impl Reading {
         }
     }
 
-    fn hand(&self, position: u64, signal: Signal, checked: Checked, counts: &Counts) -> Option<Handed> {
+    fn hand(&mut self, position: u64, signal: Signal, checked: Checked, counts: &Counts, origins: Option<&[u8]>) -> Option<Handed> {
         if counts.rejected > 0 {
             let mut posting = Posting::default();
             posting.taken[signal.number()] = counts.rejected as u64;
@@ -150,18 +174,61 @@ impl Reading {
             self.pass(position);
             return None;
         }
+        let chunks = self.told(position, signal, &checked, counts, origins);
+        let records = chunks.as_ref().map_or(counts.records, |chunks| chunks.iter().map(Chunk::len).sum());
+        if records == 0 {
+            self.pass(position);
+            return None;
+        }
         Some(Handed {
             source: self.source,
             account: Arc::clone(&self.account),
             signal,
             checked,
-            records: counts.records,
+            chunks,
+            records,
             arrived: self.last,
             position: Some(position),
             waiter: None,
             admission: None,
             standing: Standing::Before,
         })
+    }
+
+    /// A message's records with where they were written first, without those that came before: a sender that ended before it heard that they were taken sends them again.
+    fn told(&mut self, position: u64, signal: Signal, checked: &Checked, counts: &Counts, origins: Option<&[u8]>) -> Option<Vec<Chunk>> {
+        let header = origins.filter(|_| counts.rejected == 0)?;
+        let origins =
+            Origins::decode(header, counts.records).inspect_err(|why| tracing::debug!(position, %why, "an origin cannot be read")).ok()?;
+        let here = self.partition.id;
+        let settled: Vec<(u32, u64)> = origins.settled.iter().map(|settled| (known_as(settled.log, here), settled.below)).collect();
+        let origin = Origin { log: here, position };
+        let chunk = Chunk::new(checked.clone(), counts.records, Some(origin), Ordinals::From(0), self.last);
+        let mut chunks = Vec::new();
+        for chunk in origins.part(signal, chunk, |log| known_as(log, here)) {
+            let mut batch = Batch::new(signal, chunk, Ack::none());
+            let repeats =
+                batch.chunks().first().filter(|chunk| chunk.before().is_some()).and_then(|chunk| self.known.repeats(signal, chunk));
+            if let Some(repeats) = repeats {
+                let mut marks = repeats.into_iter();
+                let gone = batch.retain(|_| !marks.next().unwrap_or(false));
+                let mut posting = Posting::default();
+                posting.taken[signal.number()] = gone as u64;
+                posting.end(Fate::Discarded, signal, Reason::REPEAT, gone as u64);
+                self.account.post(&posting);
+            }
+            for chunk in batch.chunks().iter().filter(|chunk| chunk.before().is_some()) {
+                self.known.add(signal, chunk);
+            }
+            chunks.extend(batch.chunks().iter().filter(|chunk| !chunk.is_empty()).cloned());
+        }
+        for (log, below) in settled {
+            if let Some(last) = below.checked_sub(1) {
+                self.known.settled(log, last);
+                self.partition.marks.tell(position, Origin { log, position: last });
+            }
+        }
+        Some(chunks)
     }
 
     /// A message with nothing in it.

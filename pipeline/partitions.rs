@@ -14,7 +14,7 @@ use crate::{
     falls::Falls,
     kept::Partitioned,
     ledger::Account,
-    lives::whats,
+    lives::{tell_settled, whats},
     marks::Marks,
     messages::Reading,
     outlet::Surroundings,
@@ -24,7 +24,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use signal::Decision;
+use signal::{Decision, Origin};
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
@@ -246,12 +246,14 @@ impl Partition {
         *self.seat.end.lock() = end;
     }
 
-    /// Everything below is settled for good, wherever the partition is read next: sinks may forget it.
-    pub fn committed(&self, watermark: u64) {
-        let Some(last) = watermark.checked_sub(1) else { return };
+    /// Everything below is settled for good, wherever the partition is read next: sinks may forget it, and what senders said there of their own journals.
+    pub async fn committed(&self, watermark: u64) {
+        let partition = &self.seat.partition;
+        let own = watermark.checked_sub(1).map(|position| Origin { log: partition.id, position });
+        let last: Vec<Origin> = own.into_iter().chain(partition.marks.told(watermark)).collect();
         let graph = self.ground.graph.lock().clone();
-        for delivery in graph.into_iter().flat_map(|graph| graph.deliveries) {
-            delivery.sink().settled(self.seat.partition.id, last);
+        if let Some(graph) = graph {
+            tell_settled(&graph.deliveries, &last).await;
         }
     }
 

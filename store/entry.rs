@@ -98,7 +98,7 @@ impl Entry {
     /// Whether both have records of one position of one origin.
     pub(crate) fn shares_with(&self, other: &Entry) -> bool {
         let same = |a: &Piece| {
-            a.chunk.origin().is_some() && other.pieces.iter().any(|b| a.signal == b.signal && a.chunk.origin() == b.chunk.origin())
+            a.chunk.identity().is_some() && other.pieces.iter().any(|b| a.signal == b.signal && a.chunk.identity() == b.chunk.identity())
         };
         self.pieces.iter().any(same)
     }
@@ -121,7 +121,7 @@ impl Entry {
                 Ordinals::From(first) => (Some(*first), None),
                 Ordinals::These(all) => (None, Some(all.to_vec())),
             };
-            let (origin, arrived) = (piece.chunk.origin(), piece.chunk.arrived());
+            let (origin, arrived) = (piece.chunk.identity(), piece.chunk.arrived());
             PieceHead {
                 signal: piece.signal,
                 bytes: piece.chunk.bytes().bytes().len(),

@@ -91,7 +91,7 @@ fn read(shelf: &Arc<Shelf>, from: u64) -> crate::partitions::Messages {
                         Said::Unreadable(Signal::Logs, Bytes::from(text), why)
                     }
                 };
-                return Some((Came::Message(Message { position: at, at: stamp, said }), (news, at + 1, false)));
+                return Some((Came::Message(Message { position: at, at: stamp, said, origins: None }), (news, at + 1, false)));
             }
             if !told {
                 return Some((Came::End, (news, at, true)));

@@ -214,7 +214,7 @@ impl Joined {
                 Step::Taken { again, prepared } => self.begin(again, prepared)?,
                 Step::Given(places) => self.given(&places)?,
                 Step::Fallen(place) => self.fell(place),
-                Step::Committed(done) => self.committed(done),
+                Step::Committed(done) => self.committed(done).await,
                 Step::Tick => self.tick(),
                 Step::Nothing => {}
             }
@@ -266,9 +266,14 @@ impl Joined {
     fn give(&mut self, places: Vec<Place>, lost: bool) -> Work {
         let held: Vec<(Place, Held)> = places.iter().filter_map(|place| Some((place.clone(), self.held.remove(place)?))).collect();
         let (consumer, blocking) = (Arc::clone(&self.consumer), self.options.blocking.clone());
+        // Nothing that was committed before may arrive behind the last commit.
+        let before = self.committing.take();
         Work::Giving(Box::pin(async move {
             let by = Instant::now() + if lost { Duration::ZERO } else { GIVE_BACK };
             let ended = join_all(held.into_iter().map(|(place, held)| end(place, held, by))).await;
+            if let Some(before) = before {
+                before.await;
+            }
             if !lost {
                 commit_last(consumer, &blocking, &ended).await;
             }
@@ -322,8 +327,12 @@ impl Joined {
         let Some(held) = self.held.remove(&place) else { return };
         let (options, consumer, ways, blocking) =
             (Arc::clone(&self.options), Arc::clone(&self.consumer), self.ways.clone(), self.options.blocking.clone());
+        let before = self.committing.take();
         let prepared = async move {
             let ended = end(place.clone(), held, Instant::now()).await;
+            if let Some(before) = before {
+                before.await;
+            }
             let (offsets, on) = (offsets(&[ended]), Arc::clone(&consumer));
             let _committed = blocked(&blocking, move || commit(&on, &offsets)).await;
             sleep(FALLEN_AFTER).await;
@@ -366,10 +375,10 @@ impl Joined {
         }));
     }
 
-    fn committed(&mut self, done: Vec<(Place, Committed)>) {
+    async fn committed(&mut self, done: Vec<(Place, Committed)>) {
         for (place, committed) in done {
             if let Some(held) = self.held.get_mut(&place) {
-                held.partition.committed(committed.settled.watermark);
+                held.partition.committed(committed.settled.watermark).await;
                 held.committed = committed;
             }
         }

@@ -5,7 +5,10 @@ use pipeline::partitions::{Message, Said};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::{Kinds, Malformed, Signal, Time, codec};
+use signal::{
+    Kinds, Malformed, Signal, Time,
+    codec::{self, foreign},
+};
 
 /// What is in messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -16,6 +19,14 @@ pub(super) enum Encoding {
     OtlpProto,
     /// The same in JSON.
     OtlpJson,
+    /// Text: each message is a log, as a line of a file would be.
+    Text,
+    /// A JSON object, or a list of them: each is a log, with the object as its body. So write Fluent Bit, Logstash and many loggers.
+    Json,
+    /// A message of syslog, by RFC 5424 or RFC 3164.
+    Syslog,
+    /// Diagnostic logs that Azure exports, also over Event Hubs: each of `records` is a log. CloudTrail's `Records` are read in the same way.
+    AzureDiagnostics,
 }
 
 impl Encoding {
@@ -23,6 +34,10 @@ impl Encoding {
         match self {
             Encoding::OtlpProto => "otlp_proto",
             Encoding::OtlpJson => "otlp_json",
+            Encoding::Text => "text",
+            Encoding::Json => "json",
+            Encoding::Syslog => "syslog",
+            Encoding::AzureDiagnostics => "azure_diagnostics",
         }
     }
 
@@ -41,6 +56,7 @@ pub(super) struct Reads {
 
 /// The headers that matter.
 const SIGNAL: &str = "signal";
+const ORIGIN: &str = "kansoku-origin";
 const CONTENT_TYPE: &str = "content-type";
 const JSON: &str = "application/json";
 
@@ -54,26 +70,25 @@ impl Reads {
         }
     }
 
-    /// A message, as it was received. Copies its bytes once.
+    /// A message, as it was received.
     pub(super) fn read(self, message: &BorrowedMessage<'_>) -> Message {
         let millis = message.timestamp().to_millis().and_then(|millis| u64::try_from(millis).ok()).unwrap_or(0);
+        let at = Time(millis.saturating_mul(1_000_000));
         let said = match message.payload() {
             None | Some([]) => Said::Nothing,
-            Some(payload) => self.said(message, payload),
+            Some(payload) if self.encoding.is_otlp() => self.otlp(message, payload),
+            Some(payload) => self.foreign(payload, at),
         };
-        Message { position: u64::try_from(message.offset()).unwrap_or(0), at: Time(millis.saturating_mul(1_000_000)), said }
+        let position = u64::try_from(message.offset()).unwrap_or(0);
+        let origins = header(message, ORIGIN).map(Bytes::copy_from_slice);
+        Message { position, at, said, origins }
     }
 
-    fn said(self, message: &BorrowedMessage<'_>, payload: &[u8]) -> Said {
-        let (mut signal, mut is_json) = (None, self.encoding == Encoding::OtlpJson);
-        for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
-            let value = header.value.and_then(|value| std::str::from_utf8(value).ok());
-            match header.key {
-                SIGNAL => signal = value.and_then(Signal::of_word),
-                CONTENT_TYPE => is_json = value == Some(JSON),
-                _ => {}
-            }
-        }
+    /// Copies the bytes of protobuf once.
+    fn otlp(self, message: &BorrowedMessage<'_>, payload: &[u8]) -> Said {
+        let text = |name: &str| header(message, name).and_then(|value| std::str::from_utf8(value).ok());
+        let signal = text(SIGNAL).and_then(Signal::of_word);
+        let is_json = text(CONTENT_TYPE).map_or(self.encoding == Encoding::OtlpJson, |kind| kind == JSON);
         let Some(signal) = signal.or(self.signal) else {
             let what = "nothing says which signal it is: it has no header `signal`, and no `signal:` is set for its topic".to_owned();
             let why = Malformed { path: "message".to_owned(), offset: 0, what };
@@ -87,4 +102,23 @@ impl Reads {
             Err(why) => Said::Unreadable(signal, Bytes::copy_from_slice(payload), why),
         }
     }
+
+    fn foreign(self, payload: &[u8], at: Time) -> Said {
+        let read = match self.encoding {
+            Encoding::Json => foreign::json(payload, at),
+            Encoding::Syslog => Ok(foreign::syslog(payload, at)),
+            Encoding::AzureDiagnostics => foreign::records(payload, at),
+            Encoding::Text | Encoding::OtlpProto | Encoding::OtlpJson => Ok(foreign::text(payload, at)),
+        };
+        match read {
+            Ok(Some(request)) => Said::Request(Signal::Logs, request),
+            Ok(None) => Said::Nothing,
+            Err(why) => Said::Unreadable(Signal::Logs, Bytes::copy_from_slice(payload), why),
+        }
+    }
+}
+
+/// The value of a header, where the message has it.
+fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a [u8]> {
+    message.headers()?.iter().find(|header| header.key == name)?.value
 }

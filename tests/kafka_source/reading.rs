@@ -57,3 +57,88 @@ fn what_cannot_be_read_is_counted_and_holds_nothing_up() {
     assert_eq!(kansoku.status()["lost"], 0);
     assert_eq!(kansoku.stop().code, 0);
 }
+
+/// What a topic with this encoding gives of these messages: the bodies, sorted.
+fn read_as(encoding: &str, messages: &[&str]) -> (Vec<String>, Vec<opentelemetry_proto::tonic::logs::v1::LogRecord>) {
+    let Some(broker) = broker() else { return Default::default() };
+    let (topic, next, folder) = (Topic::new(broker), NextHop::start(), tempfile::tempdir().unwrap());
+    topic.write(messages.iter().map(|text| Written { payload: text.as_bytes().to_vec(), ..Written::default() }));
+    let yaml = pipeline(&topic, &format!(", encoding: {encoding}"), &format!("sinks:\n  {}", next.sink("hop")));
+    let kansoku = Kansoku::run(folder.path(), &yaml);
+    topic.until_committed(&[i64::try_from(messages.len()).unwrap(), -1, -1, -1]);
+    assert_eq!(kansoku.stop().code, 0);
+    (next.came().into_keys().collect(), next.logs())
+}
+
+#[test]
+fn messages_that_are_no_otlp_are_logs() {
+    if broker().is_none() {
+        return;
+    }
+    let (bodies, _) = read_as("text", &["ERROR one", "two\nlines"]);
+    assert_eq!(bodies, ["ERROR one", "two\nlines"]);
+    let (bodies, logs) = read_as("syslog", &["<34>1 2026-11-29T10:00:00Z host su 7 - - failed"]);
+    assert_eq!((bodies, logs[0].severity_text.as_str()), (vec!["failed".to_owned()], "crit"));
+    let (_, logs) = read_as("json", &[r#"{"@timestamp":1700000000,"level":"warn","log":"x"}"#, "no json"]);
+    assert_eq!((logs.len(), logs[0].severity_number, logs[0].time_unix_nano), (1, 13, 1_700_000_000_000_000_000));
+    let (_, logs) = read_as("azure_diagnostics", &[r#"{"records":[{"level":"Error"},{"level":"Warning"}]}"#]);
+    assert_eq!(logs.iter().map(|log| log.severity_number).collect::<Vec<_>>(), [17, 13]);
+}
+
+#[test]
+fn a_reload_loses_nothing_and_what_is_held_goes_on() {
+    let Some(broker) = broker() else { return };
+    let (topic, next, folder) = (Topic::new(broker), NextHop::start(), tempfile::tempdir().unwrap());
+    let yaml = |drop: &str| {
+        let rest =
+            format!("processors:\n  some: {{ type: filter, inputs: [hop], drop: '.body == \"{drop}\"' }}\nsinks:\n  {}", next.sink("some"));
+        pipeline(&topic, "", &rest)
+    };
+    topic.write([Topic::otlp(0, "logs", logs("before")), Topic::otlp(0, "logs", logs("one"))]);
+    let kansoku = Kansoku::run(folder.path(), &yaml("one"));
+    topic.until_committed(&[2, -1, -1, -1]);
+    let _same = kit::process::written(folder.path(), &yaml("two"));
+    kansoku.signal("HUP");
+    kansoku.ask_until(&["status"], |_| {
+        kit::http::get(kansoku.admin(), "/metrics").text().contains("kansoku_reloads_total{result=\"applied\"} 1").then_some(())
+    });
+    topic.write([Topic::otlp(0, "logs", logs("one")), Topic::otlp(0, "logs", logs("two")), Topic::otlp(0, "logs", logs("after"))]);
+    topic.until_committed(&[5, -1, -1, -1]);
+    let came: Vec<_> = next.came().into_iter().collect();
+    assert_eq!(came, [("after".to_owned(), 1), ("before".to_owned(), 1), ("one".to_owned(), 1)]);
+    assert_eq!(kansoku.stop().code, 0);
+}
+
+#[test]
+fn a_second_copy_that_a_gateway_sent_is_known_and_the_store_takes_nothing_twice() {
+    use signal::{
+        Ordinals, Origin,
+        codec::origins::{Origins, Piece, Settled},
+    };
+    let Some(broker) = broker() else { return };
+    let (topic, folder) = (Topic::new(broker), tempfile::tempdir().unwrap());
+    let message = |position: u64, below: u64| {
+        let piece = Piece { origin: Some(Origin { log: 7, position }), ordinals: Ordinals::From(3), records: 1 };
+        let origins = Origins { pieces: vec![piece], settled: vec![Settled { log: 7, below }] };
+        let mut written = Topic::otlp(1, "logs", logs(&format!("log {position}")));
+        written.headers.push(("kansoku-origin", origins.encode()));
+        written
+    };
+    topic.write([message(10, 5), message(11, 5), message(10, 5), message(12, 6)]);
+    let yaml = pipeline(&topic, "", "sinks:\n  store: { inputs: [hop], path: store }");
+    let kansoku = Kansoku::run(folder.path(), &yaml);
+    topic.until_committed(&[-1, 4, -1, -1]);
+    assert_eq!((kansoku.count("hop", "logs", "in"), kansoku.count("hop", "logs", "discarded.repeat")), (4, 1));
+    // A member that was killed knows of no copy any more, but its store does.
+    kansoku.signal("KILL");
+    assert_eq!(kansoku.ended().code, 137);
+    topic.write([message(11, 6), message(13, 6)]);
+    let kansoku = Kansoku::run(folder.path(), &yaml);
+    topic.until_committed(&[-1, 6, -1, -1]);
+    let stored = kansoku.ask(&["query", "logs", "--since", "24h", "--json"]);
+    let mut bodies: Vec<String> =
+        stored.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["message"].to_string()).collect();
+    bodies.sort();
+    assert_eq!(bodies, ["\"log 10\"", "\"log 11\"", "\"log 12\"", "\"log 13\""], "{}", stored.out);
+    assert_eq!(kansoku.stop().code, 0);
+}

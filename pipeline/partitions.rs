@@ -26,7 +26,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use signal::{Decision, Origin};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -56,12 +56,22 @@ pub struct PartitionStatus {
     pub lag_seconds: f64,
 }
 
+/// What a source that shares partitions with others has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// Times that partitions were shared out anew.
+    pub rebalances: u64,
+    /// Traces of which parts came in two partitions, among those that are watched for it.
+    pub split: u64,
+}
+
 /// What runs, for partitions that begin while it does. One for all graphs, one after the other.
 #[derive(Default)]
 pub(crate) struct Ground {
     graph: Mutex<Option<Graph>>,
     crews: Mutex<Vec<Weak<Seat>>>,
     falls: Mutex<HashMap<u32, Arc<Falls>>>,
+    counts: Mutex<BTreeMap<String, MemberStatus>>,
 }
 
 #[derive(Clone)]
@@ -153,6 +163,10 @@ impl Ground {
         crews.iter().filter_map(Weak::upgrade).collect()
     }
 
+    pub(crate) fn member(&self, node: &str) -> Option<MemberStatus> {
+        self.counts.lock().get(node).copied()
+    }
+
     pub(crate) fn status(&self) -> Vec<PartitionStatus> {
         let mut all: Vec<PartitionStatus> = self.seats().iter().map(|seat| seat.status()).collect();
         all.sort_by(|a, b| (&a.node, &a.partition).cmp(&(&b.node, &b.partition)));
@@ -190,6 +204,16 @@ impl Partitions {
         self.holds
     }
 
+    /// Partitions are shared out anew.
+    pub fn rebalanced(&self) {
+        self.ground.counts.lock().entry(self.account.name.clone()).or_default().rebalances += 1;
+    }
+
+    /// A trace came in two partitions.
+    pub fn split(&self) {
+        self.ground.counts.lock().entry(self.account.name.clone()).or_default().split += 1;
+    }
+
     /// Reads a partition from now on. None while the pipeline goes down.
     #[must_use]
     pub fn begin(&self, assigned: Assigned) -> Option<Partition> {
@@ -201,7 +225,7 @@ impl Partitions {
         let lines = lines(&blueprint)?;
         let partition = Arc::new(Partitioned { id: log, marks: Arc::new(Marks::new(settled)), decisions: log_of_decisions });
         let around = around.for_partition(&partition);
-        around.decisions.note(decisions.iter().cloned());
+        around.decisions.note(&decisions);
         let clock = blueprint.world.clock.clone();
         let source = (self.source, Arc::clone(&self.account));
         let reading = Reading::new(source, messages, Arc::clone(&partition), around.letters.clone(), clock);

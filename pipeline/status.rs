@@ -1,9 +1,18 @@
 //! What a running pipeline says of itself: the body of `/api/v1/status`, and what `kansoku status` shows.
 
 use crate::{
-    Gateways,
-    Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, partitions::PartitionStatus, plan::Edge, positions::Progress,
-    queue::Fill, running::Inner, settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
+    Gateways, Kind, Snapshot,
+    dead_letters::DeadLettersStatus,
+    delivery::Health,
+    intake::Way,
+    partitions::{MemberStatus, PartitionStatus},
+    plan::Edge,
+    positions::Progress,
+    queue::Fill,
+    running::Inner,
+    settings::Acknowledge,
+    spill::SpillStatus,
+    spilled::SpilledStatus,
 };
 use serde::{Deserialize, Serialize};
 use signal::Time;
@@ -59,11 +68,15 @@ pub struct Link {
 pub struct SourceStatus {
     /// Its key in the graph.
     pub name: String,
-    /// When it says yes.
-    pub acknowledge: Acknowledge,
+    /// When it says yes, where it answers somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<Acknowledge>,
     /// How it gets on, where it reads files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Progress>,
+    /// What it has seen of others, where it shares partitions with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberStatus>,
 }
 
 /// A sink and its queue.
@@ -115,9 +128,9 @@ impl Inner {
     pub(crate) fn status(&self) -> Status {
         let ledger = self.blueprint.ledger.snapshot();
         let plan = &self.blueprint.plan;
-        let sources = plan.nodes.iter().filter_map(|node| {
+        let sources = plan.nodes.iter().filter(|node| node.kind == Kind::Source).map(|node| {
             let files = self.entrance.positions.progress(&node.name);
-            Some(SourceStatus { name: node.name.clone(), acknowledge: node.acknowledge?, files })
+            SourceStatus { name: node.name.clone(), acknowledge: node.acknowledge, files, member: self.entrance.ground.member(&node.name) }
         });
         let sinks = self.deliveries.iter().map(|delivery| SinkStatus {
             name: delivery.queue.account.name.clone(),

@@ -192,7 +192,7 @@ fn batch(signal: Signal, records: &mut [Waiting<'_>], sources: &Sources, ack: &A
             if source.origin.is_none() { Ordinals::From(0) } else { Ordinals::of(part.iter().map(|record| record.note.ordinal)) };
         all.absorb(Batch::new(
             signal,
-            Chunk::new(bytes, part.len(), source.origin, ordinals, source.arrived).written_before(source.before),
+            Chunk::new(bytes, part.len(), source.origin, ordinals, source.arrived).written_before(source.before.as_deref().copied()),
             Ack::none(),
         ));
     }

@@ -8,7 +8,7 @@ use signal::{Ack, Chunk, Origin, Time};
 pub(super) struct Source {
     pub(super) origin: Option<Origin>,
     /// Where it was written before that, if that is known.
-    pub(super) before: Option<Origin>,
+    pub(super) before: Option<Box<Origin>>,
     /// When the chunk came in.
     pub(super) arrived: Time,
     /// The stream's time when its records were taken.
@@ -28,7 +28,7 @@ impl Sources {
     pub(super) fn begin(&mut self, chunk: &Chunk, ack: &Ack, now: Time) -> u32 {
         self.0.insert(Source {
             origin: chunk.origin(),
-            before: chunk.before(),
+            before: chunk.before().map(Box::new),
             arrived: chunk.arrived(),
             taken: now,
             ack: ack.clone(),

@@ -3,25 +3,19 @@
 use super::{
     Options,
     commit::Committed,
-    consumer::{Consumer, Context, Place, Turned, commit, consumer, list},
+    consumer::{Consumer, Place, Turned, commit, consumer, list},
     decisions::{Decided, Ways},
-    message::Reads,
+    find::{Cluster, find},
     prepare::{Prepared, prepare},
+    receiving::{Watch, messages},
+    split::Splits,
 };
-use futures::{
-    StreamExt as _,
-    future::{BoxFuture, join_all, poll_fn},
-    stream,
-};
+use futures::future::{BoxFuture, join_all, poll_fn};
 use pipeline::{
     Blocking, Partition, SourceContext, SourceError, blocked,
-    partitions::{Assigned, Came, DecisionLog, Messages, Settled},
+    partitions::{Assigned, DecisionLog, Settled},
 };
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, stream_consumer::StreamPartitionQueue},
-    error::KafkaError,
-};
+use rdkafka::{Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     pin::pin,
@@ -30,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -40,8 +34,6 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const GIVE_BACK: Duration = Duration::from_secs(4);
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 const COMMIT_AGAIN_AFTER: Duration = Duration::from_millis(50);
-const WITHIN: Duration = Duration::from_secs(5);
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A partition whose lane fell is begun anew after so long.
 const FALLEN_AFTER: Duration = Duration::from_secs(1);
 /// How long the group is waited for when this member leaves it.
@@ -50,13 +42,6 @@ const LEAVE: Duration = Duration::from_secs(5);
 pub(super) struct Member {
     options: Arc<Options>,
     context: SourceContext,
-}
-
-/// What is known of the cluster.
-struct Cluster {
-    id: String,
-    /// By topic.
-    partitions: HashMap<String, usize>,
 }
 
 /// A member that has joined.
@@ -73,6 +58,8 @@ struct Joined {
     held: BTreeMap<Place, Held>,
     work: Option<Work>,
     committing: Option<BoxFuture<'static, Vec<(Place, Committed)>>>,
+    /// By topic, where a trace has to come in one partition.
+    splits: HashMap<String, Arc<Splits>>,
 }
 
 /// A partition that is read.
@@ -123,8 +110,8 @@ impl Member {
     }
 
     pub(super) async fn run(self) -> Result<(), SourceError> {
-        let Some(cluster) = self.find().await? else { return Ok(()) };
         let Member { options, context } = self;
+        let Some(cluster) = find(&options, &context.stop).await? else { return Ok(()) };
         let ways = context.partitions.decides().then(|| Ways::new(Arc::clone(&options)).map(Arc::new)).transpose().map_err(failed)?;
         if let Some(ways) = &ways {
             ways.make(&cluster.partitions).await.map_err(SourceError)?;
@@ -134,49 +121,11 @@ impl Member {
         consumer.subscribe(&topics).map_err(failed)?;
         let (waiting, held) = Default::default();
         let (work, committing) = (None, None);
-        let joined = Joined { options, context, cluster, consumer, ways, turns, waiting, leaving: false, held, work, committing };
+        let decides = ways.is_some();
+        let splits = options.topics.iter().filter(|_| decides).map(|(topic, _)| (topic.clone(), Arc::default())).collect();
+        let joined = Joined { options, context, cluster, consumer, ways, turns, waiting, leaving: false, held, work, committing, splits };
         joined.run().await
     }
-
-    /// Looks for the cluster and the topics until they are there. None where that was stopped.
-    async fn find(&self) -> Result<Option<Cluster>, SourceError> {
-        let asking: Arc<BaseConsumer<Context>> =
-            Arc::new(self.options.cluster.config().create_with_context(Context::deaf()).map_err(failed)?);
-        let mut said = String::new();
-        loop {
-            let (options, asked) = (Arc::clone(&self.options), Arc::clone(&asking));
-            let found = tokio::select! {
-                found = blocked(&self.options.blocking, move || find(&options, &asked)) => found,
-                () = self.context.stop.asked() => return Ok(None),
-            };
-            match found {
-                None => return Ok(None),
-                Some(Ok(cluster)) => return Ok(Some(cluster)),
-                Some(Err(why)) if why == said => {}
-                Some(Err(why)) => {
-                    tracing::warn!(node = self.options.name, why, "nothing can be read yet");
-                    said = why;
-                }
-            }
-            tokio::select! {
-                () = sleep(AGAIN_AFTER) => {}
-                () = self.context.stop.asked() => return Ok(None),
-            }
-        }
-    }
-}
-
-fn find(options: &Options, asking: &BaseConsumer<Context>) -> Result<Cluster, String> {
-    let heard = |error: KafkaError| asking.client().context().heard.last().unwrap_or_else(|| error.to_string());
-    let mut partitions = HashMap::new();
-    for (topic, _) in &options.topics {
-        let metadata = asking.fetch_metadata(Some(topic), WITHIN).map_err(heard)?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic).filter(|found| found.error().is_none());
-        let found = found.ok_or_else(|| format!("there is no topic `{topic}` at {}", options.cluster.brokers()))?;
-        partitions.insert(topic.clone(), found.partitions().len());
-    }
-    let id = asking.client().fetch_cluster_id(WITHIN).ok_or("the cluster does not say its id")?;
-    Ok(Cluster { id, partitions })
 }
 
 impl Joined {
@@ -198,7 +147,6 @@ impl Joined {
                 received = consumer.recv() => {
                     match received {
                         Ok(message) => {
-                            use rdkafka::Message as _;
                             tracing::error!(topic = message.topic(), partition = message.partition(), "a message came where none should");
                         }
                         Err(KafkaError::MessageConsumptionFatal(code)) => return Err(failed(code)),
@@ -225,6 +173,7 @@ impl Joined {
 
     fn turned(&mut self, turned: Turned) -> Result<(), SourceError> {
         tracing::info!(node = self.options.name, ?turned, "the group has turned");
+        self.context.partitions.rebalanced();
         if self.leaving {
             // The group goes on without this member; only then its last commit is taken.
             return match turned {
@@ -305,7 +254,7 @@ impl Joined {
                 decisions,
                 log_of_decisions: decided.clone().map(|decided| decided as Arc<dyn DecisionLog>),
                 partitions: all,
-                messages: messages(queue, self.consumer.context().steady(), reads),
+                messages: messages(queue, self.consumer.context().steady(), reads, self.watch(&place)),
             });
             // The pipeline is going down.
             let Some(partition) = begun else { continue };
@@ -314,6 +263,12 @@ impl Joined {
             self.held.insert(place, Held { partition, decided, committed: Committed::default() });
         }
         self.consumer.incremental_assign(&assignment).map_err(failed)
+    }
+
+    /// Looks for traces that come in two partitions, where they have to meet.
+    fn watch(&self, (topic, number): &Place) -> Option<Watch> {
+        let splits = Arc::clone(self.splits.get(topic)?);
+        Some(Watch { splits, topic: topic.clone(), partition: *number, partitions: self.context.partitions.clone() })
     }
 
     /// What origins call a partition: the same in every process.
@@ -476,37 +431,4 @@ async fn fallen(held: &mut BTreeMap<Place, Held>) -> Place {
         Poll::Pending
     })
     .await
-}
-
-/// The messages of a partition.
-fn messages(queue: StreamPartitionQueue<Context>, steady: watch::Receiver<bool>, reads: Reads) -> Messages {
-    struct Reading {
-        queue: StreamPartitionQueue<Context>,
-        steady: watch::Receiver<bool>,
-        at_end: bool,
-    }
-    let reading = Reading { queue, steady, at_end: false };
-    stream::unfold(reading, move |mut reading| async move {
-        let came = loop {
-            tokio::select! {
-                received = reading.queue.recv() => match received {
-                    Ok(message) => {
-                        reading.at_end = false;
-                        break Came::Message(reads.read(&message));
-                    }
-                    Err(KafkaError::PartitionEOF(_)) => {
-                        reading.at_end = true;
-                        break Came::End;
-                    }
-                    Err(error) => tracing::debug!(%error, "Kafka"),
-                },
-                Ok(()) = reading.steady.changed(), if reading.at_end => {
-                    // While brokers are away nobody knows what comes next.
-                    break if *reading.steady.borrow_and_update() { Came::End } else { Came::Unsure };
-                }
-            }
-        };
-        Some((came, reading))
-    })
-    .boxed()
 }

@@ -4,9 +4,12 @@
 mod commit;
 mod consumer;
 mod decisions;
+mod find;
 mod member;
 mod message;
 mod prepare;
+mod receiving;
+mod split;
 mod wire;
 
 use config::{

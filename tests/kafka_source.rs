@@ -13,6 +13,22 @@ mod reading;
 #[path = "kafka_source/topic.rs"]
 mod topic;
 
+use kit::kafka::Broker;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Held together by those that need the broker to be there, and alone by those that kill it.
+static BROKER: RwLock<()> = RwLock::new(());
+
+fn shared() -> Option<(&'static Broker, RwLockReadGuard<'static, ()>)> {
+    let turn = BROKER.read().unwrap_or_else(PoisonError::into_inner);
+    Some((kit::kafka::broker()?, turn))
+}
+
+fn alone() -> Option<(&'static Broker, RwLockWriteGuard<'static, ()>)> {
+    let turn = BROKER.write().unwrap_or_else(PoisonError::into_inner);
+    Some((kit::kafka::broker()?, turn))
+}
+
 /// A pipeline that reads a topic.
 fn pipeline(topic: &topic::Topic, source: &str, rest: &str) -> String {
     let (brokers, name) = (topic.brokers(), topic.name());

@@ -148,6 +148,8 @@ pub(super) fn consumer(options: &Options, partitions: usize) -> KafkaResult<(Arc
         .set("session.timeout.ms", options.session.as_millis().to_string())
         .set("auto.offset.reset", if options.from == From::Earliest { "earliest" } else { "latest" })
         .set("statistics.interval.ms", TOLD_EVERY.as_millis().to_string())
+        // A broker that is back is found within a second.
+        .set("reconnect.backoff.max.ms", "1000")
         // Each partition has a queue of its own, of which this is the limit.
         .set("queued.max.messages.kbytes", each.div_ceil(1 << 10).to_string())
         .set("fetch.message.max.bytes", each.clamp(ANSWER_BYTES_MIN, 1 << 30).to_string())

@@ -2,10 +2,10 @@
 
 use crate::{
     next_hop::NextHop,
-    pipeline,
+    pipeline, shared,
     topic::{Topic, Written},
 };
-use kit::{Kansoku, kafka::broker, until};
+use kit::{Kansoku, until};
 use std::{thread, time::Duration};
 
 fn logs(text: &str) -> Vec<u8> {
@@ -14,7 +14,7 @@ fn logs(text: &str) -> Vec<u8> {
 
 #[test]
 fn what_is_in_the_topic_comes_to_the_sink_and_is_committed_once_it_is_there() {
-    let Some(broker) = broker() else { return };
+    let Some((broker, _shared)) = shared() else { return };
     let (topic, next, folder) = (Topic::new(broker), NextHop::start(), tempfile::tempdir().unwrap());
     topic.write((0..40).map(|n| Topic::otlp(n % 4, "logs", logs(&format!("log {n}")))));
     next.set_down(true);
@@ -44,7 +44,7 @@ fn what_is_in_the_topic_comes_to_the_sink_and_is_committed_once_it_is_there() {
 
 #[test]
 fn what_cannot_be_read_is_counted_and_holds_nothing_up() {
-    let Some(broker) = broker() else { return };
+    let Some((broker, _shared)) = shared() else { return };
     let (topic, next, folder) = (Topic::new(broker), NextHop::start(), tempfile::tempdir().unwrap());
     let nothing_says = Written { payload: logs("no header"), ..Written::default() };
     topic.write([Topic::otlp(0, "logs", b"what is this".to_vec()), nothing_says, Topic::otlp(0, "logs", logs("fine"))]);
@@ -60,7 +60,7 @@ fn what_cannot_be_read_is_counted_and_holds_nothing_up() {
 
 /// What a topic with this encoding gives of these messages: the bodies, sorted.
 fn read_as(encoding: &str, messages: &[&str]) -> (Vec<String>, Vec<opentelemetry_proto::tonic::logs::v1::LogRecord>) {
-    let Some(broker) = broker() else { return Default::default() };
+    let Some(broker) = kit::kafka::broker() else { return Default::default() };
     let (topic, next, folder) = (Topic::new(broker), NextHop::start(), tempfile::tempdir().unwrap());
     topic.write(messages.iter().map(|text| Written { payload: text.as_bytes().to_vec(), ..Written::default() }));
     let yaml = pipeline(&topic, &format!(", encoding: {encoding}"), &format!("sinks:\n  {}", next.sink("hop")));
@@ -72,9 +72,7 @@ fn read_as(encoding: &str, messages: &[&str]) -> (Vec<String>, Vec<opentelemetry
 
 #[test]
 fn messages_that_are_no_otlp_are_logs() {
-    if broker().is_none() {
-        return;
-    }
+    let Some(_shared) = shared() else { return };
     let (bodies, _) = read_as("text", &["ERROR one", "two\nlines"]);
     assert_eq!(bodies, ["ERROR one", "two\nlines"]);
     let (bodies, logs) = read_as("syslog", &["<34>1 2026-11-29T10:00:00Z host su 7 - - failed"]);
@@ -87,7 +85,7 @@ fn messages_that_are_no_otlp_are_logs() {
 
 #[test]
 fn a_reload_loses_nothing_and_what_is_held_goes_on() {
-    let Some(broker) = broker() else { return };
+    let Some((broker, _shared)) = shared() else { return };
     let (topic, next, folder) = (Topic::new(broker), NextHop::start(), tempfile::tempdir().unwrap());
     let yaml = |drop: &str| {
         let rest =
@@ -115,7 +113,7 @@ fn a_second_copy_that_a_gateway_sent_is_known_and_the_store_takes_nothing_twice(
         Ordinals, Origin,
         codec::origins::{Origins, Piece, Settled},
     };
-    let Some(broker) = broker() else { return };
+    let Some((broker, _shared)) = shared() else { return };
     let (topic, folder) = (Topic::new(broker), tempfile::tempdir().unwrap());
     let message = |position: u64, below: u64| {
         let piece = Piece { origin: Some(Origin { log: 7, position }), ordinals: Ordinals::From(3), records: 1 };

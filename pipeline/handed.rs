@@ -21,7 +21,7 @@ pub(crate) struct Handed {
     pub(crate) signal: Signal,
     pub(crate) checked: Checked,
     /// The same in pieces that were written somewhere before, where that is known.
-    pub(crate) chunks: Option<Vec<Chunk>>,
+    pub(crate) chunks: Option<Box<Parted>>,
     pub(crate) records: usize,
     pub(crate) arrived: Time,
     /// Its place in the journal.
@@ -31,6 +31,10 @@ pub(crate) struct Handed {
     pub(crate) admission: Option<Admission>,
     pub(crate) standing: Standing,
 }
+
+/// A request in pieces. Boxed, since few requests are.
+#[derive(Debug)]
+pub(crate) struct Parted(pub(crate) Vec<Chunk>);
 
 /// How a request stands in its source's account when the lane takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +72,7 @@ impl Handed {
     pub(crate) fn into_flow(self, log: Option<u32>, ack: Ack) -> Flow {
         if let Some(chunks) = self.chunks {
             let mut batch = Batch::empty(self.signal);
-            chunks.into_iter().for_each(|chunk| batch.absorb(Batch::new(self.signal, chunk, Ack::none())));
+            chunks.0.into_iter().for_each(|chunk| batch.absorb(Batch::new(self.signal, chunk, Ack::none())));
             batch.promise(ack);
             return Flow::Batch(batch);
         }

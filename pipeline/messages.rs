@@ -3,7 +3,7 @@
 use crate::{
     Clock, Reason,
     dead_letters::DeadLetters,
-    handed::{Handed, Standing},
+    handed::{Handed, Parted, Standing},
     kept::Partitioned,
     ledger::{Account, Fate, Posting},
     letter::{About, Content},
@@ -175,7 +175,7 @@ impl Reading {
             return None;
         }
         let chunks = self.told(position, signal, &checked, counts, origins);
-        let records = chunks.as_ref().map_or(counts.records, |chunks| chunks.iter().map(Chunk::len).sum());
+        let records = chunks.as_ref().map_or(counts.records, |chunks| chunks.0.iter().map(Chunk::len).sum());
         if records == 0 {
             self.pass(position);
             return None;
@@ -196,7 +196,7 @@ impl Reading {
     }
 
     /// A message's records with where they were written first, without those that came before: a sender that ended before it heard that they were taken sends them again.
-    fn told(&mut self, position: u64, signal: Signal, checked: &Checked, counts: &Counts, origins: Option<&[u8]>) -> Option<Vec<Chunk>> {
+    fn told(&mut self, position: u64, signal: Signal, checked: &Checked, counts: &Counts, origins: Option<&[u8]>) -> Option<Box<Parted>> {
         let header = origins.filter(|_| counts.rejected == 0)?;
         let origins =
             Origins::decode(header, counts.records).inspect_err(|why| tracing::debug!(position, %why, "an origin cannot be read")).ok()?;
@@ -228,7 +228,7 @@ impl Reading {
                 self.partition.marks.tell(position, Origin { log, position: last });
             }
         }
-        Some(chunks)
+        Some(Box::new(Parted(chunks)))
     }
 
     /// A message with nothing in it.

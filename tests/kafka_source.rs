@@ -14,18 +14,18 @@ mod reading;
 mod topic;
 
 use kit::kafka::Broker;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Held together by those that need the broker to be there, and alone by those that kill it.
 static BROKER: RwLock<()> = RwLock::new(());
 
 fn shared() -> Option<(&'static Broker, RwLockReadGuard<'static, ()>)> {
-    let turn = BROKER.read().unwrap_or_else(PoisonError::into_inner);
+    let turn = BROKER.read();
     Some((kit::kafka::broker()?, turn))
 }
 
 fn alone() -> Option<(&'static Broker, RwLockWriteGuard<'static, ()>)> {
-    let turn = BROKER.write().unwrap_or_else(PoisonError::into_inner);
+    let turn = BROKER.write();
     Some((kit::kafka::broker()?, turn))
 }
 

@@ -12,7 +12,10 @@ use rdkafka::{
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     time::Instant,
 };
 
@@ -28,6 +31,9 @@ const PARTITION_BYTES_MIN: usize = 64 << 10;
 /// Bytes of one answer of a broker, at the least: the largest message that Kafka takes by itself.
 const ANSWER_BYTES_MIN: usize = 1 << 20;
 
+/// The next comes once the last was answered, but for a loss.
+const TURNS_MAX: usize = 8;
+
 /// What becomes of the group's partitions. It is only over when the consumer was told so.
 #[derive(Debug)]
 pub(super) enum Turned {
@@ -40,7 +46,7 @@ pub(super) enum Turned {
 /// What librdkafka tells besides messages.
 pub(super) struct Context {
     pub(super) heard: Heard,
-    turns: mpsc::UnboundedSender<Turned>,
+    turns: mpsc::Sender<Turned>,
     /// Whether brokers are there.
     steady: watch::Sender<bool>,
     down: Mutex<Option<Instant>>,
@@ -53,10 +59,10 @@ pub(super) type Consumer = StreamConsumer<Context>;
 impl Context {
     /// Of one that is in no group.
     pub(super) fn deaf() -> Context {
-        Context::new(mpsc::unbounded_channel().0)
+        Context::new(mpsc::channel(1).0)
     }
 
-    fn new(turns: mpsc::UnboundedSender<Turned>) -> Context {
+    fn new(turns: mpsc::Sender<Turned>) -> Context {
         let (heard, down, ends) = Default::default();
         Context { heard, turns, steady: watch::Sender::new(true), down, ends }
     }
@@ -116,7 +122,10 @@ impl ConsumerContext for Context {
             _ => Turned::Revoked { places, lost: consumer.assignment_lost() },
         };
         // An error means that the member has ended: nobody else would answer.
-        if let Err(mpsc::error::SendError(turned)) = self.turns.send(turned) {
+        let unheard = self.turns.try_send(turned).map_err(|error| match error {
+            TrySendError::Full(turned) | TrySendError::Closed(turned) => turned,
+        });
+        if let Err(turned) = unheard {
             let answered = match turned {
                 Turned::Assigned(_) => consumer.incremental_assign(&TopicPartitionList::new()),
                 Turned::Revoked { .. } => consumer.incremental_unassign(partitions),
@@ -133,8 +142,8 @@ impl ConsumerContext for Context {
 }
 
 /// A consumer that is not yet in the group. `partitions`: of all topics together.
-pub(super) fn consumer(options: &Options, partitions: usize) -> KafkaResult<(Arc<Consumer>, mpsc::UnboundedReceiver<Turned>)> {
-    let (turns, hear) = mpsc::unbounded_channel();
+pub(super) fn consumer(options: &Options, partitions: usize) -> KafkaResult<(Arc<Consumer>, mpsc::Receiver<Turned>)> {
+    let (turns, hear) = mpsc::channel(TURNS_MAX);
     let context = Context::new(turns);
     let each = (options.bytes_max / partitions.max(1)).max(PARTITION_BYTES_MIN);
     let answer = (options.bytes_max / 2).max(ANSWER_BYTES_MIN);

@@ -28,8 +28,9 @@ use signal::{Decision, Time};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// How long a decision lives at least.
 const LATE: Duration = Duration::from_secs(60);

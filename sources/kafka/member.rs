@@ -51,7 +51,7 @@ struct Joined {
     cluster: Cluster,
     consumer: Arc<Consumer>,
     ways: Option<Arc<Ways>>,
-    turns: mpsc::UnboundedReceiver<Turned>,
+    turns: mpsc::Receiver<Turned>,
     waiting: VecDeque<Turned>,
     /// Nothing is taken any more.
     leaving: bool,

@@ -32,7 +32,7 @@ const GROUP: u64 = 20;
 /// The parts of a trace come so far apart.
 const APART: Duration = Duration::from_millis(700);
 /// Where a broker was away meanwhile, later parts may come when their trace is closed already.
-const APART_MAX: Duration = Duration::from_millis(1_900);
+const APART_MAX: Duration = Duration::from_millis(3_000);
 
 fn mix(number: u64) -> u64 {
     let a = (number ^ (number >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -225,7 +225,7 @@ impl Fleet {
     fn start(&mut self, member: usize) {
         let rest = format!(
             "processors:
-  traces: {{ type: correlate, inputs: [hop], close: {{ after_root: 2s, idle: 5s, after_first: 10s }} }}
+  traces: {{ type: correlate, inputs: [hop], close: {{ after_root: 6s, idle: 9s, after_first: 15s }} }}
   kept:
     type: sample
     inputs: [traces]

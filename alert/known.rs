@@ -1,8 +1,7 @@
 //! Which records were counted already: after a crash the journal gives again what no checkpoint was known to hold.
 
 use serde::{Deserialize, Serialize};
-use signal::{Batch, Chunk, Signal, Trace};
-use store::Identities;
+use signal::{Batch, Chunk, Identities, Signal, Trace};
 
 /// Identities of what was counted. A record may come twice, by itself and in its trace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -142,17 +142,18 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec
         plan.settings.journal.as_ref().map(|j| {
             format!("journal    keeps what was acknowledged in {}, up to {}", world.folder.join(j.path.as_str()).display(), j.limit)
         });
+    let without = if plan.nodes.iter().any(|node| node.acknowledge.is_some()) {
+        "there is no journal: a crash loses what was acknowledged and not yet delivered"
+    } else {
+        "there is no journal, and none is needed: what is read is committed once every sink has it"
+    };
     let url = admin.url().map(|url| Arc::new(alert::AdminUrl(url.as_str().trim_end_matches('/').to_owned())));
     let url = url.map(|url| {
         world.pool.get_or(alert::AdminUrl::KEY, || Ok::<_, std::convert::Infallible>(url)).unwrap_or_else(|never| match never {})
     });
     let (admin, listens) = Admin::open(admin).await?;
     let running = plan.assemble(&world)?.start().await?;
-    say_start(
-        &running,
-        journal.as_deref().unwrap_or("there is no journal: a crash loses what was acknowledged and not yet delivered"),
-        &listens,
-    );
+    say_start(&running, journal.as_deref().unwrap_or(without), &listens);
     memory::forget_the_start();
     Ok((Session { running, drain, text, world, keeping, _url: url }, admin))
 }

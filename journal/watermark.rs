@@ -65,6 +65,17 @@ impl Watermark {
         self.open.get(&sequence) == Some(&Settled::No)
     }
 
+    /// Sequences begun and not settled, ascending.
+    pub fn unsettled(&self) -> impl Iterator<Item = u64> {
+        self.open.iter().filter(|(_, settled)| **settled == Settled::No).map(|(sequence, _)| *sequence)
+    }
+
+    /// One past the last that was begun.
+    #[must_use]
+    pub fn begun(&self) -> u64 {
+        self.begun
+    }
+
     /// Sequences begun that the end has not passed.
     #[must_use]
     pub fn open(&self) -> usize {

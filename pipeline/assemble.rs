@@ -1,7 +1,7 @@
 //! From a plan to parts: who calls whom in a lane, which edge leads to which queue. Nothing is opened and nothing runs yet.
 
 use crate::{
-    Kind, Plan, Sink, Source, Spec, World,
+    BuildContext, Kind, Plan, Sink, Source, Spec, World,
     chain::Stage,
     ledger::{Account, Ledger},
     limits::Budget,
@@ -19,7 +19,7 @@ use std::{
 
 /// A plan with which parts can be made as often as needed: a lane that fell and a source that ended get new ones.
 pub(crate) struct Blueprint {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) world: World,
     pub(crate) budget: Budget,
     /// By node of the plan; then those of nodes that were in graphs before.
@@ -27,7 +27,12 @@ pub(crate) struct Blueprint {
     pub(crate) tiers: Tiers,
     /// By node of the plan.
     outputs: Vec<Arc<Outputs>>,
+    /// Crews of one lane each among which this is one; none for the lanes of the graph.
+    crews: Option<usize>,
 }
+
+/// Divides what a part may hold in lanes where nothing comes to it.
+const IDLE: usize = 1 << 10;
 
 /// The parts of all lanes.
 #[derive(Default)]
@@ -76,7 +81,7 @@ impl Plan {
         let ledger = before.after(self.nodes.iter().map(|node| (node.name.as_str(), node.kind)));
         let tiers = self.tiers(world.cores);
         let outputs = (0..self.nodes.len()).map(|node| Arc::new(outputs(&self, &tiers, node))).collect();
-        let blueprint = Arc::new(Blueprint { plan: self, world: world.clone(), budget, ledger, tiers, outputs });
+        let blueprint = Arc::new(Blueprint { plan: Arc::new(self), world: world.clone(), budget, ledger, tiers, outputs, crews: None });
         let (mut sources, mut sinks, mut faults) = (Vec::new(), Vec::new(), Vec::new());
         for (at, node) in blueprint.plan.nodes.iter().enumerate() {
             match node.kind {
@@ -119,6 +124,36 @@ impl Blueprint {
         Ok(Lines { front: of(Tier::Front, self.tiers.front)?, behind: of(Tier::Behind, self.tiers.keyed)? })
     }
 
+    /// The same for the lane of a partition, which is one of so many and has all parts in it.
+    pub(crate) fn for_partitions(&self, partitions: usize) -> Arc<Blueprint> {
+        let tiers = self.plan.tiers(1);
+        let outputs = (0..self.plan.nodes.len()).map(|node| Arc::new(outputs(&self.plan, &tiers, node))).collect();
+        let world = World { cores: 1, ..self.world.clone() };
+        let (plan, ledger, budget) = (Arc::clone(&self.plan), self.ledger.clone(), self.budget.clone());
+        Arc::new(Blueprint { plan, world, budget, ledger, tiers, outputs, crews: Some(partitions.max(1)) })
+    }
+
+    /// What a part in these lanes is built with.
+    fn context<'a>(&'a self, node: &'a PlannedNode) -> BuildContext<'a> {
+        let mut context = self.plan.context(node, &self.world, &self.budget);
+        // What only partitions feed has nothing in the graph's own lanes.
+        let among = self.crews.unwrap_or_else(|| if self.plan.is_fed_by_others(node) { 1 } else { IDLE });
+        context.memory.lanes *= among;
+        context.memory.window_bytes_max /= among;
+        context
+    }
+
+    /// The accounts of processors that the graph's own lanes feed, and of those that are gone.
+    pub(crate) fn accounts_of_lanes(&self) -> impl Iterator<Item = &Arc<Account>> {
+        let fed = |at: usize| self.plan.nodes.get(at).is_none_or(|node| self.plan.is_fed_by_others(node));
+        self.ledger
+            .0
+            .iter()
+            .enumerate()
+            .filter(move |(at, account)| account.kind == Kind::Processor && fed(*at))
+            .map(|(_, account)| account)
+    }
+
     /// The sources with their accounts.
     pub(crate) fn sources(&self) -> Vec<KnownSource> {
         let nodes = self.plan.nodes.iter().zip(&self.ledger.0).filter(|(node, _)| node.kind == Kind::Source);
@@ -152,12 +187,10 @@ impl Blueprint {
                 (_, Kind::Source) if tier == Tier::Front => drop(sources.insert(SourceKey::of(&node.name), outputs)),
                 (_, Kind::Source | Kind::Sink) => {}
                 (_, Kind::Processor) if self.tiers.is_behind(at) != (tier == Tier::Behind) => {}
-                (Some(Spec::Processor(recipe)), Kind::Processor) => {
-                    match recipe.build(&self.plan.context(node, &self.world, &self.budget)) {
-                        Ok(part) => stages.push(Stage { part, account, outputs, held: [0; 3] }),
-                        Err(found) => faults.extend(found),
-                    }
-                }
+                (Some(Spec::Processor(recipe)), Kind::Processor) => match recipe.build(&self.context(node)) {
+                    Ok(part) => stages.push(Stage { part, account, outputs, held: [0; 3] }),
+                    Err(found) => faults.extend(found),
+                },
                 (_, Kind::Processor) => faults.extend(unread(node)),
             }
         }

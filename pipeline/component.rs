@@ -79,6 +79,8 @@ pub struct Shape {
     pub durable: bool,
     /// A sink that waits for another machine, which may be down for hours.
     pub remote: bool,
+    /// A source that reads partitions of a log which keeps what is not settled: it needs no journal, and answers nobody.
+    pub partitioned: bool,
 }
 
 impl Shape {
@@ -94,6 +96,7 @@ impl Shape {
             ordered: false,
             durable: false,
             remote: false,
+            partitioned: false,
         }
     }
 }

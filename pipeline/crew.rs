@@ -2,12 +2,13 @@
 //! one a lane that falls begins again by itself, and what it held is lost.
 
 use crate::{
-    Kind, Reason,
+    Reason,
     assemble::{Blueprint, Lines, Tier},
     backoff::Backoff,
     exchange::exchange,
     falls::Falls,
     inbox::{Feed, Inbox},
+    kept::Kept,
     lane::{Fallen, Lane, Seat},
     ledger::Fate,
     line::Line,
@@ -29,7 +30,7 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout_at},
 };
 
 /// Turns that wait for a lane which is not done with the one before.
@@ -57,20 +58,22 @@ pub(crate) struct Crew {
     pub(crate) blueprint: Arc<Blueprint>,
     pub(crate) around: Arc<Surroundings>,
     pub(crate) reader: Reader,
+    pub(crate) falls: Arc<Falls>,
     pub(crate) token: Token,
 }
 
 impl Crew {
     /// Life after life, until the stream was read to its end. `lines`: of the first life. `decisions`: made before the start.
     pub(crate) async fn run(mut self, lines: Lines, mut decisions: Vec<Decision>) {
-        let falls = Arc::new(Falls::new(self.around.blame.as_ref().map(|blame| blame.blamed())));
+        let falls = Arc::clone(&self.falls);
         let (mut backoff, mut lines, mut promises) = (Backoff::new("lane"), Some(lines), None);
         loop {
             let Some(mut parts) = lines.take().or_else(|| self.lines()) else { return };
             recall(&mut parts, &std::mem::take(&mut decisions));
-            let settling = promises.take().unwrap_or_else(|| Settling::new(self.around.journal.clone()));
+            let settling = promises.take().unwrap_or_else(|| Settling::new(self.around.kept.as_ref()));
             let ended = match self.life(parts, Arc::clone(&falls), Arc::clone(&settling)).await {
                 Ok(lanes) if lanes.is_empty() => return,
+                Ok(lanes) if self.reader.successor.is_none() => return self.give_back(lanes, &settling).await,
                 Ok(lanes) => self.hand_over(lanes).await,
                 Err(fallen) => Err(fallen),
             };
@@ -82,8 +85,11 @@ impl Crew {
                 }
                 Err(fallen) => fallen,
             };
-            let Some(log) = self.around.journal.clone() else { return };
-            for account in self.blueprint.ledger.0.iter().filter(|account| account.kind == Kind::Processor) {
+            let Some(log) = self.around.journal().cloned() else {
+                // A partition begins again at its watermark, by whoever has it.
+                return self.around.kept.iter().for_each(|kept| falls.note(fallen.clone(), kept.next()));
+            };
+            for account in self.blueprint.accounts_of_lanes() {
                 // What lanes that did not fall held, or were about to get.
                 account.end_held(Fate::Discarded, Reason::REPLAYED);
             }
@@ -101,6 +107,16 @@ impl Crew {
                 Err(error) => tracing::error!(%error, "cannot read the decisions back"),
             }
         }
+    }
+
+    /// What lanes hold of a partition is read again by whoever has it next. What is on its way to sinks is waited for first, as long as there is time.
+    async fn give_back(&mut self, mut lanes: Vec<Lane>, settling: &Settling) {
+        let (Some(Kept::Partition(partition)), Some(by)) = (&self.around.kept, self.reader.ends_by()) else { return };
+        // An error means that there is no time left.
+        let _late = timeout_at(by, partition.marks.arrived()).await;
+        partition.marks.close();
+        settling.break_off();
+        lanes.iter_mut().for_each(Lane::give_back);
     }
 
     fn lines(&self) -> Option<Lines> {
@@ -123,7 +139,7 @@ impl Crew {
             let mut outlet = Outlet::new(Arc::clone(&self.around), None, None);
             if let Err(fallen) = lane.hand_over(heirs.unwrap_or(&mut nobody), &mut outlet).await {
                 tracing::error!("a processor panicked as it was replaced: this is a defect");
-                if self.around.journal.is_some() {
+                if self.around.kept.is_some() {
                     ended = Err(fallen);
                     break;
                 }
@@ -139,7 +155,7 @@ impl Crew {
 
     /// Until the end, until another graph takes over, or with a journal until a lane falls. Lanes that are to hand over are returned.
     async fn life(&mut self, lines: Lines, falls: Arc<Falls>, settling: Arc<Settling>) -> Result<Vec<Lane>, Fallen> {
-        let Crew { blueprint, around, reader, token } = self;
+        let Crew { blueprint, around, reader, token, .. } = self;
         *around.settling.lock() = Some(Arc::clone(&settling));
         let timers = Timers::new(lines.front.len() + lines.behind.len());
         let work = if lines.front.len() + lines.behind.len() == 1 { Work::Here } else { Work::Shared };
@@ -270,7 +286,7 @@ async fn lives(
         let mut lane = Lane::new(parts, seat.clone());
         let ended = AssertUnwindSafe(lane.run(&mut inbox, &mut outlet)).catch_unwind().await;
         let fallen = match ended {
-            Ok(Ok(end)) => return Ok((end == End::HandOver).then_some(lane)),
+            Ok(Ok(end)) => return Ok(matches!(end, End::HandOver | End::Return).then_some(lane)),
             Ok(Err(fallen)) => fallen,
             Err(_panic) => {
                 seat.settling.fall();
@@ -278,8 +294,12 @@ async fn lives(
             }
         };
         drop(lane);
-        tracing::error!("a processor panicked: this is a defect; its lane begins again");
-        if seat.around.journal.is_some() {
+        if fallen.refused {
+            tracing::warn!(why = fallen.said, "decisions are not kept; the partition begins again, or others have it");
+        } else {
+            tracing::error!("a processor panicked: this is a defect; its lane begins again");
+        }
+        if seat.around.kept.is_some() {
             return Err(fallen);
         }
         sleep(backoff.next()).await;

@@ -68,7 +68,10 @@ impl Falls {
 
     /// A lane fell. `next`: the number of the journal's next record.
     pub(crate) fn note(&self, fallen: Fallen, next: u64) {
-        let Fallen { at, held, node, said } = fallen;
+        let Fallen { at, held, node, said, refused } = fallen;
+        if refused {
+            return;
+        }
         let who = node.as_ref().map_or_else(|| "a processor".to_owned(), |node| format!("`{node}`"));
         let mut falls = self.0.lock();
         if !at.is_empty() {

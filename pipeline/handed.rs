@@ -20,6 +20,8 @@ pub(crate) struct Handed {
     pub(crate) account: Arc<Account>,
     pub(crate) signal: Signal,
     pub(crate) checked: Checked,
+    /// The same in pieces that were written somewhere before, where that is known.
+    pub(crate) chunks: Option<Box<Parted>>,
     pub(crate) records: usize,
     pub(crate) arrived: Time,
     /// Its place in the journal.
@@ -29,6 +31,10 @@ pub(crate) struct Handed {
     pub(crate) admission: Option<Admission>,
     pub(crate) standing: Standing,
 }
+
+/// A request in pieces. Boxed, since few requests are.
+#[derive(Debug)]
+pub(crate) struct Parted(pub(crate) Vec<Chunk>);
 
 /// How a request stands in its source's account when the lane takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +70,12 @@ impl Handed {
 
     /// As it goes to a processor. `log`: the journal's id.
     pub(crate) fn into_flow(self, log: Option<u32>, ack: Ack) -> Flow {
+        if let Some(chunks) = self.chunks {
+            let mut batch = Batch::empty(self.signal);
+            chunks.0.into_iter().for_each(|chunk| batch.absorb(Batch::new(self.signal, chunk, Ack::none())));
+            batch.promise(ack);
+            return Flow::Batch(batch);
+        }
         let origin = log.zip(self.position).map(|(log, position)| Origin { log, position });
         let chunk = Chunk::new(self.checked, self.records, origin, Ordinals::From(0), self.arrived);
         Flow::Batch(Batch::new(self.signal, chunk, ack))

@@ -6,6 +6,7 @@ use crate::{
     intake::{Gate, Way},
     limits::Budget,
     lives,
+    partitions::{Ground, Partitions},
     positions::Shelf,
     repeats::Repeats,
     running::finish,
@@ -26,6 +27,7 @@ pub(crate) struct Entrance {
     pub(crate) closed: Arc<AtomicBool>,
     pub(crate) repeats: Arc<Mutex<Repeats>>,
     pub(crate) positions: Arc<Shelf>,
+    pub(crate) ground: Arc<Ground>,
 }
 
 /// A source at work.
@@ -39,7 +41,13 @@ impl Incoming {
     /// Runs what was built as node `at` and has been opened.
     pub(crate) fn start(blueprint: &Arc<Blueprint>, at: usize, source: Box<dyn Source>, entrance: &Entrance) -> Incoming {
         let node = &blueprint.plan.nodes[at];
-        let Entrance { way, budget, clock, closed, repeats, positions } = entrance.clone();
+        let Entrance { way, budget, clock, closed, repeats, positions, ground } = entrance.clone();
+        let partitions = Partitions {
+            ground,
+            source: SourceKey::of(&node.name),
+            account: Arc::clone(&blueprint.ledger.0[at]),
+            holds: blueprint.plan.holder(at).is_some(),
+        };
         let positions = positions.positions(&node.name, SourceKey::of(&node.name).id());
         let intake = Intake::new(Gate {
             source: SourceKey::of(&node.name),
@@ -53,7 +61,7 @@ impl Incoming {
             limits: Limits::default(),
         });
         let (mut task, (stop, stopped)) = (JoinSet::new(), Stop::pair());
-        task.spawn(lives::source(Arc::clone(blueprint), at, source, (intake, positions), stopped));
+        task.spawn(lives::source(Arc::clone(blueprint), at, source, (intake, positions, partitions), stopped));
         Incoming { name: node.name.clone(), task, stop }
     }
 

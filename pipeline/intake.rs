@@ -327,6 +327,7 @@ impl Gate {
             account: Arc::clone(&self.account),
             signal: request.signal,
             checked: request.checked.clone(),
+            chunks: None,
             records: request.counts.records,
             arrived: self.clock.now(),
             position: None,

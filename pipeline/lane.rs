@@ -24,7 +24,7 @@ use std::{
 use tokio::task::coop::consume_budget;
 
 /// A processor panicked: this life of the lane is over.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Fallen {
     /// The places in the journal of what it panicked at; none where it let go of what it held.
     pub(crate) at: Vec<u64>,
@@ -34,6 +34,8 @@ pub(crate) struct Fallen {
     pub(crate) node: Option<String>,
     /// The panic's words.
     pub(crate) said: String,
+    /// It was no panic: its decisions are not kept.
+    pub(crate) refused: bool,
 }
 
 /// What a lane knows of the others.
@@ -58,7 +60,7 @@ impl Seat {
                 let fate = if around.letters.is_some() { Fate::Rejected } else { Fate::Lost };
                 let ending = handed.ending(fate, reason);
                 if let Some(letters) = &around.letters {
-                    let flow = handed.into_flow(around.journal.as_ref().map(|log| log.id()), Ack::none());
+                    let flow = handed.into_flow(around.log(), Ack::none());
                     let about = About::new(&account.name, reason, &why, letters.now());
                     // For as long as it takes: nothing goes on before it is kept, and cut off it stays in the journal.
                     let _kept = letters.bury(&about, &Content::of(&account.name, &flow), pending()).await;
@@ -84,8 +86,8 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) fn new(line: Line, seat: Seat) -> Lane {
-        // Where there is a journal what the parts have is read again.
-        let fall = if seat.around.journal.is_some() { (Fate::Discarded, Reason::REPLAYED) } else { (Fate::Lost, Reason::PANICKED) };
+        // Where it is kept what the parts have is read again.
+        let fall = if seat.around.kept.is_some() { (Fate::Discarded, Reason::REPLAYED) } else { (Fate::Lost, Reason::PANICKED) };
         let outbox = Outbox::new(fall, !seat.falls.is_empty());
         let window_bytes = line.held_bytes();
         seat.around.window.force(window_bytes);
@@ -105,10 +107,12 @@ impl Lane {
             // Lets others have their turn, however much there is to do.
             consume_budget().await;
             outlet.release(SEALED_MAX).await;
+            self.look_at(outlet)?;
             if inbox.at_hand().is_none() {
+                let is_sealed = outlet.is_sealed();
                 let ready = tokio::select! {
                     () = inbox.ready() => true,
-                    () = outlet.synced(), if outlet.is_sealed() => false,
+                    () = outlet.kept(), if is_sealed => false,
                 };
                 if ready {
                     inbox.begin().await;
@@ -118,10 +122,26 @@ impl Lane {
             let end = self.turn(inbox, outlet).await?;
             if end != End::Open {
                 outlet.release(0).await;
+                self.look_at(outlet)?;
                 self.over = true;
                 return Ok(end);
             }
         }
+    }
+
+    /// Where decisions are not kept, nothing of what was decided may go on: others decide.
+    fn look_at(&mut self, outlet: &Outlet) -> Result<(), Fallen> {
+        let Some(why) = outlet.refused() else { return Ok(()) };
+        self.seat.settling.fall();
+        self.over = true;
+        let (fate, reason) = self.outbox.fall;
+        self.line.end_held(fate, reason);
+        Err(Fallen { said: why.to_owned(), refused: true, ..Fallen::default() })
+    }
+
+    /// What its parts hold is read again by others.
+    pub(crate) fn give_back(&mut self) {
+        self.line.end_held(Fate::Discarded, Reason::RETURNED);
     }
 
     /// The turn at hand, to its end.
@@ -157,7 +177,7 @@ impl Lane {
             return Ok(());
         }
         drop(handed.admission.take());
-        let log = self.seat.around.journal.as_ref().map(|log| log.id());
+        let log = self.seat.around.log();
         self.call(position, outlet, turn, |line, now, outbox| line.take(handed, ack, log, *now, outbox)).await
     }
 
@@ -215,11 +235,11 @@ impl Lane {
             let node = stage.map(|stage| stage.account.name.clone());
             let (fate, why) = self.outbox.fall;
             self.line.end_held(fate, why);
-            if self.seat.around.journal.is_none() {
+            if self.seat.around.kept.is_none() {
                 // What came out before is counted as out, and nobody reads it again.
                 outlet.send(&mut self.outbox, turn, self.now).await;
             }
-            return Err(Fallen { at: at_hand, held, node, said });
+            return Err(Fallen { at: at_hand, held, node, said, refused: false });
         }
         let held = self.line.held_bytes();
         self.seat.around.window.force(held.saturating_sub(self.window_bytes));

@@ -1,11 +1,13 @@
 //! The tasks of a pipeline beside its lanes (`crew.rs`): a source or the work of a sink that ends before it should is begun again with backoff, and said.
 
 use crate::{
-    Intake, Positions, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, running::Shared, settling::CURSOR, spill,
+    Intake, Partitions, Positions, Sink, Source, SourceContext, Stop, assemble::Blueprint, backoff::Backoff, delivery::Delivery,
+    running::Shared, settling::CURSOR, spill,
 };
 use config::Fault;
 use futures::FutureExt;
 use journal::Log;
+use signal::Origin;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
@@ -23,7 +25,7 @@ pub(crate) async fn source(
     blueprint: Arc<Blueprint>,
     at: usize,
     first: Box<dyn Source>,
-    (intake, positions): (Intake, Positions),
+    (intake, positions, partitions): (Intake, Positions, Partitions),
     stop: Stop,
 ) {
     let name = &blueprint.plan.nodes[at].name;
@@ -35,6 +37,7 @@ pub(crate) async fn source(
                 stop: stop.clone(),
                 clock: blueprint.world.clock.clone(),
                 positions: positions.clone(),
+                partitions: partitions.clone(),
             };
             match AssertUnwindSafe(part.run(context)).catch_unwind().await {
                 Ok(Ok(())) => return,
@@ -69,15 +72,20 @@ pub(crate) async fn settled(log: Arc<Log>, shared: Arc<Shared>, stop: Stop) {
         // In memory alone the cursor would go back with a crash.
         match log.flush().await {
             Ok(()) => {
-                for delivery in &shared.graph().deliveries {
-                    // What was settled because it lies in the sink's own log does come again.
-                    if spill::is_over(delivery.spill.as_deref()).await {
-                        delivery.sink().settled(log.id(), position);
-                    }
-                }
+                tell_settled(&shared.graph().deliveries, &[Origin { log: log.id(), position }]).await;
                 told = cursor;
             }
             Err(error) => tracing::warn!(%error, "cannot save how far the journal was read"),
+        }
+    }
+}
+
+/// Nothing of these logs at or below these positions comes again.
+pub(crate) async fn tell_settled(deliveries: &[Arc<Delivery>], last: &[Origin]) {
+    for delivery in deliveries {
+        // What was settled because it lies in the sink's own log does come again.
+        if spill::is_over(delivery.spill.as_deref()).await {
+            last.iter().for_each(|last| delivery.sink().settled(last.log, last.position));
         }
     }
 }

@@ -3,9 +3,10 @@
 use crate::{
     crew::Successor,
     handed::Handed,
+    kept::Kept,
     outlet::Surroundings,
     settling::Settling,
-    stream::Stream,
+    stream::{Idle, Stream},
     timers::Timers,
     turn::{Dealt, End, Step, Turn},
 };
@@ -102,6 +103,11 @@ impl Reader {
         Reader { stream, around, finish, successors, successor: None, dealing: Dealing::default(), life }
     }
 
+    /// When it has to be over, once that was said.
+    pub(crate) fn ends_by(&self) -> Option<Instant> {
+        *self.finish.borrow()
+    }
+
     /// Goes on for another graph.
     pub(crate) fn go_on_with(&mut self, around: Arc<Surroundings>) {
         self.around = around;
@@ -125,7 +131,7 @@ impl Reader {
             if by.is_some() {
                 self.stream.close();
             }
-            if self.around.journal.is_some() && by.is_some_and(|by| Instant::now() >= by) {
+            if self.around.journal().is_some() && by.is_some_and(|by| Instant::now() >= by) {
                 // What was not read, and what is held, stays in the journal; what is in the queues may still settle, so this life goes on.
                 std::future::pending::<()>().await;
             }
@@ -141,15 +147,27 @@ impl Reader {
                 self.tell(now, End::HandOver);
                 return;
             }
-            let Some(wall) = self.stream.idle() else { return };
-            let due = self.life.timers.next(self.life.told);
-            if by.is_some() || due.is_some_and(|due| due <= wall) {
+            if by.is_some() && matches!(self.around.kept, Some(Kept::Partition(_))) && !self.life.over {
+                // Whoever has the partition next reads on.
+                let now = *self.around.progress.borrow();
+                self.tell(now, End::Return);
+                return;
+            }
+            let wall = match self.stream.idle() {
+                Idle::No => return,
+                Idle::Behind => None,
+                Idle::At(wall) => Some(wall),
+            };
+            let due = self.life.timers.next(self.life.told).filter(|_| wall.is_some());
+            if let Some(wall) = wall
+                && (by.is_some() || due.is_some_and(|due| due <= wall))
+            {
                 self.around.progress.send_replace(wall);
                 self.life.told = wall;
                 self.tell(wall, if by.is_some() { End::Last } else { End::Open });
                 return;
             }
-            let wait = due.map(|due| due.since(wall));
+            let wait = due.map(|due| due.since(wall.unwrap_or_default()));
             tokio::select! {
                 () = self.stream.news() => {}
                 _ended = self.finish.changed() => {}

@@ -192,6 +192,7 @@ impl Reading {
             account,
             signal,
             checked,
+            chunks: None,
             records: counts.records,
             arrived,
             position: Some(entry.sequence),

@@ -61,6 +61,8 @@ impl Reason {
     pub const ENDED_PROCESS: Reason = Reason("ended_process");
     /// Its lane began again and reads it from the journal once more.
     pub const REPLAYED: Reason = Reason("replayed");
+    /// Whoever has its partition next reads it again.
+    pub const RETURNED: Reason = Reason("returned");
     /// Still undelivered when the drain ended.
     pub const DRAIN_ENDED: Reason = Reason("drain_ended");
     /// It was among the dead letters, and newer ones needed its room.

@@ -11,6 +11,7 @@ use crate::{
     intake::Way,
     outgoing::{Outgoing, deliveries},
     outlet::Surroundings,
+    partitions::Graph,
     plan::PlannedNode,
     queue::Width,
     running::{Attempt, Inner, all_by},
@@ -73,7 +74,7 @@ impl Running {
             tail.know(blueprint.sources());
             heirs::name(&tail.journal, &blueprint.world, &numbered(&blueprint)).await;
         }
-        if let (Some(log), Some(settings)) = (&before.around.journal, &blueprint.plan.settings.journal) {
+        if let (Some(log), Some(settings)) = (before.around.journal(), &blueprint.plan.settings.journal) {
             log.set_limit(settings.limit.0);
             before.letters.iter().for_each(|letters| letters.log.set_limit(settings.dead_letters_limit.0));
         }
@@ -84,18 +85,26 @@ impl Running {
         let deliveries: Vec<Arc<Delivery>> = self.tasks.sinks.iter().map(|sink| Arc::clone(&sink.delivery)).collect();
         let around = Arc::new(Surroundings {
             edges: deliveries.iter().map(|delivery| Arc::clone(&delivery.queue)).collect(),
-            journal: before.around.journal.clone(),
+            kept: before.around.kept.clone(),
             letters: before.letters.clone(),
             blame: before.around.blame.clone(),
             decisions: Arc::clone(&before.around.decisions),
             window: Arc::clone(&before.around.window),
             progress: before.around.progress.clone(),
             settling: Mutex::new(before.around.settling.lock().clone()),
+            now: before.around.now.clone(),
         });
-        self.shared().replace(Inner { blueprint: Arc::clone(&blueprint), around: Arc::clone(&around), deliveries, ..before.clone() });
+        self.shared().replace(Inner {
+            blueprint: Arc::clone(&blueprint),
+            around: Arc::clone(&around),
+            deliveries: deliveries.clone(),
+            ..before.clone()
+        });
         // A lane that waits for room could not stop between two records.
         before.deliveries.iter().for_each(|delivery| delivery.queue.open(Width::Unbounded));
         self.change_lanes(before, &blueprint, &around, lines).await;
+        let graph = Graph { blueprint: Arc::clone(&blueprint), around: Arc::clone(&around), deliveries: deliveries.clone() };
+        before.entrance.ground.change(graph).await;
         before.deliveries.iter().for_each(|delivery| delivery.queue.open(Width::Bounded));
         for (at, part) in sinks {
             let node = &blueprint.plan.nodes[at];

@@ -161,6 +161,7 @@ fn into_journal(tail: &Tail, (source, account): &KnownSource, flow: &Flow) -> Op
                 account: Arc::clone(account),
                 signal: batch.signal(),
                 checked: chunk.bytes().clone(),
+                chunks: None,
                 records: chunk.len(),
                 arrived: chunk.arrived(),
                 position: None,

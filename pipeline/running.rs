@@ -276,7 +276,7 @@ impl Running {
         inner.entrance.closed.store(true, Ordering::Release);
         self.tasks.finish.send_replace(Some(lanes_by));
         let lanes_done = all_by(&mut self.tasks.lanes.crews, lanes_by).await;
-        if !lanes_done && inner.around.journal.is_none() {
+        if !lanes_done && inner.around.kept.is_none() {
             // Cut off while they wait for a sink. With a journal they stay, so that deliveries can still settle.
             self.tasks.lanes.shutdown().await;
         }
@@ -291,7 +291,7 @@ impl Running {
         finish(&mut self.tasks.beside, last).await;
         futures::future::join_all(self.tasks.sinks.iter_mut().map(|sink| sink.end(last))).await;
         let unfinished = inner.unfinished();
-        if let Some(journal) = &inner.around.journal
+        if let Some(journal) = inner.around.journal()
             && let Err(error) = journal.flush().await
         {
             tracing::error!(%error, "cannot save how far the journal was read: what was delivered last may be delivered again");
@@ -326,7 +326,9 @@ impl Inner {
             }
             let edge = self.deliveries.iter().find(|delivery| delivery.queue.account.name == account.name);
             let promised = edge.is_none_or(|delivery| delivery.queue.on_full != config::graph::OnFull::Drop);
-            let fate = if self.around.journal.is_some() && promised { Left::Kept } else { Left::Lost };
+            let node = self.blueprint.plan.nodes.iter().find(|node| node.kind == account.kind && node.name == account.name);
+            let read_again = node.is_some_and(|node| !self.blueprint.plan.is_fed_by_others(node));
+            let fate = if (self.around.kept.is_some() || read_again) && promised { Left::Kept } else { Left::Lost };
             if fate == Left::Lost {
                 account.end_held(Fate::Lost, Reason::DRAIN_ENDED);
             }

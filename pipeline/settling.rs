@@ -1,7 +1,7 @@
-//! From promises kept to the journal's cursor: what was settled in any order moves it in order.
+//! From promises kept to a cursor: what was settled in any order moves it in order.
 
-use crate::handed::Waiter;
-use journal::{Consumer, Log};
+use crate::{handed::Waiter, kept::Kept, marks::Marks};
+use journal::Consumer;
 use signal::{Ack, Outcome};
 use std::sync::{
     Arc,
@@ -12,27 +12,74 @@ use std::sync::{
 pub(crate) const CURSOR: &str = "lanes";
 
 /// The promises of lanes that share a reader. When one of them falls or is cut off, none made so far settles any more: what they had is read again,
-/// or, where no journal has it, whoever waits hears that it was lost.
+/// or, where nothing has it, whoever waits hears that it was lost.
 pub(crate) struct Settling {
     /// Counts falls.
     life: AtomicU64,
     over: AtomicBool,
     fallen: AtomicBool,
-    journal: Option<Consumer>,
+    cursor: Option<Cursor>,
+}
+
+/// What moves as promises are kept.
+enum Cursor {
+    Journal(Consumer),
+    Partition(Arc<Marks>),
+}
+
+impl Cursor {
+    fn of(kept: &Kept) -> Cursor {
+        match kept {
+            Kept::Journal(log) => Cursor::Journal(log.consumer(CURSOR)),
+            Kept::Partition(partition) => Cursor::Partition(Arc::clone(&partition.marks)),
+        }
+    }
+
+    fn begin(&self, position: u64) {
+        match self {
+            Cursor::Journal(journal) => journal.begin(position),
+            Cursor::Partition(marks) => marks.begin(position),
+        }
+    }
+
+    fn settle(&self, position: u64) {
+        match self {
+            Cursor::Journal(journal) => {
+                if let Err(error) = journal.settle(position) {
+                    tracing::error!(%error, "cannot move the journal's cursor");
+                }
+            }
+            Cursor::Partition(marks) => marks.settle(position),
+        }
+    }
+
+    fn is_open(&self, position: u64) -> bool {
+        match self {
+            Cursor::Journal(journal) => journal.is_open(position),
+            Cursor::Partition(marks) => marks.is_open(position),
+        }
+    }
+
+    fn open(&self) -> usize {
+        match self {
+            Cursor::Journal(journal) => journal.open(),
+            Cursor::Partition(marks) => marks.open(),
+        }
+    }
 }
 
 impl Settling {
-    pub(crate) fn new(journal: Option<Arc<Log>>) -> Arc<Settling> {
-        let journal = journal.map(|log| log.consumer(CURSOR));
-        Arc::new(Settling { life: AtomicU64::new(0), over: AtomicBool::new(false), fallen: AtomicBool::new(false), journal })
+    pub(crate) fn new(kept: Option<&Kept>) -> Arc<Settling> {
+        let cursor = kept.map(Cursor::of);
+        Arc::new(Settling { life: AtomicU64::new(0), over: AtomicBool::new(false), fallen: AtomicBool::new(false), cursor })
     }
 
     /// The promise for one request.
     pub(crate) fn promise(self: &Arc<Settling>, position: Option<u64>, waiter: Option<Waiter>) -> Ack {
-        if let (Some(journal), Some(position)) = (&self.journal, position) {
-            journal.begin(position);
-        } else if waiter.is_none() {
-            return Ack::none();
+        match self.cursor.as_ref().zip(position) {
+            Some((cursor, position)) => cursor.begin(position),
+            None if waiter.is_none() => return Ack::none(),
+            None => {}
         }
         let (settling, life) = (Arc::clone(self), self.life.load(Ordering::Acquire));
         Ack::new(move |outcome| settling.settle(position, waiter, life, outcome))
@@ -43,10 +90,10 @@ impl Settling {
         self.over.store(true, Ordering::Release);
     }
 
-    /// A lane has fallen: nothing settles that was promised so far, and with a journal nothing at all, since all lanes begin again.
+    /// A lane has fallen: nothing settles that was promised so far, and where it can be read again nothing at all, since all lanes begin again.
     pub(crate) fn fall(&self) {
         self.life.fetch_add(1, Ordering::AcqRel);
-        if self.journal.is_some() {
+        if self.cursor.is_some() {
             self.fallen.store(true, Ordering::Release);
             self.break_off();
         }
@@ -61,11 +108,8 @@ impl Settling {
         // A panic lets go of what its stage had while it unwinds, before the lane knows that it has fallen.
         let broken = self.over.load(Ordering::Acquire) || self.life.load(Ordering::Acquire) != life || std::thread::panicking();
         let outcome = if broken { Outcome::Lost } else { outcome };
-        if let (Some(journal), Some(position)) = (&self.journal, position)
-            && outcome <= Outcome::Rejected
-            && let Err(error) = journal.settle(position)
-        {
-            tracing::error!(%error, "cannot move the journal's cursor");
+        if let Some((cursor, position)) = self.cursor.as_ref().zip(position).filter(|_| outcome <= Outcome::Rejected) {
+            cursor.settle(position);
         }
         if let Some(waiter) = waiter {
             waiter.settle(outcome);
@@ -74,11 +118,11 @@ impl Settling {
 
     /// Whether a record was begun and is not settled.
     pub(crate) fn is_open(&self, position: u64) -> bool {
-        self.journal.as_ref().is_some_and(|journal| journal.is_open(position))
+        self.cursor.as_ref().is_some_and(|cursor| cursor.is_open(position))
     }
 
     /// Records begun and not settled, and the first of them: how far the cursor lags.
     pub(crate) fn open(&self) -> usize {
-        self.journal.as_ref().map_or(0, Consumer::open)
+        self.cursor.as_ref().map_or(0, Cursor::open)
     }
 }

@@ -1,6 +1,6 @@
 //! Where telemetry comes in. A source turns what it gets into OTLP requests and hands them to its intake; it queues nothing.
 
-use crate::{Clock, Intake, Opened, Positions};
+use crate::{Clock, Intake, Opened, Partitions, Positions};
 use config::Fault;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -25,6 +25,8 @@ pub struct SourceContext {
     pub clock: Clock,
     /// Where a source that can read again after a restart keeps how far it is.
     pub positions: Positions,
+    /// Has partitions read, of a log that is somebody else's.
+    pub partitions: Partitions,
 }
 
 /// Why a source ended before it was told to. The runner starts it again with backoff.

@@ -6,14 +6,17 @@ use crate::{
     crew::{Crew, Lanes},
     dead_letters::DeadLetters,
     delivery::Delivery,
+    falls::Falls,
     handed::{Handed, Standing},
     heirs::{self, Heirs},
     incoming::{Entrance, Incoming},
     intake::Way,
+    kept::Kept,
     letter, lives,
     opening::{self, OnDemand},
     outgoing::{Outgoing, deliveries},
     outlet::Surroundings,
+    partitions::{Graph, Ground},
     plan::PlannedNode,
     positions::Shelf,
     reader::Reader,
@@ -119,14 +122,17 @@ impl Assembled {
         decisions.note(&remembered.decisions);
         let around = Arc::new(Surroundings {
             edges: deliveries.iter().map(|delivery| Arc::clone(&delivery.queue)).collect(),
-            journal: journal.clone(),
+            kept: journal.clone().map(Kept::Journal),
             letters: letters.clone(),
             blame,
             decisions,
             window: Arc::clone(&blueprint.budget.window),
             progress: watch::Sender::new(blueprint.world.clock.now()),
             settling: Mutex::new(None),
+            now: blueprint.world.clock.clone(),
         });
+        let ground = Arc::new(Ground::default());
+        ground.set(Graph { blueprint: Arc::clone(&blueprint), around: Arc::clone(&around), deliveries: deliveries.clone() });
         let folder = blueprint.plan.settings.journal.as_ref().map(|settings| journal_path(&blueprint, settings));
         let entrance = Entrance {
             way: paths.way,
@@ -135,6 +141,7 @@ impl Assembled {
             closed: Arc::new(AtomicBool::new(false)),
             repeats: Arc::new(Mutex::new(remembered.repeats)),
             positions: Shelf::new(&blueprint.world, journal.clone().zip(folder), remembered.positions),
+            ground,
         };
         let mut tasks = Tasks::new();
         tasks.sinks.extend(deliveries.iter().map(|delivery| Outgoing::start(&blueprint, Arc::clone(delivery))));
@@ -183,7 +190,8 @@ impl Tasks {
             let (successor, successors) = mpsc::channel(1);
             self.successors.push(successor);
             let reader = Reader::new(stream, Arc::clone(around), self.finish.subscribe(), successors);
-            let crew = |token| Crew { blueprint: Arc::clone(blueprint), around: Arc::clone(around), reader, token };
+            let falls = Arc::new(Falls::new(around.blame.as_ref().map(|blame| blame.blamed())));
+            let crew = |token| Crew { blueprint: Arc::clone(blueprint), around: Arc::clone(around), reader, falls, token };
             self.lanes.begin(crew, lines, std::mem::take(&mut decisions));
         }
     }

@@ -1,8 +1,18 @@
 //! What a running pipeline says of itself: the body of `/api/v1/status`, and what `kansoku status` shows.
 
 use crate::{
-    Gateways, Snapshot, dead_letters::DeadLettersStatus, delivery::Health, intake::Way, plan::Edge, positions::Progress, queue::Fill,
-    running::Inner, settings::Acknowledge, spill::SpillStatus, spilled::SpilledStatus,
+    Gateways, Kind, Snapshot,
+    dead_letters::DeadLettersStatus,
+    delivery::Health,
+    intake::Way,
+    partitions::{MemberStatus, PartitionStatus},
+    plan::Edge,
+    positions::Progress,
+    queue::Fill,
+    running::Inner,
+    settings::Acknowledge,
+    spill::SpillStatus,
+    spilled::SpilledStatus,
 };
 use serde::{Deserialize, Serialize};
 use signal::Time;
@@ -29,6 +39,9 @@ pub struct Status {
     pub sinks: Vec<SinkStatus>,
     /// The journal, where there is one.
     pub journal: Option<JournalStatus>,
+    /// The partitions that sources read, where they do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionStatus>,
     /// What sinks refused for good, where it is kept.
     #[serde(default)]
     pub dead_letters: Option<DeadLettersStatus>,
@@ -55,11 +68,15 @@ pub struct Link {
 pub struct SourceStatus {
     /// Its key in the graph.
     pub name: String,
-    /// When it says yes.
-    pub acknowledge: Acknowledge,
+    /// When it says yes, where it answers somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<Acknowledge>,
     /// How it gets on, where it reads files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Progress>,
+    /// What it has seen of others, where it shares partitions with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberStatus>,
 }
 
 /// A sink and its queue.
@@ -111,9 +128,9 @@ impl Inner {
     pub(crate) fn status(&self) -> Status {
         let ledger = self.blueprint.ledger.snapshot();
         let plan = &self.blueprint.plan;
-        let sources = plan.nodes.iter().filter_map(|node| {
+        let sources = plan.nodes.iter().filter(|node| node.kind == Kind::Source).map(|node| {
             let files = self.entrance.positions.progress(&node.name);
-            Some(SourceStatus { name: node.name.clone(), acknowledge: node.acknowledge?, files })
+            SourceStatus { name: node.name.clone(), acknowledge: node.acknowledge, files, member: self.entrance.ground.member(&node.name) }
         });
         let sinks = self.deliveries.iter().map(|delivery| SinkStatus {
             name: delivery.queue.account.name.clone(),
@@ -131,6 +148,7 @@ impl Inner {
             sources: sources.collect(),
             sinks: sinks.collect(),
             journal: self.journal(),
+            partitions: self.entrance.ground.status(),
             dead_letters: self.letters.as_ref().map(|letters| letters.status()),
             gone: self.spilled.status(plan, &self.blueprint.world.clock),
             memory: self.memory(),
@@ -139,7 +157,7 @@ impl Inner {
     }
 
     pub(crate) fn journal(&self) -> Option<JournalStatus> {
-        let log = self.around.journal.as_ref()?;
+        let log = self.around.journal()?;
         let unread = match &self.entrance.way {
             Way::Journal(tail) => tail.waiting(),
             Way::Lanes(_) => 0,

@@ -1,6 +1,6 @@
-//! What lanes read: a channel from the intakes, or the journal in order. Owned by who reads, and outlives lanes that fall.
+//! What lanes read: a channel from the intakes, the journal, or a partition, in order. Owned by who reads, and outlives lanes that fall.
 
-use crate::{Clock, handed::Handed, reading::Reading};
+use crate::{Clock, handed::Handed, messages::Reading as Messages, reading::Reading};
 use signal::Time;
 use tokio::sync::mpsc;
 
@@ -8,12 +8,22 @@ use tokio::sync::mpsc;
 pub(crate) enum Stream {
     Channel { from: mpsc::Receiver<Handed>, front: Option<Handed>, clock: Clock },
     Journal(Box<Reading>),
+    Partition(Box<Messages>),
+}
+
+/// Whether there is something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    No,
+    /// Not now. There is more that was not fetched yet, so the stream's time stands still.
+    Behind,
+    /// The stream is at its end: the wall's time.
+    At(Time),
 }
 
 impl Stream {
-    /// The wall's time when there is nothing to read; the stream is at its end.
-    pub(crate) fn idle(&mut self) -> Option<Time> {
-        match self {
+    pub(crate) fn idle(&mut self) -> Idle {
+        let wall = match self {
             Stream::Channel { from, front, clock } => {
                 if front.is_none() {
                     *front = from.try_recv().ok();
@@ -21,10 +31,12 @@ impl Stream {
                 front.is_none().then(|| clock.now())
             }
             Stream::Journal(reading) => reading.idle(),
-        }
+            Stream::Partition(messages) => return messages.idle(),
+        };
+        wall.map_or(Idle::No, Idle::At)
     }
 
-    /// Returns when there is something to read, or nothing ever will be.
+    /// Returns when there is something to read, nothing ever will be, or the end was come to.
     ///
     /// # Cancel safety
     /// Safe: what came is kept for `next`.
@@ -36,6 +48,7 @@ impl Stream {
                 }
             }
             Stream::Journal(reading) => reading.tail.news().await,
+            Stream::Partition(messages) => messages.news().await,
         }
     }
 
@@ -47,6 +60,7 @@ impl Stream {
         match self {
             Stream::Channel { from, front, .. } => front.take().or_else(|| from.try_recv().ok()),
             Stream::Journal(reading) => reading.next().await,
+            Stream::Partition(messages) => messages.next().await,
         }
     }
 
@@ -55,6 +69,8 @@ impl Stream {
         match self {
             Stream::Channel { from, front, .. } => front.take().or_else(|| from.try_recv().ok()),
             Stream::Journal(reading) => reading.next_at_hand().await,
+            // Read by one lane, which takes one at a time.
+            Stream::Partition(_) => None,
         }
     }
 
@@ -63,6 +79,7 @@ impl Stream {
         match self {
             Stream::Channel { from, .. } => from.close(),
             Stream::Journal(reading) => reading.tail.close(),
+            Stream::Partition(_) => {}
         }
     }
 

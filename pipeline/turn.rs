@@ -24,6 +24,8 @@ pub(crate) enum End {
     Last,
     /// The next is for the lanes of another graph.
     HandOver,
+    /// Others have the partition next.
+    Return,
 }
 
 /// One thing after the other. Timers up to its time fire before it.

@@ -52,6 +52,7 @@ fn written(nanos: u64) -> Value {
 pub(crate) struct StandIn {
     bytes: Checked,
     origin: Option<Origin>,
+    before: Option<Origin>,
     ordinal: u32,
     arrived: Time,
 }
@@ -61,7 +62,13 @@ impl StandIn {
     pub(crate) fn of(record: Record<'_>, chunk: &Chunk, n: usize) -> StandIn {
         let mut gather = Gather::new(Signal::Logs);
         gather.push(record);
-        StandIn { bytes: gather.finish(), origin: chunk.origin(), ordinal: chunk.ordinal(n), arrived: chunk.arrived() }
+        StandIn {
+            bytes: gather.finish(),
+            origin: chunk.origin(),
+            before: chunk.before(),
+            ordinal: chunk.ordinal(n),
+            arrived: chunk.arrived(),
+        }
     }
 
     /// Allocated bytes.
@@ -71,7 +78,7 @@ impl StandIn {
 
     /// The record, saying for how many it stands.
     pub(crate) fn into_batch(self, tally: &Tally) -> Batch {
-        let chunk = Chunk::new(self.bytes, 1, self.origin, Ordinals::From(self.ordinal), self.arrived);
+        let chunk = Chunk::new(self.bytes, 1, self.origin, Ordinals::From(self.ordinal), self.arrived).written_before(self.before);
         let mut batch = Batch::new(Signal::Logs, chunk, Ack::none());
         batch.edit(|_, edit| tally.attributes().into_iter().for_each(|(key, value)| edit.set_attribute(key, value)));
         batch

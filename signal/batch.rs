@@ -44,6 +44,8 @@ pub struct Chunk {
     pub(crate) bytes: Checked,
     pub(crate) records: u32,
     pub(crate) origin: Option<Origin>,
+    /// Where it was written before that, if that is known.
+    pub(crate) before: Option<Origin>,
     pub(crate) ordinals: Ordinals,
     pub(crate) arrived: Time,
 }
@@ -52,7 +54,13 @@ impl Chunk {
     /// A chunk of `records` records, counted by `check` or `Gather`.
     #[must_use]
     pub fn new(bytes: Checked, records: usize, origin: Option<Origin>, ordinals: Ordinals, arrived: Time) -> Chunk {
-        Chunk { bytes, records: u32::try_from(records).unwrap_or(u32::MAX), origin, ordinals, arrived }
+        Chunk { bytes, records: u32::try_from(records).unwrap_or(u32::MAX), origin, before: None, ordinals, arrived }
+    }
+
+    /// The same, where it was written somewhere before its origin: there it has its ordinals, and by that it is known again.
+    #[must_use]
+    pub fn written_before(self, before: Option<Origin>) -> Chunk {
+        Chunk { before, ..self }
     }
 
     /// Every record of a chunk of this signal, in order. Allocates nothing.
@@ -78,10 +86,22 @@ impl Chunk {
         self.records == 0
     }
 
-    /// Where it was first written.
+    /// Where it lies in what its lane reads.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.origin
+    }
+
+    /// By what its records are known again, together with their ordinals: where they were written first of all.
+    #[must_use]
+    pub fn identity(&self) -> Option<Origin> {
+        self.before.or(self.origin)
+    }
+
+    /// Where it was written before its origin, if that is known.
+    #[must_use]
+    pub fn before(&self) -> Option<Origin> {
+        self.before
     }
 
     /// Its ordinals there.

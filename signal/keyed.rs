@@ -210,10 +210,10 @@ impl Writing<'_> {
     }
 
     fn records(&mut self, chunk: &Chunk, records: Range<usize>, below: &impl Fn(u32) -> u64) {
-        self.known |= chunk.origin.is_some();
+        self.known |= chunk.identity().is_some();
         self.records += records.len();
         for n in records {
-            self.origins.record(chunk.origin, chunk.ordinal(n), below);
+            self.origins.record(chunk.identity(), chunk.ordinal(n), below);
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod codec;
 pub mod edit;
 pub mod gather;
 pub mod id;
+mod identities;
 pub mod ids;
 pub mod keyed;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use check::{Checked, Counts, Limits, Malformed, check};
 pub use edit::Edit;
 pub use gather::Gather;
 pub use id::{SpanId, TraceId};
+pub use identities::Identities;
 pub use keyed::Messages;
 pub use kinds::{Kinds, Signal};
 pub use layout::{By, Key};

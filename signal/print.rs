@@ -16,7 +16,7 @@ pub fn prints(node: &str, flow: &Flow) -> Vec<u128> {
 
 /// What is in it counts, too: over two ways to one node the same records may come in two forms.
 fn print(node: &str, signal: Signal, chunk: &Chunk) -> Option<u128> {
-    let origin = chunk.origin()?;
+    let origin = chunk.identity()?;
     let mut hash = Xxh3::new();
     hash.update(node.as_bytes());
     // No byte of UTF-8 ends the name.

@@ -84,7 +84,9 @@ fn copies(layout: &Layout, chunk: &Chunk, lanes: usize) -> Vec<Option<Chunk>> {
     let finish = |(mut copy, ordinals): (Copy, Vec<u32>)| {
         copy.leave();
         let records = ordinals.len();
-        (records > 0).then(|| Chunk::new(Checked(copy.out.into()), records, chunk.origin, Ordinals::of(ordinals), chunk.arrived))
+        (records > 0).then(|| {
+            Chunk::new(Checked(copy.out.into()), records, chunk.origin, Ordinals::of(ordinals), chunk.arrived).written_before(chunk.before)
+        })
     };
     copies.into_iter().map(finish).collect()
 }

@@ -3,6 +3,8 @@
 pub mod container_logs;
 pub mod file;
 pub mod generate;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod otlp;
 mod tail;
 #[cfg(test)]
@@ -11,5 +13,11 @@ mod trial;
 use pipeline::{Entry, catalog::source};
 
 /// Every source. Adding one is its file and its line here.
-pub const ALL: &[Entry] =
-    &[source::<otlp::Otlp>(), source::<container_logs::ContainerLogs>(), source::<file::File>(), source::<generate::Generate>()];
+pub const ALL: &[Entry] = &[
+    source::<otlp::Otlp>(),
+    source::<container_logs::ContainerLogs>(),
+    source::<file::File>(),
+    source::<generate::Generate>(),
+    #[cfg(feature = "kafka")]
+    source::<kafka::Kafka>(),
+];

@@ -23,6 +23,8 @@ pub(crate) struct Piece {
     pub(crate) chunk: Chunk,
     /// The closed trace it came in.
     pub(crate) trace: Option<TraceId>,
+    /// Its place among the summaries, while the entry is as it came.
+    pub(crate) summary: Option<usize>,
 }
 
 /// What is kept of a closed trace besides its records.
@@ -86,8 +88,9 @@ impl Entry {
     }
 
     fn take(&mut self, batch: &Batch, trace: Option<TraceId>) {
+        let summary = trace.map(|_| self.summaries.len());
         let chunks = batch.chunks().iter().filter(|c| !c.is_empty());
-        self.pieces.extend(chunks.map(|chunk| Piece { signal: batch.signal(), chunk: chunk.clone(), trace }));
+        self.pieces.extend(chunks.map(|chunk| Piece { signal: batch.signal(), chunk: chunk.clone(), trace, summary }));
     }
 
     /// Whether there is nothing to keep.
@@ -98,7 +101,7 @@ impl Entry {
     /// Whether both have records of one position of one origin.
     pub(crate) fn shares_with(&self, other: &Entry) -> bool {
         let same = |a: &Piece| {
-            a.chunk.origin().is_some() && other.pieces.iter().any(|b| a.signal == b.signal && a.chunk.origin() == b.chunk.origin())
+            a.chunk.identity().is_some() && other.pieces.iter().any(|b| a.signal == b.signal && a.chunk.identity() == b.chunk.identity())
         };
         self.pieces.iter().any(same)
     }
@@ -121,7 +124,7 @@ impl Entry {
                 Ordinals::From(first) => (Some(*first), None),
                 Ordinals::These(all) => (None, Some(all.to_vec())),
             };
-            let (origin, arrived) = (piece.chunk.origin(), piece.chunk.arrived());
+            let (origin, arrived) = (piece.chunk.identity(), piece.chunk.arrived());
             PieceHead {
                 signal: piece.signal,
                 bytes: piece.chunk.bytes().bytes().len(),
@@ -166,16 +169,16 @@ impl Entry {
             let (bytes, counts) = check(piece.signal, cut(&mut payload, piece.bytes)?, &limits).map_err(|e| e.to_string())?;
             let ordinals = piece.ordinals.map_or(Ordinals::From(piece.first.unwrap_or(0)), |all| Ordinals::These(all.into()));
             let chunk = Chunk::new(bytes, counts.records, piece.origin, ordinals, piece.arrived);
-            pieces.push(Piece { signal: piece.signal, chunk, trace: piece.trace });
+            pieces.push(Piece { signal: piece.signal, chunk, trace: piece.trace, summary: None });
         }
         Ok(Entry { pieces, summaries: head.summaries })
     }
 }
 
 impl Entry {
-    /// Takes out the records marked as repeats, a mark list per piece. A summary goes with the last record of its trace. Returns how many records are gone.
+    /// Takes out the records marked as repeats, a mark list per piece. A summary goes with the last record of its part of the trace. Returns how many records are gone.
     pub(crate) fn leave_out(&mut self, repeats: Vec<Option<Vec<bool>>>) -> usize {
-        let before: HashSet<TraceId> = self.pieces.iter().filter_map(|p| p.trace).collect();
+        let before: HashSet<usize> = self.pieces.iter().filter_map(|p| p.summary).collect();
         let mut gone = 0;
         let mut kept = Vec::with_capacity(self.pieces.len());
         for (piece, repeats) in self.pieces.drain(..).zip(repeats) {
@@ -184,15 +187,16 @@ impl Entry {
                 continue;
             };
             gone += repeats.iter().filter(|r| **r).count();
-            let mut batch = Batch::new(piece.signal, piece.chunk, Ack::none());
+            let mut batch = Batch::new(piece.signal, piece.chunk.clone(), Ack::none());
             let mut marks = repeats.into_iter();
             batch.retain(|_| !marks.next().unwrap_or(false));
             let chunks = batch.chunks().iter().filter(|c| !c.is_empty());
-            kept.extend(chunks.map(|chunk| Piece { signal: piece.signal, chunk: chunk.clone(), trace: piece.trace }));
+            kept.extend(chunks.map(|chunk| Piece { chunk: chunk.clone(), ..piece.clone() }));
         }
         self.pieces = kept;
-        let after: HashSet<TraceId> = self.pieces.iter().filter_map(|p| p.trace).collect();
-        self.summaries.retain(|s| after.contains(&s.id) || !before.contains(&s.id));
+        let after: HashSet<usize> = self.pieces.iter().filter_map(|p| p.summary).collect();
+        let mut at = 0..;
+        self.summaries.retain(|_| at.next().is_none_or(|at| after.contains(&at) || !before.contains(&at)));
         gone
     }
 }

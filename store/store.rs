@@ -11,7 +11,6 @@ use crate::{
     commit::Commits,
     entry::Entry,
     files::DataFile,
-    identities::Identities,
     memory::Memory,
     read,
     rows::{self, Built},
@@ -19,7 +18,7 @@ use crate::{
 use bytes::Bytes;
 use journal::{Blocking, Disk, Header, Kind, Lock, Log, Refused};
 use parking_lot::{Mutex, RwLock};
-use signal::{Flow, Time};
+use signal::{Flow, Identities, Time};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Weak},

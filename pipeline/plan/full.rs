@@ -61,7 +61,7 @@ fn warn(plan: &Plan, faults: &mut Vec<Fault>) {
 }
 
 /// The sources that a node reads, over whatever is between.
-fn sources(plan: &Plan, node: usize) -> BTreeSet<usize> {
+pub(super) fn sources(plan: &Plan, node: usize) -> BTreeSet<usize> {
     let mut reached = BTreeSet::from([node]);
     // Edges stand in the order of their readers, and each node comes after all it reads.
     for edge in plan.edges.iter().rev() {

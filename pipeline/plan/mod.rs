@@ -134,6 +134,7 @@ impl Plan {
         promise::settle(&mut plan, &mut faults);
         full::settle(&mut plan, journal, &mut faults);
         promise::tell_apart(&plan, &mut faults);
+        promise::hold_apart(&plan, &mut faults);
         faults.sort_by_key(|fault| (fault.level, fault.place));
         (plan, faults)
     }
@@ -231,7 +232,7 @@ impl Plan {
                 let what = format!("nobody reads `{}`: what it gives is discarded", node.name);
                 faults.push(Fault::warning(node.place, what).help(format!("name it in the `inputs` of a sink: inputs: [{}]", node.name)));
             }
-            if node.holds && !journal {
+            if node.holds && !journal && self.is_fed_by_others(node) {
                 let what = format!("`{}` holds records in memory and there is no `journal:`, so a crash loses what it holds", node.name);
                 faults.push(Fault::warning(node.place, what).help("journal: { path: data/journal }"));
             }

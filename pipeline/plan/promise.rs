@@ -1,6 +1,6 @@
 //! What a source's yes means: what was said, else what the graph can keep.
 
-use super::Plan;
+use super::{Plan, PlannedNode, full::sources};
 use crate::{Kind, settings::Acknowledge, tail::SourceKey};
 use config::Fault;
 use std::collections::BTreeSet;
@@ -15,14 +15,21 @@ pub(super) fn tell_apart(plan: &Plan, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Sets `acknowledge` on every source and says which wishes cannot be kept.
+/// Sets `acknowledge` on every source that answers somebody, and says which wishes cannot be kept.
 pub(super) fn settle(plan: &mut Plan, faults: &mut Vec<Fault>) {
     let journal = plan.settings.journal.is_some();
     for at in 0..plan.nodes.len() {
         if plan.nodes[at].kind != Kind::Source {
             continue;
         }
-        let holder = (!journal).then(|| holder(plan, at)).flatten();
+        if plan.nodes[at].shape.partitioned {
+            if let Some((_, place)) = plan.nodes[at].promise {
+                let what = format!("`{}` answers nobody: what it reads is committed once every sink has it", plan.nodes[at].name);
+                faults.push(Fault::at(place, what).help("leave `acknowledge` out"));
+            }
+            continue;
+        }
+        let holder = (!journal).then(|| plan.holder(at)).flatten();
         let node = &plan.nodes[at];
         match node.promise.map(|said| (said, &holder)) {
             Some(((Acknowledge::Durable, place), _)) if !journal => {
@@ -43,13 +50,40 @@ pub(super) fn settle(plan: &mut Plan, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The first node downstream that keeps records past the call.
-fn holder(plan: &Plan, source: usize) -> Option<String> {
-    let mut reached = BTreeSet::from([source]);
-    for edge in &plan.edges {
-        if reached.contains(&edge.from_node) {
-            reached.insert(edge.to_node);
-        }
+/// What a partition's lane holds goes back to the partition, and what other lanes hold does not: one part cannot hold both, nor what is in several logs.
+pub(super) fn hold_apart(plan: &Plan, faults: &mut Vec<Fault>) {
+    for (at, node) in plan.nodes.iter().enumerate().filter(|(_, node)| node.holds && !node.doubtful) {
+        let sources: Vec<_> = sources(plan, at).into_iter().map(|source| &plan.nodes[source]).collect();
+        let Some(partitioned) = sources.iter().find(|source| source.shape.partitioned) else { continue };
+        let Some(other) = sources.iter().find(|source| source.name != partitioned.name) else { continue };
+        let what = format!(
+            "`{}` cannot hold what comes from `{}` and from `{}`: what it holds of a partition goes with the partition, and never meets the rest",
+            node.name, partitioned.name, other.name
+        );
+        let place = plan.edges.iter().find(|edge| edge.to_node == at).map_or(node.place, |edge| edge.place);
+        let help = format!(
+            "have `{}` write to the topic that `{}` reads, or give each a `{}` of its own",
+            other.name, partitioned.name, node.type_name
+        );
+        faults.push(Fault::at(place, what).help(help));
     }
-    reached.into_iter().map(|at| &plan.nodes[at]).find(|node| node.holds).map(|node| node.name.clone())
+}
+
+impl Plan {
+    /// The first node downstream that keeps records past the call.
+    pub(crate) fn holder(&self, source: usize) -> Option<String> {
+        let mut reached = BTreeSet::from([source]);
+        for edge in &self.edges {
+            if reached.contains(&edge.from_node) {
+                reached.insert(edge.to_node);
+            }
+        }
+        reached.into_iter().map(|at| &self.nodes[at]).find(|node| node.holds).map(|node| node.name.clone())
+    }
+
+    /// Whether it reads a source that is not read partition by partition.
+    pub(crate) fn is_fed_by_others(&self, node: &PlannedNode) -> bool {
+        let at = self.nodes.iter().position(|other| std::ptr::eq(other, node));
+        at.is_none_or(|at| sources(self, at).into_iter().any(|source| !self.nodes[source].shape.partitioned))
+    }
 }

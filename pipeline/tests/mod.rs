@@ -11,6 +11,7 @@ mod hour;
 mod journalled;
 mod lanes;
 mod letters;
+mod partitions;
 pub(crate) mod parts;
 mod payload;
 mod plans;

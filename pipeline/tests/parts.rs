@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(super) const CATALOGUE: &[&[Entry]] = &[&[
     catalog::source::<Feed>(),
+    catalog::source::<super::partitions::Topic>(),
     catalog::processor::<Keep>(),
     catalog::processor::<Hold>(),
     catalog::processor::<Fragile>(),

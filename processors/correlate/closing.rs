@@ -190,7 +190,11 @@ fn batch(signal: Signal, records: &mut [Waiting<'_>], sources: &Sources, ack: &A
         // What has no origin has no identity that an ordinal would belong to.
         let ordinals =
             if source.origin.is_none() { Ordinals::From(0) } else { Ordinals::of(part.iter().map(|record| record.note.ordinal)) };
-        all.absorb(Batch::new(signal, Chunk::new(bytes, part.len(), source.origin, ordinals, source.arrived), Ack::none()));
+        all.absorb(Batch::new(
+            signal,
+            Chunk::new(bytes, part.len(), source.origin, ordinals, source.arrived).written_before(source.before.as_deref().copied()),
+            Ack::none(),
+        ));
     }
     all.promise(ack.clone());
     all

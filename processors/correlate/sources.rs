@@ -7,6 +7,8 @@ use signal::{Ack, Chunk, Origin, Time};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Source {
     pub(super) origin: Option<Origin>,
+    /// Where it was written before that, if that is known.
+    pub(super) before: Option<Box<Origin>>,
     /// When the chunk came in.
     pub(super) arrived: Time,
     /// The stream's time when its records were taken.
@@ -24,7 +26,14 @@ pub(super) struct Sources(Slab<Source>);
 impl Sources {
     /// Has a number for a chunk, of which a record is about to be held.
     pub(super) fn begin(&mut self, chunk: &Chunk, ack: &Ack, now: Time) -> u32 {
-        self.0.insert(Source { origin: chunk.origin(), arrived: chunk.arrived(), taken: now, ack: ack.clone(), records: 0 })
+        self.0.insert(Source {
+            origin: chunk.origin(),
+            before: chunk.before().map(Box::new),
+            arrived: chunk.arrived(),
+            taken: now,
+            ack: ack.clone(),
+            records: 0,
+        })
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&Source> {

@@ -80,7 +80,7 @@ impl Parts {
     }
 
     fn chunk(&mut self, chunk: &Chunk) {
-        let origin = chunk.origin();
+        let origin = chunk.identity();
         let (first, list): (u32, &[u32]) = match chunk.ordinals() {
             Ordinals::From(first) => (*first, &[]),
             Ordinals::These(all) => (0, all),

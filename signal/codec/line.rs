@@ -5,6 +5,7 @@ mod container;
 mod join;
 mod severity;
 
+pub(super) use container::rfc3339;
 pub use container::{Output, Said};
 pub use join::{Joined, Joiner};
 
@@ -111,6 +112,13 @@ impl LineLogs {
         let request = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }] };
         Some(request.encode_to_vec().into())
     }
+}
+
+/// A parsed object as a body, and its level in number and word.
+pub(super) fn json_value(object: serde_json::Value) -> (Value, (i32, String)) {
+    let body = body::value_of(object, 0);
+    let severity = severity::of("", &body);
+    (body, (severity.number as i32, severity.text))
 }
 
 /// The text without terminal escapes (ECMA-48: CSI and OSC sequences, and single ones).

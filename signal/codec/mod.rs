@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod flow;
+pub mod foreign;
 pub mod json;
 pub mod line;
 pub mod message;

@@ -2,7 +2,7 @@
 //! and the ordinals in them, and how far that journal was settled. Whoever reads knows a second copy by it, and when no copy can come any more.
 
 use crate::{
-    Ordinals, Origin,
+    Ack, Batch, Chunk, Ordinals, Origin, Signal,
     wire::{put_varint, varint},
 };
 use smallvec::SmallVec;
@@ -161,6 +161,34 @@ impl Origins {
     }
 }
 
+impl Origins {
+    /// The message's chunk in a chunk for each piece, which tells where that was written before. `known` says what a journal is called here.
+    #[must_use]
+    pub fn part(self, signal: Signal, chunk: Chunk, known: impl Fn(u32) -> u32) -> Vec<Chunk> {
+        let before = |origin: Option<Origin>| origin.map(|origin| Origin { log: known(origin.log), ..origin });
+        let told = |chunk: Chunk, piece: Piece| match before(piece.origin) {
+            Some(origin) => Chunk { before: Some(origin), ordinals: piece.ordinals, ..chunk },
+            None => chunk,
+        };
+        let mut pieces = self.pieces;
+        if pieces.len() == 1 {
+            return pieces.pop().map(|only| told(chunk, only)).into_iter().collect();
+        }
+        let mut from = 0;
+        let parted = pieces.into_iter().filter_map(|piece| {
+            let (start, end, mut at) = (from, from + piece.records, 0);
+            from = end;
+            let mut batch = Batch::new(signal, chunk.clone(), Ack::none());
+            batch.retain(|_| {
+                at += 1;
+                (start..end).contains(&(at - 1))
+            });
+            batch.chunks.pop().map(|chunk| told(chunk, piece))
+        });
+        parted.collect()
+    }
+}
+
 struct Reading<'a> {
     header: &'a [u8],
     at: usize,
@@ -237,7 +265,12 @@ const TOO_MANY: Unreadable = Unreadable("it tells of more records than the messa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry_proto::tonic::{
+        collector::logs::v1::ExportLogsServiceRequest,
+        logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    };
     use proptest::prelude::*;
+    use prost::Message as _;
 
     fn origin() -> impl Strategy<Value = Option<Origin>> {
         let position = prop_oneof![0..9_u64, any::<u64>()];
@@ -290,6 +323,31 @@ mod tests {
                 prop_assert_eq!(records(&origins), said);
             }
         }
+    }
+
+    #[test]
+    fn a_message_of_several_pieces_is_taken_apart_by_them() {
+        let log = |n: u8| LogRecord { severity_text: n.to_string(), ..LogRecord::default() };
+        let scope_logs = vec![ScopeLogs { log_records: (1..=4).map(log).collect(), ..ScopeLogs::default() }];
+        let request = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }] };
+        let (checked, counts) = crate::check(Signal::Logs, request.encode_to_vec().into(), &crate::Limits::default()).unwrap();
+        let chunk = Chunk::new(checked, counts.records, Some(Origin { log: 9, position: 1 }), Ordinals::From(0), crate::Time(1));
+        let piece = |position, ordinals: &[u32], records| Piece {
+            origin: Some(Origin { log: 3, position }),
+            ordinals: Ordinals::of(ordinals.iter().copied()),
+            records,
+        };
+        let alone = Piece { origin: None, ordinals: Ordinals::From(0), records: 1 };
+        let origins = Origins { pieces: vec![piece(50, &[4, 9], 2), alone, piece(51, &[0], 1)], settled: Vec::new() };
+        let parted = origins.part(Signal::Logs, chunk, |log| log + 100);
+        let told: Vec<_> = parted.iter().map(|chunk| (chunk.before(), chunk.ordinal(0), chunk.len())).collect();
+        let before = |position| Some(Origin { log: 103, position });
+        assert_eq!(told, [(before(50), 4, 2), (None, 2, 1), (before(51), 0, 1)]);
+        let said = parted.iter().flat_map(|chunk| chunk.records(Signal::Logs)).map(|record| match record.item {
+            crate::Item::Log(log) => log.severity_text().to_owned(),
+            _ => panic!("a request of logs"),
+        });
+        assert_eq!(said.collect::<Vec<_>>(), ["1", "2", "3", "4"]);
     }
 
     #[test]

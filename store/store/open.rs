@@ -1,9 +1,10 @@
 //! Opening a store: its lock, its tables, what it has seen, and the part of its log that is in no file yet.
 
 use super::{Bounds, Flushes, State, Store};
-use crate::{Error, Options, Table, commit::Commits, entry::Entry, files::DataFile, flush, identities::Identities, rows};
+use crate::{Error, Options, Table, commit::Commits, entry::Entry, files::DataFile, flush, rows};
 use journal::{Blocking, Disk, Log};
 use parking_lot::{Mutex, RwLock};
+use signal::Identities;
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},

@@ -78,6 +78,17 @@ async fn other_bounds_take_effect_while_it_is_open() {
 }
 
 #[tokio::test]
+async fn a_trace_that_comes_again_with_something_late_is_summed_up_once() {
+    let store = open(&simulated(), Path::new(PATH));
+    let whole = || closed_trace(1, vec![span(1, 1, 0), span(1, 2, 0)], Vec::new(), at(1));
+    let late = signal::Trace { part: signal::Part::Late, ..closed_trace(1, Vec::new(), vec![log(1, "late")], at(2)) };
+    store.append(&Flow::Traces(vec![whole()])).await.unwrap();
+    let appended = store.append(&Flow::Traces(vec![whole(), late])).await.unwrap();
+    assert_eq!(appended, Appended { records: 1, repeats: 2 });
+    assert_eq!(column(&store, Table::Traces, "part"), ["late", "whole"]);
+}
+
+#[tokio::test]
 async fn repeats_are_refused_before_and_after_flush_and_restart() {
     let disk = simulated();
     let mut store = open(&disk, Path::new(PATH));

@@ -17,7 +17,7 @@ use prost::Message;
 use signal::{
     Ack, Batch, Chunk, Decision, Limits, Ordinals, Signal, SpanId, Time, TraceId, check,
     codec::{
-        json,
+        foreign, json,
         line::{Joiner, LINE_BYTES_MAX, LineLogs, Said},
         origins::Origins,
     },
@@ -110,6 +110,16 @@ pub fn an_origin_header_is_read_or_refused(header: &[u8], records: usize) {
     assert_eq!(origins.pieces.iter().map(|piece| piece.records as usize).sum::<usize>(), records);
     let again = Origins::decode(&origins.encode(), records).expect("what we wrote ourselves is read");
     assert_eq!(again.encode(), origins.encode());
+}
+
+/// Any message of somebody else's, in every form in which it may be read: what is made of it is legal.
+pub fn a_foreign_message_becomes_legal_logs(message: &[u8]) {
+    let read = Time(1);
+    let (json, records) = (foreign::json(message, read), foreign::records(message, read));
+    let all = [foreign::text(message, read), foreign::syslog(message, read), json.ok().flatten(), records.ok().flatten()];
+    for request in all.into_iter().flatten() {
+        check(Signal::Logs, request, &Limits::default()).expect("what we made ourselves is legal");
+    }
 }
 
 /// Any line of a container's file: what is taken apart is in it, and a line of neither form is left as it is.

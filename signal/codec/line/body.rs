@@ -12,7 +12,7 @@ pub(super) fn of(line: &str) -> Value {
     json.map_or_else(|| Value::Text(line.to_owned()), |json| value_of(json, 0))
 }
 
-fn value_of(json: Json, level: usize) -> Value {
+pub(super) fn value_of(json: Json, level: usize) -> Value {
     match json {
         Json::Null => Value::Empty,
         Json::Bool(it) => Value::Bool(it),

@@ -107,7 +107,7 @@ fn docker(line: &[u8]) -> Option<Said<'_>> {
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// A time of RFC 3339 with up to nine digits of a second; none for one before 1970 or after what 64 bits hold.
-fn rfc3339(text: &str) -> Option<Time> {
+pub(crate) fn rfc3339(text: &str) -> Option<Time> {
     let digits = |range: std::ops::Range<usize>| {
         let part = text.get(range)?;
         part.bytes().all(|c| c.is_ascii_digit()).then(|| part.parse::<i64>().ok())?

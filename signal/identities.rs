@@ -1,8 +1,8 @@
 //! Which records are here already: by origin and ordinal. Kept for positions above each origin's watermark, and for the latest `POSITIONS_MAX` at the most:
 //! below, a record is taken as new, since refusing what was never here would lose it.
 
+use crate::{Chunk, Signal};
 use serde::{Deserialize, Serialize};
-use signal::{Chunk, Signal};
 use std::collections::BTreeMap;
 
 /// Positions remembered per origin, about 100 bytes each. So many are there only while a sink beside the store lags far behind: what is settled is forgotten.
@@ -58,7 +58,7 @@ impl Identities {
     /// Which records of this chunk are here already, in the chunk's order; none when no one is.
     #[must_use]
     pub fn repeats(&self, signal: Signal, chunk: &Chunk) -> Option<Vec<bool>> {
-        let origin = chunk.origin()?;
+        let origin = chunk.identity()?;
         let seen = self.origins.iter().find(|o| o.log == origin.log && o.signal == signal)?;
         let runs = seen.positions.get(&origin.position)?;
         let repeats: Vec<bool> = (0..chunk.len()).map(|n| runs.has(chunk.ordinal(n))).collect();
@@ -67,7 +67,7 @@ impl Identities {
 
     /// Remembers the records of this chunk.
     pub fn add(&mut self, signal: Signal, chunk: &Chunk) {
-        let Some(origin) = chunk.origin() else { return };
+        let Some(origin) = chunk.identity() else { return };
         let at = match self.origins.iter().position(|o| o.log == origin.log && o.signal == signal) {
             Some(at) => at,
             None => {
@@ -101,8 +101,8 @@ impl Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Checked, Ordinals, Origin, Time};
     use proptest::prelude::*;
-    use signal::{Checked, Ordinals, Origin, Time};
     use std::collections::BTreeSet;
 
     fn chunk(position: u64, ordinals: &[u32]) -> Chunk {

@@ -6,7 +6,7 @@ use kit::{Said, process::command, repository};
 use serde_json::{Value, json};
 use std::path::Path;
 
-const MANIFESTS: [&str; 5] = ["sidecar.yaml", "agent.yaml", "gateway.yaml", "front.yaml", "forward.yaml"];
+const MANIFESTS: [&str; 6] = ["sidecar.yaml", "agent.yaml", "gateway.yaml", "front.yaml", "consumer.yaml", "forward.yaml"];
 
 /// The documents of a manifest.
 fn documents(manifest: &str) -> Vec<Value> {
@@ -121,10 +121,13 @@ fn state_lies_where_it_outlives_what_it_has_to() {
     let (pod_of_agent, _) = pod(&agent);
     assert_eq!(of_kind(&agent, &["DaemonSet"])["kind"], "DaemonSet");
     assert!(pod_of_agent["volumes"].as_array().unwrap().iter().any(|v| v["hostPath"]["path"] == "/var/lib/kansoku"));
-    let gateway = documents("gateway.yaml");
-    let claims = of_kind(&gateway, &["StatefulSet"])["spec"]["volumeClaimTemplates"].as_array().unwrap().clone();
-    let claims: Vec<_> = claims.iter().map(|claim| claim["metadata"]["name"].as_str().unwrap()).collect();
-    assert_eq!(claims, ["journal", "store"]);
+    let claims = |manifest: &str| -> Vec<String> {
+        let documents = documents(manifest);
+        let claims = of_kind(&documents, &["StatefulSet"])["spec"]["volumeClaimTemplates"].as_array().unwrap();
+        claims.iter().map(|claim| claim["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(claims("gateway.yaml"), ["journal", "store"]);
+    assert_eq!(claims("consumer.yaml"), ["store"], "the topic is its journal");
     for manifest in ["front.yaml", "forward.yaml"] {
         let documents = documents(manifest);
         let volumes = pod(&documents).0["volumes"].as_array().unwrap().clone();
@@ -134,7 +137,7 @@ fn state_lies_where_it_outlives_what_it_has_to() {
 
 #[test]
 fn a_service_leads_to_ports_that_the_container_has() {
-    for manifest in ["gateway.yaml", "front.yaml", "forward.yaml"] {
+    for manifest in ["gateway.yaml", "front.yaml", "consumer.yaml", "forward.yaml"] {
         let documents = documents(manifest);
         let (_, container) = pod(&documents);
         let labels = &of_kind(&documents, &["Deployment", "StatefulSet"])["spec"]["template"]["metadata"]["labels"];
@@ -146,6 +149,17 @@ fn a_service_leads_to_ports_that_the_container_has() {
             }
         }
     }
+}
+
+#[test]
+fn a_consumer_keeps_its_name_over_a_restart() {
+    let documents = documents("consumer.yaml");
+    let (_, container) = pod(&documents);
+    let named = container["env"].as_array().unwrap().iter().find(|v| v["name"] == "POD_NAME").unwrap();
+    assert_eq!(named["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
+    let pipeline = of_kind(&documents, &["ConfigMap"])["data"]["pipeline.yaml"].as_str().unwrap();
+    assert!(pipeline.contains("instance: \"${env:POD_NAME}\""), "{pipeline}");
+    assert!(!pipeline.contains("journal:"), "{pipeline}");
 }
 
 #[test]

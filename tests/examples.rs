@@ -11,14 +11,19 @@ const PROTOBUF: &str = "application/x-protobuf";
 fn examples() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(repository("config/examples")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
+    files.retain(|path| cfg!(feature = "kafka") || !wants_kafka(path));
     files.sort();
     files
+}
+
+fn wants_kafka(example: &Path) -> bool {
+    std::fs::read_to_string(example).unwrap().contains("${env:KAFKA:")
 }
 
 /// The example with every listener on a free port of loopback.
 fn on_free_ports(text: &str) -> String {
     let mut text = text.replace("otlp: {}", "otlp: { grpc: { listen: 127.0.0.1:0 }, http: { listen: 127.0.0.1:0 } }");
-    for port in 4317..=4320 {
+    for port in (4317..=4320).chain([4329]) {
         text = text.replace(&format!("0.0.0.0:{port}"), "127.0.0.1:0").replace(&format!("listen: 127.0.0.1:{port}"), "listen: 127.0.0.1:0");
     }
     if text.lines().any(|line| line.starts_with("admin:")) { text } else { format!("{text}\nadmin: {{ listen: 127.0.0.1:0 }}\n") }
@@ -54,7 +59,7 @@ fn every_example_runs_and_lets_everything_out() {
     let next = "admin: { listen: 127.0.0.1:0 }\nsources: { otlp: {} }\nsinks: { out: { type: debug, inputs: [otlp], first: 0 } }\n";
     let next = Kansoku::run(next_folder.path(), &on_free_ports(next));
     let endpoint = format!("http://{}", next.grpc());
-    for example in examples() {
+    for example in examples().into_iter().filter(|example| !wants_kafka(example)) {
         let folder = tempfile::tempdir().unwrap();
         let file = written(folder.path(), &example);
         let mut command = process::command(&["run", &file]);
@@ -78,6 +83,32 @@ fn every_example_runs_and_lets_everything_out() {
         assert!(ended.err.contains("nothing was lost"), "{}: {}", example.display(), ended.err);
     }
     assert!(next.count("otlp", "traces", "in") > 0, "examples that forward do");
+}
+
+/// The two that have Kafka between them, with a real broker.
+#[test]
+#[cfg(feature = "kafka")]
+fn what_one_example_writes_to_kafka_the_other_reads_and_stores() {
+    let Some(broker) = kit::kafka::broker() else { return };
+    let hook = Webhook::start();
+    let [(gateway, _gateway), (consumer, _consumer)] = ["gateway_kafka.yaml", "consumer.yaml"].map(|name| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = process::command(&["run", &written(folder.path(), &repository("config/examples").join(name))]);
+        command.env("KANSOKU_STATE", folder.path().join("state")).env("ALERT_URL", hook.url());
+        (Kansoku::start(command.env("KAFKA", broker.address()).env("TOPIC", "examples")).ready(), folder)
+    });
+    for (path, body) in
+        [("/v1/traces", otlp::spans([1, 2], End::Failed("card declined"))), ("/v1/logs", otlp::log("no funds", "ERROR", Some(1)))]
+    {
+        assert_eq!(http::post(gateway.http(), path, PROTOBUF, &body).status, 200);
+    }
+    let stored = |signal| consumer.count("store", signal, "out");
+    kit::until("the consumer has stored both traces and the log", || (stored("traces") == 2 && stored("logs") == 1).then_some(()));
+    for (kansoku, whose) in [(gateway, "gateway_kafka.yaml"), (consumer, "consumer.yaml")] {
+        assert_balanced(&kansoku.status()["ledger"], Path::new(whose));
+        let ended = kansoku.stop();
+        assert!(ended.code == 0 && ended.err.contains("nothing was lost"), "{whose}: {}", ended.err);
+    }
 }
 
 #[test]

@@ -15,8 +15,11 @@ use futures::{FutureExt, StreamExt, stream::BoxStream};
 use signal::{
     Ack, Batch, Checked, Chunk, Counts, Identities, Limits, Malformed, Ordinals, Origin, Signal, Time, check, codec::origins::Origins,
 };
-use std::{future::pending, sync::Arc};
+use std::{future::pending, sync::Arc, time::Duration};
 use xxhash_rust::xxh3::xxh3_64;
+
+/// At a partition's end its time is so far behind the wall: what was written just now takes a moment to be read, and nothing may be due before it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// One of a partition.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub enum Said {
 pub enum Came {
     /// The next message.
     Message(Message),
-    /// There is none at the moment: what is read now is the end, and its time is the wall's.
+    /// There is none at the moment: what is read now is the end, and its time follows the wall's.
     End,
     /// Nobody knows whether there is more: the partition's time stands still.
     Unsure,
@@ -109,7 +112,7 @@ impl Reading {
         }
         match self.front {
             Some(_) => Idle::No,
-            None if self.at_end => Idle::At(self.clock.now()),
+            None if self.at_end => Idle::At(self.clock.now().minus(GRACE)),
             None => Idle::Behind,
         }
     }

@@ -17,7 +17,7 @@ mod disturbed;
 #[path = "hop/fleet.rs"]
 mod fleet;
 #[path = "oracle/items.rs"]
-#[expect(dead_code, reason = "only its chance is used here")]
+#[expect(dead_code, clippy::print_stderr, reason = "only its chance is used here")]
 mod items;
 #[path = "hop/judge.rs"]
 mod judge;

@@ -199,12 +199,13 @@ fn in_store(run: &Run<'_>, trace: u64, seen: &Trace, stores: &[(usize, &Stored)]
     }
 }
 
-/// Whether somebody else took the partition over after the trace was decided, and before all of it was seen to be settled, second copies too: one that comes
-/// to the next owner is new to its store.
+/// Whether somebody else took the partition over after the trace was decided, and before all of it was seen to be settled. A second copy counts, too: one that comes to
+/// the next owner is new to its store. But it alone says nothing, since it is settled by the first one's being known.
 fn was_handed_over(run: &Run<'_>, seen: &Trace) -> bool {
     let (Some(decided), Some(last), Some(partition)) = (seen.decided.first(), seen.last, seen.partitions.first()) else { return false };
     let partition = usize::try_from(*partition).unwrap();
-    let settled = run.looks.all.iter().find(|look| look.partition == partition && look.has(last));
+    let offsets = || seen.records.iter().filter_map(|record| record.offset).chain([last]);
+    let settled = run.looks.all.iter().find(|look| look.partition == partition && offsets().all(|offset| look.has(offset)));
     let is_before = |at: i64| settled.is_none_or(|settled| at <= settled.at);
     run.seen.marks[partition].iter().any(|mark| mark.offset > decided.offset && is_before(mark.at))
 }

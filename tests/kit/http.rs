@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
@@ -79,6 +79,31 @@ pub fn try_send(address: SocketAddr, method: &str, path: &str, headers: &[(&str,
         Some(answer) => Ok(answer),
         None => Err(read.err().unwrap_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))),
     }
+}
+
+/// Reads a request as a server, with a content length: its path and its body. None when there are no more.
+///
+/// # Panics
+/// The content length is no number.
+#[must_use]
+pub fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut reader = BufReader::new(stream);
+    let (mut first, mut length) = (String::new(), 0);
+    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        if line == "\r\n" {
+            break;
+        }
+        if let Some((key, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
+            length = value.trim().parse().unwrap_or_else(|e| panic!("{key}: {e}"));
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    // The client sends the next request after our answer, so nothing of it is in the buffer.
+    Some((first.split(' ').nth(1)?.to_owned(), body))
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {

@@ -1,6 +1,6 @@
 //! kill -9 with ten thousand open traces, a limit among the rules: store and next hop have the same traces, whole, each as it was decided once.
 
-use crate::{LISTENERS, items::Chance, receiver::request};
+use crate::{LISTENERS, items::Chance};
 use kit::Kansoku;
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
@@ -190,7 +190,7 @@ fn next_hop() -> (String, Arc<Mutex<ByTrace>>) {
         for stream in listener.incoming().map_while(Result::ok) {
             let arrived = Arc::clone(&shared);
             thread::spawn(move || {
-                while let Some((path, body)) = request(&stream) {
+                while let Some((path, body)) = kit::http::request(&stream) {
                     take(&mut arrived.lock(), &path, &body);
                     let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
                     if (&stream).write_all(answer).is_err() {

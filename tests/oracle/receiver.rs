@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::{TcpListener, TcpStream},
     sync::Arc,
     thread,
@@ -78,7 +78,7 @@ impl Receiver {
 
 /// Takes one request of a connection; none when there are no more.
 fn answer(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
-    let (path, body) = request(stream)?;
+    let (path, body) = kit::http::request(stream)?;
     let mood = state.lock().mood;
     if let Mood::Slow(time) = mood {
         thread::sleep(time);
@@ -91,27 +91,6 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
     }
     let mut stream = stream;
     write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n").ok()
-}
-
-/// Reads a request: its path and its body.
-pub(crate) fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        if line == "\r\n" {
-            break;
-        }
-        if let Some((key, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
-            length = value.trim().parse().unwrap_or_else(|e| panic!("{key}: {e}"));
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    // The client sends the next request after our answer, so nothing of it is in the buffer.
-    Some((first.split(' ').nth(1)?.to_owned(), body))
 }
 
 impl Arrived {

@@ -1,8 +1,8 @@
 //! The oracle of the whole hop, all of it real: clients → a gateway → a Kafka broker → consumers that correlate, sample and store → a next hop. Gateway, broker and
-//! consumers are killed -9 and a third consumer comes and goes under load, and then each record is accounted for.
+//! consumers are killed -9, consumers are paused and a third one comes and goes under load, and then each record is accounted for.
 //!
-//! `RECORDS=1000000 KILLS=8 REBALANCES=20 cargo test --test hop -- --nocapture` is the full form: so many records, kills of each of the three, and turns of the third
-//! consumer. Every run prints its seed; `ORACLE_SEED=N` repeats its choices (what the machine's scheduler adds is its own).
+//! `RECORDS=1000000 KILLS=8 REBALANCES=20 cargo test --test hop -- --nocapture` is the full form: so many records, kills of each of the three (and half as many
+//! pauses), and turns of the third consumer. Every run prints its seed; `ORACLE_SEED=N` repeats its choices (what the machine's scheduler adds is its own).
 #![cfg(feature = "kafka")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "seeds and verdicts are for whoever runs it")]

@@ -26,6 +26,8 @@ enum Blow {
     Broker,
     /// One of the consumers that are always wanted.
     Member,
+    /// One of them is stopped until the others have its partitions, and then goes on as if nothing had been.
+    Pause,
     /// A consumer more joins, or leaves again.
     Turn,
 }
@@ -35,7 +37,7 @@ fn blows(chance: &mut Chance) -> Vec<Blow> {
     let (kills, turns) = (told("KILLS", 2), told("REBALANCES", 2));
     let mut blows: Vec<Blow> =
         [Blow::Gateway, Blow::Broker, Blow::Member].into_iter().flat_map(|blow| (0..kills).map(move |_| blow)).collect();
-    blows.extend((0..turns).map(|_| Blow::Turn));
+    blows.extend((0..turns).map(|_| Blow::Turn).chain((0..kills.div_ceil(2)).map(|_| Blow::Pause)));
     for at in (1..blows.len()).rev() {
         blows.swap(at, usize::try_from(chance.next(at as u64 + 1)).unwrap());
     }
@@ -106,6 +108,15 @@ fn strike(blow: Blow, fleet: &mut Fleet, broker: &Broker, clients: &Clients, cha
                 fleet.until_shared();
             }
             fleet.start(member);
+            fleet.until_shared();
+        }
+        Blow::Pause => {
+            let member = usize::try_from(chance.next(2)).unwrap();
+            let paused = fleet.members[member].take().unwrap();
+            paused.signal("STOP");
+            fleet.until_shared();
+            paused.signal("CONT");
+            fleet.members[member] = Some(paused);
             fleet.until_shared();
         }
         Blow::Turn => {

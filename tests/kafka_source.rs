@@ -8,6 +8,8 @@
 mod handed_over;
 #[path = "kafka_source/next_hop.rs"]
 mod next_hop;
+#[path = "kafka_source/quick.rs"]
+mod quick;
 #[path = "kafka_source/reading.rs"]
 mod reading;
 #[path = "kafka_source/topic.rs"]

@@ -34,9 +34,13 @@ pub(crate) struct Written<'a> {
 impl Topic {
     /// A new one, which is there when this returns.
     pub(crate) fn new(broker: &Broker) -> Topic {
+        Topic::at(broker.address())
+    }
+
+    /// The same, of a cluster that is asked at these addresses.
+    pub(crate) fn at(brokers: String) -> Topic {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("topic-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let brokers = broker.address();
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &brokers).set("acks", "all").set("linger.ms", "1").set("enable.idempotence", "true");
         let topic = Topic { brokers, producer: config.create().unwrap(), name };

@@ -2,7 +2,7 @@
 
 use crate::traces::Traces;
 use parking_lot::Mutex;
-use std::{io::Write, net::TcpListener, sync::Arc, thread};
+use std::sync::Arc;
 
 /// What came of a trace.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,26 +31,14 @@ pub(crate) struct NextHop {
 
 impl NextHop {
     pub(crate) fn start(traces: Traces, count: u64) -> NextHop {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let arrived = Arc::new(Mutex::new(vec![Arrived::default(); usize::try_from(count).unwrap()]));
         let shared = Arc::clone(&arrived);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let arrived = Arc::clone(&shared);
-                thread::spawn(move || {
-                    while let Some((path, body)) = kit::http::request(&stream) {
-                        let records = traces.records(&path, &body);
-                        take(&mut arrived.lock(), records);
-                        let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
-                        if (&stream).write_all(answer).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
+        let at = kit::http::serve(move |path, body| {
+            let records = traces.records(path, body);
+            take(&mut shared.lock(), records);
+            200
         });
-        NextHop { url, arrived }
+        NextHop { url: format!("http://{at}"), arrived }
     }
 
     pub(crate) fn url(&self) -> &str {

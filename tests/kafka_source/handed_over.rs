@@ -4,7 +4,7 @@ use crate::{
     alone, pipeline, shared,
     topic::{PARTITIONS, Topic, Written},
 };
-use kit::Kansoku;
+use kit::{Kansoku, kafka::Broker};
 use opentelemetry_proto::tonic::{
     collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::{AnyValue, KeyValue, any_value::Value},
@@ -16,8 +16,6 @@ use parking_lot::Mutex;
 use prost::Message;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
     path::Path,
     sync::{
         Arc,
@@ -104,42 +102,17 @@ type ByTrace = Arc<Mutex<BTreeMap<String, Arrived>>>;
 
 /// A next hop that sorts what comes by trace.
 fn next_hop() -> (String, ByTrace) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let arrived = ByTrace::default();
     let shared = Arc::clone(&arrived);
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let arrived = Arc::clone(&shared);
-            thread::spawn(move || while answer(&stream, &arrived).is_some() {});
-        }
+    let at = kit::http::serve(move |path, body| {
+        take(path, body, &mut shared.lock());
+        200
     });
-    (url, arrived)
+    (format!("http://{at}"), arrived)
 }
 
-fn answer(stream: &TcpStream, arrived: &ByTrace) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        if line == "\r\n" {
-            break;
-        }
-        if let Some((_, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    take(&first, &body, &mut arrived.lock());
-    let mut stream = stream;
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n").ok()
-}
-
-fn take(first: &str, body: &[u8], arrived: &mut BTreeMap<String, Arrived>) {
-    if first.contains("/v1/traces") {
+fn take(path: &str, body: &[u8], arrived: &mut BTreeMap<String, Arrived>) {
+    if path == "/v1/traces" {
         let request = ExportTraceServiceRequest::decode(body).unwrap();
         for span in request.resource_spans.into_iter().flat_map(|group| group.scope_spans).flat_map(|scope| scope.spans) {
             let trace = arrived.entry(hex(&span.trace_id)).or_default();
@@ -372,12 +345,7 @@ fn over_twenty_rebalances_each_trace_is_decided_once_and_arrives_whole_and_once(
 #[test]
 fn members_that_are_killed_leave_no_trace_undecided_and_none_decided_twice() {
     let Some((broker, _shared)) = shared() else { return };
-    let (url, hop) = next_hop();
-    let topic = Arc::new(Topic::new(broker));
-    let mut fleet = Fleet { topic: Arc::clone(&topic), url, folder: tempfile::tempdir().unwrap(), running: vec![None, None] };
-    let writer = Writer::start(&topic);
-    fleet.start(0);
-    fleet.start(1);
+    let (mut fleet, hop, writer) = two_members(broker);
     for turn in 0..6 {
         thread::sleep(Duration::from_millis(2_000 + mix(turn) % 4_000));
         let member = turn as usize % 2;
@@ -391,12 +359,7 @@ fn members_that_are_killed_leave_no_trace_undecided_and_none_decided_twice() {
 #[test]
 fn a_broker_that_is_killed_leaves_no_trace_undecided_and_none_decided_twice() {
     let Some((broker, _alone)) = alone() else { return };
-    let (url, hop) = next_hop();
-    let topic = Arc::new(Topic::new(broker));
-    let mut fleet = Fleet { topic: Arc::clone(&topic), url, folder: tempfile::tempdir().unwrap(), running: vec![None, None] };
-    let writer = Writer::start(&topic);
-    fleet.start(0);
-    fleet.start(1);
+    let (mut fleet, hop, writer) = two_members(broker);
     for turn in 0..3 {
         thread::sleep(Duration::from_millis(9_000 + mix(turn) % 4_000));
         broker.kill();
@@ -404,6 +367,17 @@ fn a_broker_that_is_killed_leaves_no_trace_undecided_and_none_decided_twice() {
         broker.start_again();
     }
     judge_all(&mut fleet, &hop, writer.end());
+}
+
+/// Two members that read what is being written.
+fn two_members(broker: &Broker) -> (Fleet, ByTrace, Writer) {
+    let (url, hop) = next_hop();
+    let topic = Arc::new(Topic::new(broker));
+    let mut fleet = Fleet { topic: Arc::clone(&topic), url, folder: tempfile::tempdir().unwrap(), running: vec![None, None] };
+    let writer = Writer::start(&topic);
+    fleet.start(0);
+    fleet.start(1);
+    (fleet, hop, writer)
 }
 
 /// The same, where members or brokers were killed: remote sinks may see something again, and a store does not.

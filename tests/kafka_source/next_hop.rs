@@ -6,13 +6,7 @@ use opentelemetry_proto::tonic::{
 };
 use parking_lot::Mutex;
 use prost::Message;
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) struct NextHop {
     url: String,
@@ -29,17 +23,10 @@ struct State {
 
 impl NextHop {
     pub(crate) fn start() -> NextHop {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::<Mutex<State>>::default();
         let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&shared);
-                thread::spawn(move || while answer(&stream, &state).is_some() {});
-            }
-        });
-        NextHop { url, state }
+        let at = kit::http::serve(move |path, body| shared.lock().answer(path, body));
+        NextHop { url: format!("http://{at}"), state }
     }
 
     /// The sink that sends to it.
@@ -61,38 +48,15 @@ impl NextHop {
     }
 }
 
-fn answer(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
-    let (path, body) = request(stream)?;
-    let mut state = state.lock();
-    let status = if state.down { "503 Service Unavailable" } else { "200 OK" };
-    if !state.down {
-        state.take(&path, &body);
-    }
-    drop(state);
-    let mut stream = stream;
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n").ok()
-}
-
-fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        if line == "\r\n" {
-            break;
-        }
-        if let Some((_, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((first.split(' ').nth(1)?.to_owned(), body))
-}
-
 impl State {
+    fn answer(&mut self, path: &str, body: &[u8]) -> u16 {
+        if self.down {
+            return 503;
+        }
+        self.take(path, body);
+        200
+    }
+
     fn take(&mut self, path: &str, body: &[u8]) {
         if path == "/v1/traces" {
             let request = ExportTraceServiceRequest::decode(body).unwrap();

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -81,12 +83,31 @@ pub fn try_send(address: SocketAddr, method: &str, path: &str, headers: &[(&str,
     }
 }
 
-/// Reads a request as a server, with a content length: its path and its body. None when there are no more.
-///
-/// # Panics
-/// The content length is no number.
-#[must_use]
-pub fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+/// Answers every request with the status that this gives for its path and body, and with nothing else, as OTLP receivers do; where it listens. For as long as the
+/// test runs.
+pub fn serve(answer: impl Fn(&str, &[u8]) -> u16 + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let at = listener.local_addr().expect("it is bound");
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || {
+                while let Some((path, body)) = request(&stream) {
+                    let status = answer(&path, &body);
+                    let head = format!("HTTP/1.1 {status} .\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n");
+                    if stream.write_all(head.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    at
+}
+
+/// Reads a request, with a content length: its path and its body. None when there are no more.
+fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let (mut first, mut length) = (String::new(), 0);
     reader.read_line(&mut first).ok().filter(|read| *read > 0)?;

@@ -13,8 +13,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Write,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -182,25 +181,13 @@ type ByTrace = BTreeMap<String, Arrived>;
 
 /// A next hop that gathers traces.
 fn next_hop() -> (String, Arc<Mutex<ByTrace>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let arrived = Arc::new(Mutex::new(ByTrace::new()));
     let shared = Arc::clone(&arrived);
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let arrived = Arc::clone(&shared);
-            thread::spawn(move || {
-                while let Some((path, body)) = kit::http::request(&stream) {
-                    take(&mut arrived.lock(), &path, &body);
-                    let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
-                    if (&stream).write_all(answer).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
+    let at = kit::http::serve(move |path, body| {
+        take(&mut shared.lock(), path, body);
+        200
     });
-    (url, arrived)
+    (format!("http://{at}"), arrived)
 }
 
 fn take(arrived: &mut ByTrace, path: &str, body: &[u8]) {

@@ -4,14 +4,7 @@ use crate::items::Items;
 use opentelemetry_proto::tonic::collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest};
 use parking_lot::Mutex;
 use prost::Message;
-use std::{
-    collections::HashMap,
-    io::Write,
-    net::{TcpListener, TcpStream},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, thread, time::Duration};
 
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +40,10 @@ pub(crate) struct Arrived {
 impl Receiver {
     /// Begins to listen.
     pub(crate) fn start(items: Items) -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State { items, mood: Mood::Well, arrived: Arrived::default() }));
         let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&shared);
-                thread::spawn(move || while answer(&stream, &state).is_some() {});
-            }
-        });
-        Receiver { url, state }
+        let at = kit::http::serve(move |path, body| answer(path, body, &shared));
+        Receiver { url: format!("http://{at}"), state }
     }
 
     /// Where it listens.
@@ -76,21 +62,18 @@ impl Receiver {
     }
 }
 
-/// Takes one request of a connection; none when there are no more.
-fn answer(stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
-    let (path, body) = kit::http::request(stream)?;
+fn answer(path: &str, body: &[u8], state: &Mutex<State>) -> u16 {
     let mood = state.lock().mood;
     if let Mood::Slow(time) = mood {
         thread::sleep(time);
     }
-    let status = if mood == Mood::Down { "503 Service Unavailable" } else { "200 OK" };
-    if mood != Mood::Down {
-        let mut state = state.lock();
-        let items = state.items;
-        state.arrived.take(&items, &path, &body);
+    if mood == Mood::Down {
+        return 503;
     }
-    let mut stream = stream;
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n").ok()
+    let mut state = state.lock();
+    let items = state.items;
+    state.arrived.take(&items, path, body);
+    200
 }
 
 impl Arrived {

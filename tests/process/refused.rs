@@ -3,68 +3,32 @@
 use crate::{LISTENERS, post};
 use kit::{Kansoku, Said, otlp, process::command, until};
 use parking_lot::Mutex;
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    sync::Arc,
-    thread,
-};
+use std::{path::Path, sync::Arc};
 
 /// An OTLP/HTTP server that answers as it is told, and keeps what it said yes to.
 #[derive(Clone)]
-struct Backend(Arc<Mutex<(&'static str, Vec<u8>)>>);
+struct Backend(Arc<Mutex<(u16, Vec<u8>)>>);
 
 impl Backend {
-    fn start(answer: &'static str) -> (Backend, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let backend = Backend(Arc::new(Mutex::new((answer, Vec::new()))));
+    fn start(status: u16) -> (Backend, String) {
+        let backend = Backend(Arc::new(Mutex::new((status, Vec::new()))));
         let told = backend.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let told = told.clone();
-                thread::spawn(move || told.take(&stream));
+        let at = kit::http::serve(move |_, body| {
+            let mut told = told.0.lock();
+            if told.0 == 200 {
+                told.1.extend(body);
             }
+            told.0
         });
-        (backend, url)
+        (backend, format!("http://{at}"))
     }
 
-    fn answers(&self, answer: &'static str) {
-        self.0.lock().0 = answer;
+    fn answers(&self, status: u16) {
+        self.0.lock().0 = status;
     }
 
     fn has(&self, text: &str) -> usize {
         self.0.lock().1.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
-    }
-
-    fn take(&self, mut stream: &TcpStream) {
-        let mut reader = BufReader::new(stream);
-        loop {
-            let (mut length, mut line) = (0, String::new());
-            while line != "\r\n" {
-                line.clear();
-                if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                    return;
-                }
-                if let Some((_, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            if reader.read_exact(&mut body).is_err() {
-                return;
-            }
-            let mut told = self.0.lock();
-            if told.0.starts_with("200") {
-                told.1.extend(body);
-            }
-            let answer = format!("HTTP/1.1 {}\r\ncontent-length: 0\r\n\r\n", told.0);
-            drop(told);
-            if stream.write_all(answer.as_bytes()).is_err() {
-                return;
-            }
-        }
     }
 }
 
@@ -83,7 +47,7 @@ fn letters(folder: &Path) -> Vec<serde_json::Value> {
 
 #[test]
 fn what_waits_for_a_backend_spills_survives_kill_9_and_arrives() {
-    let (folder, (backend, url)) = (tempfile::tempdir().unwrap(), Backend::start("503 Service Unavailable"));
+    let (folder, (backend, url)) = (tempfile::tempdir().unwrap(), Backend::start(503));
     let kansoku = Kansoku::run(folder.path(), &pipeline(&url));
     for number in 0..5 {
         assert_eq!(post(&kansoku, "/v1/logs", &otlp::log(&format!("waits {number}"), "INFO", None)), 200);
@@ -98,14 +62,14 @@ fn what_waits_for_a_backend_spills_survives_kill_9_and_arrives() {
     let _killed = kansoku.ended();
     let kansoku = Kansoku::run(folder.path(), &pipeline(&url));
     until("what was held before is held", || (kansoku.count("vendor", "logs", "in") >= 5).then_some(()));
-    backend.answers("200 OK");
+    backend.answers(200);
     until("all arrived", || (0..5).all(|number| backend.has(&format!("waits {number}")) > 0).then_some(()));
     assert!(kansoku.stop().err.contains("nothing was lost"));
 }
 
 #[test]
 fn what_a_backend_refuses_is_listed_and_sent_again() {
-    let (folder, (backend, url)) = (tempfile::tempdir().unwrap(), Backend::start("400 Bad Request"));
+    let (folder, (backend, url)) = (tempfile::tempdir().unwrap(), Backend::start(400));
     let kansoku = Kansoku::run(folder.path(), &pipeline(&url));
     assert!(letters(folder.path()).is_empty());
     assert_eq!(post(&kansoku, "/v1/logs", &otlp::log("refused for now", "INFO", None)), 200);
@@ -115,7 +79,7 @@ fn what_a_backend_refuses_is_listed_and_sent_again() {
     let listed = Said::of(command(&["dead-letters", "ls", "pipeline.yaml"]).current_dir(folder.path())).fine();
     assert!(listed.contains("1 dead letter with 1 record") && listed.contains("HTTP 400"), "{listed}");
     assert!(kansoku.ask(&["status"]).out.contains("1 letter with 1 record"));
-    backend.answers("200 OK");
+    backend.answers(200);
     assert_eq!(kansoku.ask(&["dead-letters", "retry", "--node", "vendor"]).fine(), "sent again: 1 dead letter with 1 record\n");
     until("it arrived", || (backend.has("refused for now") == 1).then_some(()));
     until("it is gone", || letters(folder.path()).is_empty().then_some(()));

@@ -10,8 +10,8 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{BufRead, BufReader},
+    net::SocketAddr,
     process::{Command, Stdio},
     thread,
     time::Duration,
@@ -20,26 +20,6 @@ use std::{
 /// Where it stands what was deleted, but for the last digit: all of an id would be found there.
 const TRUTH: &str = "truth";
 const VISITS: u32 = 60;
-
-/// Reads a request: its path and its body.
-fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut reader = BufReader::new(stream);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        if line == "\r\n" {
-            break;
-        }
-        if let Some((_, value)) = line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case("content-length")) {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((first.split(' ').nth(1)?.to_owned(), body))
-}
 
 /// The same logs without ids, each with what they were.
 fn without_ids(body: &[u8]) -> Vec<u8> {
@@ -59,23 +39,10 @@ fn without_ids(body: &[u8]) -> Vec<u8> {
 
 /// Passes OTLP on, logs without their ids; where it listens.
 fn on_the_way(to: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || {
-                while let Some((path, body)) = request(&stream) {
-                    let body = if path == "/v1/logs" { without_ids(&body) } else { body };
-                    let status = http::post(to, &path, "application/x-protobuf", &body).status;
-                    let answer = format!("HTTP/1.1 {status} .\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n");
-                    if stream.write_all(answer.as_bytes()).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    at
+    http::serve(move |path, body| {
+        let stripped = (path == "/v1/logs").then(|| without_ids(body));
+        http::post(to, path, "application/x-protobuf", stripped.as_deref().unwrap_or(body)).status
+    })
 }
 
 /// So many visits by each of so many customers at once.

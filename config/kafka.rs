@@ -69,12 +69,6 @@ impl KafkaTls {
         let identity = identity(self.cert.as_ref(), self.key.as_ref(), folder)?;
         Ok(KafkaFiles { ca: self.ca.as_ref().map(|ca| path(ca, folder)), identity })
     }
-
-    /// An error of one of the files.
-    #[must_use]
-    pub fn fault(&self, what: impl Into<String>) -> Option<Fault> {
-        [&self.ca, &self.cert].into_iter().flatten().next().map(|written| written.fault(what))
-    }
 }
 
 /// Who one is, for brokers that ask for it.
@@ -102,6 +96,25 @@ pub enum SaslMechanism {
     ScramSha512,
 }
 
+impl SaslMechanism {
+    /// Its registered name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            SaslMechanism::Plain => "PLAIN",
+            SaslMechanism::ScramSha256 => "SCRAM-SHA-256",
+            SaslMechanism::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// An error of a cluster stands where its files are written, or its brokers.
+#[must_use]
+pub fn fault(brokers: &Placed<Vec<Broker>>, tls: Option<&KafkaTls>, what: &str) -> Fault {
+    let written = tls.and_then(|tls| [&tls.ca, &tls.cert].into_iter().flatten().next());
+    written.map_or_else(|| brokers.fault(what), |written| written.fault(what))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +124,12 @@ mod tests {
         for text in ["kafka:9092", "127.0.0.1:1", "[::1]:9092", "b-1.msk.example.org:9096"] {
             assert_eq!(Broker::try_from(text.to_owned()), Ok(Broker(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn mechanisms_have_their_registered_names() {
+        let words = [SaslMechanism::Plain, SaslMechanism::ScramSha256, SaslMechanism::ScramSha512].map(SaslMechanism::word);
+        assert_eq!(words, ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]);
     }
 
     #[test]

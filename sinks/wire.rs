@@ -1,7 +1,7 @@
 //! `tls` and `auth` of whoever calls out, as `net` calls with them.
 
 #[cfg(feature = "kafka")]
-use config::kafka::{Broker, KafkaFiles, KafkaTls, Sasl, SaslMechanism};
+use config::kafka::{self, Broker, KafkaFiles, KafkaTls, Sasl};
 use config::{
     Auth, ClientTls, Environment, Fault, Placed,
     document::Real,
@@ -9,7 +9,7 @@ use config::{
 };
 use http::{HeaderValue, header::AUTHORIZATION};
 #[cfg(feature = "kafka")]
-use net::kafka::{self, Cluster, Mechanism};
+use net::kafka::Cluster;
 use net::{
     Client, Credential, Protocol, Url, reach,
     tls::{ClientFiles, name},
@@ -100,20 +100,13 @@ pub(crate) fn cluster(
 ) -> Result<Cluster, Fault> {
     let files = tls.map(|tls| tls.files(folder)).transpose()?;
     let files = files.map(|KafkaFiles { ca, identity }| ClientFiles { ca, identity, server_name: None });
-    let sasl = sasl.map(|sasl| kafka::Sasl {
-        mechanism: match sasl.mechanism {
-            SaslMechanism::Plain => Mechanism::Plain,
-            SaslMechanism::ScramSha256 => Mechanism::ScramSha256,
-            SaslMechanism::ScramSha512 => Mechanism::ScramSha512,
-        },
-        user: sasl.user.clone(),
-        password: sasl.password.expose().to_owned(),
+    let sasl = sasl.map(|Sasl { mechanism, user, password }| net::kafka::Sasl {
+        mechanism: mechanism.word(),
+        user: user.clone(),
+        password: password.expose().to_owned(),
     });
     let hosts: Vec<String> = brokers.iter().map(|broker| broker.0.clone()).collect();
-    Cluster::new(&hosts, client_id, files, sasl, read).map_err(|error| {
-        let fault = tls.and_then(|tls| tls.fault(error.to_string()));
-        fault.unwrap_or_else(|| brokers.fault(error.to_string()))
-    })
+    Cluster::new(&hosts, client_id, files, sasl, read).map_err(|error| kafka::fault(brokers, tls, &error.to_string()))
 }
 
 /// The header that shows who one is.

@@ -3,12 +3,9 @@
 use config::{
     Environment, Fault, Placed,
     document::Real,
-    kafka::{Broker, KafkaFiles, KafkaTls, Sasl, SaslMechanism},
+    kafka::{self, Broker, KafkaFiles, KafkaTls, Sasl},
 };
-use net::{
-    kafka::{self, Cluster, Mechanism},
-    tls::ClientFiles,
-};
+use net::{kafka::Cluster, tls::ClientFiles};
 use std::path::Path;
 
 /// The Kafka cluster of these brokers.
@@ -20,18 +17,12 @@ pub(super) fn cluster(
 ) -> Result<Cluster, Fault> {
     let files = tls.map(|tls| tls.files(folder)).transpose()?;
     let files = files.map(|KafkaFiles { ca, identity }| ClientFiles { ca, identity, server_name: None });
-    let sasl = sasl.map(|sasl| kafka::Sasl {
-        mechanism: match sasl.mechanism {
-            SaslMechanism::Plain => Mechanism::Plain,
-            SaslMechanism::ScramSha256 => Mechanism::ScramSha256,
-            SaslMechanism::ScramSha512 => Mechanism::ScramSha512,
-        },
-        user: sasl.user.clone(),
-        password: sasl.password.expose().to_owned(),
+    let sasl = sasl.map(|Sasl { mechanism, user, password }| net::kafka::Sasl {
+        mechanism: mechanism.word(),
+        user: user.clone(),
+        password: password.expose().to_owned(),
     });
     let hosts: Vec<String> = brokers.iter().map(|broker| broker.0.clone()).collect();
-    Cluster::new(&hosts, client_id, files, sasl, |path| Real.file(&path.to_string_lossy())).map_err(|error| {
-        let fault = tls.and_then(|tls| tls.fault(error.to_string()));
-        fault.unwrap_or_else(|| brokers.fault(error.to_string()))
-    })
+    let read = |path: &Path| Real.file(&path.to_string_lossy());
+    Cluster::new(&hosts, client_id, files, sasl, read).map_err(|error| kafka::fault(brokers, tls, &error.to_string()))
 }

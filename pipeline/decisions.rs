@@ -104,7 +104,7 @@ impl Last {
     fn decision(&self, past: &Past) -> Option<Decision> {
         let Past { trace_id, threshold, randomness, at, names, pinned } = *past;
         let (node, rule) = self.names.get(names as usize).cloned()?;
-        let randomness = Some(randomness).filter(|randomness| *randomness != trace_id.randomness());
+        let randomness = Decision::told(trace_id, randomness);
         Some(Decision { trace_id, threshold, node, rule, through: None, pinned, at, randomness })
     }
 }

@@ -155,6 +155,12 @@ impl Decision {
         self.randomness.unwrap_or_else(|| self.trace_id.randomness())
     }
 
+    /// An R as decisions tell it: nothing where it follows from the id.
+    #[must_use]
+    pub fn told(trace_id: TraceId, randomness: u64) -> Option<u64> {
+        Some(randomness).filter(|randomness| *randomness != trace_id.randomness())
+    }
+
     /// Whether the trace is kept.
     #[must_use]
     pub fn keeps(&self) -> bool {

@@ -61,7 +61,7 @@ impl Decided {
         let (made, recalled) = self.memory.find(id, now);
         let Remembered { threshold, randomness, at, rule, pinned } = *made.or(recalled)?;
         let rule = self.rules.get(rule as usize).cloned()?;
-        let randomness = Some(randomness).filter(|randomness| *randomness != id.randomness());
+        let randomness = Decision::told(id, randomness);
         Some(Decision { trace_id: id, threshold, node: Arc::clone(&self.node), rule, through: None, pinned, at, randomness })
     }
 

@@ -108,7 +108,7 @@ impl Sampling {
             through: through(trace),
             pinned: trace.pinned,
             at: now,
-            randomness: Some(before.randomness).filter(|randomness| *randomness != trace.id.randomness()),
+            randomness: Decision::told(trace.id, before.randomness),
         };
         (decision, reason)
     }

@@ -1,14 +1,17 @@
 //! Calls a processor alone, as a lane would: for the tests of processors, for conformance tests and for pipelines as stories.
 
 use crate::{
-    BuildContext, Clock, Component, Flush, Memory, Out, Pool, Processor, Reason, Tally,
+    BuildContext, Clock, Component, Flush, Memory, Out, Pool, Processor, Reason, Tally, World,
     ledger::{Fate, Posting},
     route::Outputs,
 };
 use config::{Document, Environment, Fault, Place};
 use journal::{Blocking, Disk, RealDisk};
 use signal::{Decision, Flow, Kinds, Signal, Time};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What one call sent and said.
 #[derive(Debug, Default)]
@@ -107,6 +110,12 @@ impl Environment for Bare {
 #[must_use]
 pub fn inline() -> Blocking {
     Arc::new(|work| work())
+}
+
+/// A world on the clock of a paused runtime, which begins at this time, and on this disk, in the folder `/`.
+#[must_use]
+pub fn world(start: Time, disk: Arc<dyn Disk>, cores: usize) -> World {
+    World { clock: Clock::with_runtime(start), disk, blocking: inline(), cores, ..World::real(PathBuf::from("/")) }
 }
 
 /// Reads a component's body from YAML and builds it as a node called `test` into which `takes` flows, with 64 MiB to plan with, in the folder `/`.

@@ -16,7 +16,7 @@ use journal::{
 };
 use parts::{Trial, graph, plan};
 use pipeline::{
-    Changes, Clock, Refusal, Why, World,
+    Changes, Refusal, Why, World,
     changes::{Digests, keep_what_needs_a_restart},
     testing::{self, Chance},
 };
@@ -25,7 +25,7 @@ use signal::{Decision, Time};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -93,13 +93,7 @@ impl Story {
     }
 
     fn world(&self) -> World {
-        World {
-            clock: Clock::with_runtime(self.now),
-            disk: Arc::new(self.disk.clone()),
-            blocking: testing::inline(),
-            cores: self.cores,
-            ..World::real(PathBuf::from("/"))
-        }
+        testing::world(self.now, Arc::new(self.disk.clone()), self.cores)
     }
 
     /// The file is another one, and read.

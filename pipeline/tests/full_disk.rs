@@ -4,10 +4,10 @@ use super::{
     journalled::PLAIN,
     parts::{Told, Trial},
 };
-use crate::{Clock, World, intake::Refused, testing};
+use crate::{intake::Refused, testing};
 use journal::simulated::SimulatedDisk;
 use signal::Time;
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// The longest that a client may wait for a no.
@@ -34,8 +34,7 @@ async fn until_full(trial: &Trial, cycle: usize, large: &str) -> (Vec<String>, V
 #[tokio::test(start_paused = true)]
 async fn who_asks_is_refused_within_100_ms_and_what_is_there_drains_until_it_takes_again() {
     let disk = SimulatedDisk::new();
-    let clock = Clock::with_runtime(Time(1_000_000_000_000));
-    let world = World { clock, disk: Arc::new(disk.clone()), blocking: testing::inline(), cores: 2, ..World::real(PathBuf::from("/")) };
+    let world = testing::world(Time(1_000_000_000_000), Arc::new(disk.clone()), 2);
     let trial = Trial::start_in(PLAIN, world).await;
     let (told, large) = (trial.world.pool.get::<Told>("out").unwrap(), "a".repeat(40_000));
     trial.send(&["a first"]).await.unwrap();

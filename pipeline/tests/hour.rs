@@ -1,10 +1,10 @@
 //! An hour of the virtual clock beside a sink that is dead, or slow: the others go on as if it were not there.
 
 use super::parts::{Told, Trial};
-use crate::{Clock, World, testing};
+use crate::testing;
 use journal::simulated::SimulatedDisk;
 use signal::Time;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 const GRAPH: &str = "
@@ -23,8 +23,7 @@ const DELIVERY: Duration = Duration::from_secs(1);
 /// What the sink that is well has at the end of the hour. Then the other gets what it missed, in order.
 async fn hour(weaken: impl FnOnce(&Told)) -> usize {
     let disk = SimulatedDisk::new();
-    let clock = Clock::with_runtime(Time(1_000_000_000_000));
-    let world = World { clock, disk: Arc::new(disk), blocking: testing::inline(), cores: 2, ..World::real(PathBuf::from("/")) };
+    let world = testing::world(Time(1_000_000_000_000), Arc::new(disk), 2);
     let trial = Trial::start_in(GRAPH, world).await;
     let (weak, well) = (trial.world.pool.get::<Told>("weak").unwrap(), trial.world.pool.get::<Told>("well").unwrap());
     weaken(&weak);

@@ -5,7 +5,6 @@ use super::{
     parts::{Trial, texts},
 };
 use crate::{
-    Clock, World,
     letter::{self, FOLDER, Letter, list},
     testing,
 };
@@ -14,12 +13,7 @@ use journal::{
     simulated::{SimulatedDisk, Survives},
 };
 use signal::{Signal, Time, codec::flow};
-use std::{
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -142,8 +136,7 @@ async fn cut_at(call: u64, survives: Survives) -> (bool, Vec<String>) {
     let yaml = PLAIN.replace("type: keep, inputs: [in], with: a", "type: fragile, inputs: [in]");
     let (disk, mut start, mut acknowledged) = (SimulatedDisk::new(), Time(1_000_000_000_000), 0);
     for life in 0..3 {
-        let clock = Clock::with_runtime(start);
-        let world = World { clock, disk: Arc::new(disk.clone()), blocking: testing::inline(), cores: 2, ..World::real(PathBuf::from("/")) };
+        let world = testing::world(start, Arc::new(disk.clone()), 2);
         let trial = Trial::start_in(&yaml, world).await;
         *trial.told("out").poison.lock() = Some("poison".to_owned());
         if life == 0 {

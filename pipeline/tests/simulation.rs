@@ -6,7 +6,7 @@ use super::{
     parts::{CATALOGUE, Told, Trial, graph, texts},
 };
 use crate::{
-    Caller, Changes, Clock, Plan, Refusal, Why, World,
+    Caller, Changes, Plan, Refusal, Why, World,
     changes::{Digests, keep_what_needs_a_restart},
     intake, letter,
     testing::{self, Chance},
@@ -20,7 +20,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -104,13 +104,7 @@ impl Story {
     }
 
     fn world(&self) -> World {
-        World {
-            clock: Clock::with_runtime(self.now),
-            disk: Arc::new(self.disk.clone()),
-            blocking: testing::inline(),
-            cores: self.cores,
-            ..World::real(PathBuf::from("/"))
-        }
+        testing::world(self.now, Arc::new(self.disk.clone()), self.cores)
     }
 
     async fn send(&mut self, trial: &Trial) {

@@ -3,7 +3,10 @@
 #![expect(clippy::print_stdout, reason = "a table is what it is run for")]
 #![expect(clippy::unwrap_used, reason = "requests of our own making pass the check")]
 
+mod made;
+
 use bytes::Bytes;
+use made::{mixed, pair};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value as Proto},
@@ -19,18 +22,8 @@ const SPANS: u64 = 100;
 const SERVICES: [&str; 4] = ["frontend", "checkout", "catalog", "payment"];
 const ROUTES: [&str; 4] = ["/api/cart", "/api/products/{id}", "/api/shipping/quote", "/api/users/{id}"];
 
-fn pair(key: &str, value: impl Into<String>) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(Proto::StringValue(value.into())) }), ..Default::default() }
-}
-
 fn number(key: &str, value: u64) -> KeyValue {
     KeyValue { key: key.into(), value: Some(AnyValue { value: Some(Proto::IntValue(value.cast_signed())) }), ..Default::default() }
-}
-
-fn mixed(n: u64) -> u64 {
-    let z = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z ^ (z >> 31)
 }
 
 fn resource(service: &str) -> Resource {

@@ -3,9 +3,11 @@
 #![expect(clippy::print_stdout, reason = "a table is what it is run for")]
 #![expect(clippy::unwrap_used, reason = "requests of our own making pass the check")]
 
+mod made;
+
+use made::{mixed, pair};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, KeyValue, any_value::Value},
     resource::v1::Resource,
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
@@ -22,16 +24,6 @@ const REQUESTS: u64 = 60;
 const SPANS: u64 = 100;
 const ROUNDS: u64 = 40;
 const START: u64 = 1_750_000_000_000_000_000;
-
-fn pair(key: &str, value: impl Into<String>) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(Value::StringValue(value.into())) }), ..Default::default() }
-}
-
-fn mixed(n: u64) -> u64 {
-    let z = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z ^ (z >> 31)
-}
 
 /// The caller's half of a call, or the one that is called; every call of every round is another.
 fn span(call: u64, called: bool, operations: u64) -> Span {

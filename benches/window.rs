@@ -3,9 +3,12 @@
 #![expect(clippy::print_stdout, reason = "a table is what it is run for")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "requests of our own making pass the check, and /proc is there")]
 
+mod made;
+
+use made::{mixed, pair};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
+    common::v1::InstrumentationScope,
     resource::v1::Resource,
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
@@ -26,16 +29,6 @@ const REQUESTS: u64 = 4;
 /// How long a trace is open.
 const OPEN: u64 = 2_000_000_000;
 const START: u64 = 1_750_000_000_000_000_000;
-
-fn pair(key: &str, value: impl Into<String>) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(Value::StringValue(value.into())) }), ..Default::default() }
-}
-
-fn mixed(n: u64) -> u64 {
-    let z = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z ^ (z >> 31)
-}
 
 fn span(trace: u64, part: u64) -> Span {
     let id = |part: u64| mixed(trace * REQUESTS + part).to_be_bytes().to_vec();

@@ -210,18 +210,14 @@ impl Reading {
         let mut chunks = Vec::new();
         for chunk in origins.part(signal, chunk, |log| known_as(log, here)) {
             let mut batch = Batch::new(signal, chunk, Ack::none());
-            let repeats =
-                batch.chunks().first().filter(|chunk| chunk.before().is_some()).and_then(|chunk| self.known.repeats(signal, chunk));
-            if let Some(repeats) = repeats {
+            let told = batch.chunks().first().filter(|chunk| chunk.before().is_some());
+            if let Some(repeats) = told.and_then(|chunk| self.known.note(signal, chunk)) {
                 let mut marks = repeats.into_iter();
                 let gone = batch.retain(|_| !marks.next().unwrap_or(false));
                 let mut posting = Posting::default();
                 posting.taken[signal.number()] = gone as u64;
                 posting.end(Fate::Discarded, signal, Reason::REPEAT, gone as u64);
                 self.account.post(&posting);
-            }
-            for chunk in batch.chunks().iter().filter(|chunk| chunk.before().is_some()) {
-                self.known.add(signal, chunk);
             }
             chunks.extend(batch.chunks().iter().filter(|chunk| !chunk.is_empty()).cloned());
         }

@@ -1,7 +1,7 @@
 //! Which records are here already: by origin and ordinal. Kept for positions above each origin's watermark, and for the latest `POSITIONS_MAX` at the most:
 //! below, a record is taken as new, since refusing what was never here would lose it.
 
-use crate::{Chunk, Signal};
+use crate::{Chunk, Origin, Signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -36,11 +36,12 @@ impl Runs {
         self.0.get(at).is_some_and(|(start, _)| *start <= ordinal)
     }
 
-    fn add(&mut self, ordinal: u32) {
+    /// Whether it was not there.
+    fn add(&mut self, ordinal: u32) -> bool {
         let at = self.0.partition_point(|(_, end)| *end < ordinal);
         let next = ordinal.saturating_add(1);
         match self.0.get_mut(at) {
-            Some((start, end)) if *start <= ordinal && ordinal < *end => return,
+            Some((start, end)) if *start <= ordinal && ordinal < *end => return false,
             Some((_, end)) if *end == ordinal => *end = next,
             Some((start, _)) if *start == next => *start = ordinal,
             _ => self.0.insert(at, (ordinal, next)),
@@ -51,6 +52,7 @@ impl Runs {
             self.0[at].1 = right.1;
             self.0.remove(at + 1);
         }
+        true
     }
 }
 
@@ -67,23 +69,35 @@ impl Identities {
 
     /// Remembers the records of this chunk.
     pub fn add(&mut self, signal: Signal, chunk: &Chunk) {
-        let Some(origin) = chunk.identity() else { return };
-        let at = match self.origins.iter().position(|o| o.log == origin.log && o.signal == signal) {
+        let _repeats = self.note(signal, chunk);
+    }
+
+    /// The same, and which of them were here already, also by another record of the chunk: whoever merges what comes by two ways may have one twice in it.
+    pub fn note(&mut self, signal: Signal, chunk: &Chunk) -> Option<Vec<bool>> {
+        let runs = self.runs(signal, chunk.identity()?);
+        let mut repeats: Option<Vec<bool>> = None;
+        for n in (0..chunk.len()).filter(|n| !runs.add(chunk.ordinal(*n))) {
+            repeats.get_or_insert_with(|| vec![false; chunk.len()])[n] = true;
+        }
+        repeats
+    }
+
+    fn runs(&mut self, signal: Signal, Origin { log, position }: Origin) -> &mut Runs {
+        let at = match self.origins.iter().position(|o| o.log == log && o.signal == signal) {
             Some(at) => at,
             None => {
                 if self.origins.len() >= ORIGINS_MAX {
                     self.origins.remove(0);
                 }
-                self.origins.push(OriginSeen { log: origin.log, signal, through: None, positions: BTreeMap::new() });
+                self.origins.push(OriginSeen { log, signal, through: None, positions: BTreeMap::new() });
                 self.origins.len() - 1
             }
         };
-        let seen = &mut self.origins[at];
-        let runs = seen.positions.entry(origin.position).or_default();
-        (0..chunk.len()).for_each(|n| runs.add(chunk.ordinal(n)));
-        while seen.positions.len() > POSITIONS_MAX {
-            seen.positions.pop_first();
+        let positions = &mut self.origins[at].positions;
+        if positions.len() >= POSITIONS_MAX && !positions.contains_key(&position) {
+            positions.pop_first();
         }
+        positions.entry(position).or_default()
     }
 
     /// Nothing of this log at or below the position comes again: forget it.
@@ -101,7 +115,7 @@ impl Identities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Checked, Ordinals, Origin, Time};
+    use crate::{Checked, Ordinals, Time};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -115,8 +129,7 @@ mod tests {
         fn runs_are_the_set_of_what_was_added(adds in prop::collection::vec(0..40_u32, 0..60)) {
             let (mut runs, mut set) = (Runs::default(), BTreeSet::new());
             for ordinal in adds {
-                runs.add(ordinal);
-                set.insert(ordinal);
+                prop_assert_eq!(runs.add(ordinal), set.insert(ordinal));
             }
             for ordinal in 0..41 {
                 prop_assert_eq!(runs.has(ordinal), set.contains(&ordinal));
@@ -133,6 +146,14 @@ mod tests {
         assert_eq!(all.repeats(Signal::Logs, &chunk(3, &[2, 3])), None);
         assert_eq!(all.repeats(Signal::Traces, &chunk(3, &[1])), None);
         assert_eq!(all.repeats(Signal::Logs, &chunk(4, &[1])), None);
+    }
+
+    #[test]
+    fn what_is_twice_in_one_chunk_is_noted_once() {
+        let mut all = Identities::default();
+        assert_eq!(all.note(Signal::Logs, &chunk(3, &[2, 3, 2, 3])), Some(vec![false, false, true, true]));
+        assert_eq!(all.note(Signal::Logs, &chunk(3, &[4, 2])), Some(vec![false, true]));
+        assert_eq!(all.note(Signal::Logs, &chunk(4, &[0, 2])), None);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use crate::Error;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use signal::{Ack, Batch, Chunk, Decision, Facts, Flow, Limits, Ordinals, Origin, Part, Signal, Time, Trace, TraceId, check};
+use signal::{
+    Ack, Batch, Chunk, Decision, Facts, Flow, Identities, Limits, Ordinals, Origin, Part, Record, Signal, Time, Trace, TraceId, check,
+    view::{Item, Status},
+};
 use std::{collections::HashSet, sync::Arc};
 
 /// The newest form of the head that this version reads, and the one it writes.
@@ -49,6 +52,18 @@ impl Summary {
         let Trace { id, part, facts, decision, pinned, .. } = trace;
         let pinned = *pinned || decision.as_ref().is_some_and(|d| d.pinned);
         Summary { id: *id, part: *part, facts: Arc::clone(facts), decision: decision.clone(), pinned }
+    }
+
+    /// Counts a record no more.
+    fn lose(&mut self, record: &Record<'_>) {
+        let facts = Arc::make_mut(&mut self.facts);
+        let (all, failed, is_error) = match &record.item {
+            Item::Span(span) => (&mut facts.span_count, &mut facts.error_span_count, span.status() == Status::Error),
+            Item::Log(log) => (&mut facts.log_count, &mut facts.error_log_count, log.is_error()),
+            Item::Point(..) => return,
+        };
+        *all = all.saturating_sub(1);
+        *failed = failed.saturating_sub(u32::from(is_error));
     }
 }
 
@@ -104,6 +119,32 @@ impl Entry {
             a.chunk.identity().is_some() && other.pieces.iter().any(|b| a.signal == b.signal && a.chunk.identity() == b.chunk.identity())
         };
         self.pieces.iter().any(same)
+    }
+
+    /// Which records are in the store already, or stand before in this entry, a mark list per piece; none when no one does.
+    pub(crate) fn repeats(&self, stored: &Identities) -> Option<Vec<Option<Vec<bool>>>> {
+        let mut within = self.may_repeat_itself().then(Identities::default);
+        let of = |piece: &Piece| {
+            let stored = stored.repeats(piece.signal, &piece.chunk);
+            let again = within.as_mut().and_then(|within| within.note(piece.signal, &piece.chunk));
+            match (stored, again) {
+                (Some(stored), Some(again)) => Some(stored.iter().zip(again).map(|(stored, again)| *stored || again).collect()),
+                (stored, again) => stored.or(again),
+            }
+        };
+        let marks: Vec<_> = self.pieces.iter().map(of).collect();
+        marks.iter().any(Option::is_some).then_some(marks)
+    }
+
+    /// Only pieces of one position, and those whose ordinals do not go up, can have a record twice.
+    fn may_repeat_itself(&self) -> bool {
+        let mut seen = HashSet::new();
+        let is_alone = |piece: &Piece| piece.chunk.identity().is_none_or(|at| seen.insert((piece.signal, at)));
+        let goes_up = |piece: &Piece| match piece.chunk.ordinals() {
+            Ordinals::From(_) => true,
+            Ordinals::These(all) => all.is_sorted_by(|a, b| a < b),
+        };
+        !self.pieces.iter().all(goes_up) || !self.pieces.iter().all(is_alone)
     }
 
     /// Records in it.
@@ -176,7 +217,8 @@ impl Entry {
 }
 
 impl Entry {
-    /// Takes out the records marked as repeats, a mark list per piece. A summary goes with the last record of its part of the trace. Returns how many records are gone.
+    /// Takes out the records marked as repeats, a mark list per piece. A summary counts them no more, and goes with the last record of its part of the trace. Returns how
+    /// many records are gone.
     pub(crate) fn leave_out(&mut self, repeats: Vec<Option<Vec<bool>>>) -> usize {
         let before: HashSet<usize> = self.pieces.iter().filter_map(|p| p.summary).collect();
         let mut gone = 0;
@@ -188,8 +230,13 @@ impl Entry {
             };
             gone += repeats.iter().filter(|r| **r).count();
             let mut batch = Batch::new(piece.signal, piece.chunk.clone(), Ack::none());
+            let mut summary = piece.summary.and_then(|at| self.summaries.get_mut(at));
             let mut marks = repeats.into_iter();
-            batch.retain(|_| !marks.next().unwrap_or(false));
+            batch.retain(|record| {
+                let goes = marks.next().unwrap_or(false);
+                summary.iter_mut().filter(|_| goes).for_each(|summary| summary.lose(&record));
+                !goes
+            });
             let chunks = batch.chunks().iter().filter(|c| !c.is_empty());
             kept.extend(chunks.map(|chunk| Piece { chunk: chunk.clone(), ..piece.clone() }));
         }

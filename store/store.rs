@@ -156,8 +156,7 @@ impl Store {
         if let Some(same) = state.pending.iter().find(|p| p.entry.shares_with(entry)) {
             return Ok(Offer::Wait(same.sequence));
         }
-        let repeats: Vec<_> = entry.pieces.iter().map(|p| state.identities.repeats(p.signal, &p.chunk)).collect();
-        if repeats.iter().any(Option::is_some) {
+        if let Some(repeats) = entry.repeats(&state.identities) {
             return Ok(Offer::Repeats(repeats));
         }
         let items = u32::try_from(entry.records()).unwrap_or(u32::MAX);

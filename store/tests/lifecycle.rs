@@ -1,7 +1,8 @@
 //! Appending, flushing, restarting, repeats, retention.
 
 use super::sample::{SECOND, START, closed_trace, column, inline, log, logs_flow, open, options, span, spans_flow, text};
-use crate::{Appended, Error, Options, Store, Table};
+use crate::{Appended, Error, Ints, Options, Scan, Store, Table};
+use arrow::array::RecordBatch;
 use journal::{Disk, simulated::SimulatedDisk};
 use signal::{Flow, Origin, Time};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -86,6 +87,22 @@ async fn a_trace_that_comes_again_with_something_late_is_summed_up_once() {
     let appended = store.append(&Flow::Traces(vec![whole(), late])).await.unwrap();
     assert_eq!(appended, Appended { records: 1, repeats: 2 });
     assert_eq!(column(&store, Table::Traces, "part"), ["late", "whole"]);
+}
+
+#[tokio::test]
+async fn what_is_twice_in_one_flow_is_taken_and_counted_once() {
+    let store = open(&simulated(), Path::new(PATH));
+    let whole = closed_trace(1, vec![span(1, 1, 0), span(1, 2, 0)], Vec::new(), at(1));
+    let again = signal::Trace { part: signal::Part::Late, ..closed_trace(1, vec![span(1, 1, 0)], vec![log(1, "late")], at(1)) };
+    let appended = store.append(&Flow::Traces(vec![whole, again.clone()])).await.unwrap();
+    assert_eq!(appended, Appended { records: 3, repeats: 1 });
+    assert_eq!(column(&store, Table::Spans, "span_id").len(), 2);
+    let batches = store.scan(&Scan::of(Table::Traces)).unwrap().map(Result::unwrap);
+    let counts = |batch: &RecordBatch| (0..batch.num_rows()).map(|row| Ints::of(batch, "span_count").get(row).unwrap()).collect::<Vec<_>>();
+    let mut counted: Vec<i64> = batches.flat_map(|batch| counts(&batch)).collect();
+    counted.sort_unstable();
+    assert_eq!(counted, [0, 2], "of the late part the log alone is new");
+    assert_eq!(store.append(&Flow::Traces(vec![again])).await.unwrap(), Appended { records: 0, repeats: 2 });
 }
 
 #[tokio::test]

@@ -76,6 +76,9 @@ pub(crate) fn judge(run: &Run<'_>) {
         at_next_hop(run, trace, seen, &mut wrong, &mut counts);
         in_store(run, trace, seen, &in_stores, &mut wrong, &mut counts);
     }
+    for (trace, record, below) in &run.seen.broken {
+        wrong.add("a copy of what no copy was to come of", || format!("record {record} of trace {trace}, below {below}"));
+    }
     let looks = run.looks;
     let (looked, partitions) = (looks.all.len(), run.seen.messages.len());
     let turns: usize = run.seen.marks.iter().map(Vec::len).sum::<usize>() - partitions;

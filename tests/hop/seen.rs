@@ -12,7 +12,7 @@ use rdkafka::{
 };
 use signal::{Decision, Ordinals, codec::origins::Origins};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -82,6 +82,10 @@ pub(crate) struct Seen {
     pub(crate) decisions: Vec<i64>,
     /// Decisions of those who had lost the partition.
     pub(crate) overtaken: u64,
+    /// By partition and journal: below which of its entries no copy comes any more, as messages have said.
+    pub(crate) told: Vec<BTreeMap<u32, u64>>,
+    /// Copies that came all the same: trace, record, and what was told.
+    pub(crate) broken: Vec<(u64, u64, u64)>,
 }
 
 /// The reading of both topics.
@@ -101,6 +105,8 @@ impl Seeing {
             marks: vec![Vec::new(); of],
             decisions: vec![0; of],
             overtaken: 0,
+            told: vec![BTreeMap::new(); of],
+            broken: Vec::new(),
         }));
         let stop = Arc::<AtomicBool>::default();
         let consumer: BaseConsumer = ClientConfig::new()
@@ -158,7 +164,10 @@ impl Seen {
         let of_partition = &mut self.messages[usize::try_from(partition).unwrap()];
         assert_eq!(usize::try_from(offset).unwrap(), of_partition.len(), "the offsets of partition {partition}");
         let at = message.timestamp().to_millis().unwrap();
-        let identities = identities(header("kansoku-origin").unwrap(), records.len());
+        let origins = Origins::decode(header("kansoku-origin").unwrap(), records.len()).unwrap();
+        let settled = origins.settled.clone();
+        let identities = identities(origins);
+        let told = &mut self.told[usize::try_from(partition).unwrap()];
         let mut first = Vec::with_capacity(records.len());
         for ((number, record, threshold), identity) in records.into_iter().zip(identities) {
             assert_eq!(threshold, 0, "a gateway samples nothing");
@@ -167,6 +176,9 @@ impl Seen {
             let (begin, end) = trace.written.get_or_insert((at, at));
             (*begin, *end) = ((*begin).min(at), (*end).max(at));
             trace.last = Some(offset);
+            if let Some(below) = told.get(&identity.0).filter(|below| identity.1 < **below) {
+                self.broken.push((number, record, *below));
+            }
             let lies = &mut trace.records[usize::try_from(record).unwrap()];
             lies.offset.get_or_insert(offset);
             lies.copies += 1;
@@ -175,6 +187,10 @@ impl Seen {
                 lies.identities.push(identity);
                 first.push((u32::try_from(number).unwrap(), record as u8));
             }
+        }
+        for settled in settled {
+            let below = told.entry(settled.log).or_default();
+            *below = settled.below.max(*below);
         }
         of_partition.push(first);
     }
@@ -200,8 +216,7 @@ impl Seen {
     }
 }
 
-fn identities(header: &[u8], records: usize) -> Vec<Identity> {
-    let origins = Origins::decode(header, records).unwrap();
+fn identities(origins: Origins) -> Vec<Identity> {
     let of = |piece: signal::codec::origins::Piece| {
         let origin = piece.origin.unwrap();
         let ordinal = move |n: u32| match &piece.ordinals {

@@ -73,14 +73,38 @@ pub struct Shape {
     pub keyed: Keyed,
     /// Keeps records past the call: without a journal its sources answer on arrival.
     pub holds: bool,
-    /// A sink that needs one batch in flight per shard.
-    pub ordered: bool,
+    /// How a sink takes what comes one after the other.
+    pub in_flight: InFlight,
     /// A sink that has stored what it answered for, so that its edge needs no spill.
     pub durable: bool,
     /// A sink that waits for another machine, which may be down for hours.
     pub remote: bool,
-    /// A source that reads partitions of a log which keeps what is not settled: it needs no journal, and answers nobody.
-    pub partitioned: bool,
+    /// Whether a source reads what is somebody else's to keep.
+    pub partitioned: Partitioned,
+}
+
+/// What of a sink may be in flight at once, and so in which order it arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InFlight {
+    /// Several parcels, in any order.
+    #[default]
+    Any,
+    /// One: what comes later waits until it was taken.
+    One,
+    /// Several. The sink keeps the order in which they come to it, and says when the next may come (`Turn`).
+    InTurn,
+}
+
+/// Whether a source reads partitions of a log which keeps what is not settled. One that does needs no journal, and answers nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partitioned {
+    /// It does not.
+    #[default]
+    No,
+    /// Of one log: records with the same key are in the same partition.
+    One,
+    /// Of several: records with the same key may be in one partition of each.
+    Several,
 }
 
 impl Shape {
@@ -93,10 +117,10 @@ impl Shape {
             ports: Vec::new(),
             keyed: Keyed::No,
             holds: false,
-            ordered: false,
+            in_flight: InFlight::Any,
             durable: false,
             remote: false,
-            partitioned: false,
+            partitioned: Partitioned::No,
         }
     }
 }

@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::BTreeMap;
 
 /// Each metric with its labels and what it counts, for `# HELP` and for the reference.
-pub const METRICS: [(&str, &str, &str); 53] = [
+pub const METRICS: [(&str, &str, &str); 54] = [
     ("kansoku_in_total", "node, kind, signal", "Records that came in."),
     ("kansoku_made_total", "node, kind, signal", "Records that the node made itself."),
     ("kansoku_out_total", "node, kind, signal", "Records that went on; at a sink, that were delivered."),
@@ -67,7 +67,12 @@ pub const METRICS: [(&str, &str, &str); 53] = [
     (
         "kansoku_partition_split_traces_total",
         "node",
-        "Traces of which parts came in two partitions and never meet, among one in sixteen that are watched: those who write them place keys differently.",
+        "Messages whose trace has parts in two partitions, which never meet: those who write them place keys differently.",
+    ),
+    (
+        "kansoku_partition_unkeyed_total",
+        "node",
+        "Messages with spans whose key is not their trace id, read by a source behind which traces are gathered: their traces may be torn over partitions.",
     ),
     ("kansoku_queue_bytes", "node", "What waits for a sink."),
     ("kansoku_queue_limit_bytes", "node", "What may wait for it."),
@@ -141,6 +146,7 @@ impl Inner {
             gauge!("kansoku_partitions", "node" => name.clone()).set(number(held as u64));
             counter!("kansoku_rebalances_total", "node" => name.clone()).absolute(member.rebalances);
             counter!("kansoku_partition_split_traces_total", "node" => name.clone()).absolute(member.split);
+            counter!("kansoku_partition_unkeyed_total", "node" => name.clone()).absolute(member.unkeyed);
         }
         status.partitions.iter().for_each(record_partition);
         for sink in status.sinks {

@@ -27,7 +27,10 @@ use serde::{Deserialize, Serialize};
 use signal::{Decision, Origin};
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -61,8 +64,10 @@ pub struct PartitionStatus {
 pub struct MemberStatus {
     /// Times that partitions were shared out anew.
     pub rebalances: u64,
-    /// Traces of which parts came in two partitions, among those that are watched for it.
+    /// Messages of traces that have parts in two partitions.
     pub split: u64,
+    /// Messages with spans whose key is not a trace id, so that their traces may have parts in any partition.
+    pub unkeyed: u64,
 }
 
 /// What runs, for partitions that begin while it does. One for all graphs, one after the other.
@@ -86,10 +91,10 @@ struct Seat {
     node: String,
     label: String,
     /// Partitions that its source has, with which it shares.
-    crews: usize,
+    crews: AtomicUsize,
     around: Mutex<Arc<Surroundings>>,
     partition: Arc<Partitioned>,
-    successor: mpsc::Sender<Successor>,
+    next: mpsc::Sender<Successor>,
     /// Behind the last message that is known of.
     end: Mutex<u64>,
 }
@@ -144,15 +149,11 @@ impl Ground {
             self.seats()
         });
         for seat in seats {
-            let blueprint = graph.blueprint.for_partitions(seat.crews);
-            let Some(lines) = lines(&blueprint) else { continue };
-            let before = Arc::clone(&seat.around.lock());
-            let around = before.in_graph(&graph.around);
-            *seat.around.lock() = Arc::clone(&around);
-            let (done, hear) = oneshot::channel();
-            told.push(hear);
+            let blueprint = graph.blueprint.for_partitions(seat.crews.load(Ordering::Relaxed));
+            let Some((successor, done)) = seat.successor(blueprint, &graph.around) else { continue };
+            told.push(done);
             // An error means that it has ended.
-            let _ended = seat.successor.send(Successor { blueprint, around, lines, done }).await;
+            let _ended = seat.next.send(successor).await;
         }
         futures::future::join_all(told).await;
     }
@@ -175,6 +176,16 @@ impl Ground {
 }
 
 impl Seat {
+    /// Lanes of this graph for the partition, and how one hears that they have taken over.
+    fn successor(&self, blueprint: Arc<Blueprint>, around: &Surroundings) -> Option<(Successor, oneshot::Receiver<()>)> {
+        let lines = lines(&blueprint)?;
+        let mut now = self.around.lock();
+        let around = now.in_graph(around);
+        *now = Arc::clone(&around);
+        let (done, hear) = oneshot::channel();
+        Some((Successor { blueprint, around, lines, done }, hear))
+    }
+
     fn status(&self) -> PartitionStatus {
         let (settled, around) = (self.partition.marks.settled(), Arc::clone(&self.around.lock()));
         let behind = self.end.lock().saturating_sub(self.partition.marks.begun());
@@ -209,9 +220,33 @@ impl Partitions {
         self.ground.counts.lock().entry(self.account.name.clone()).or_default().rebalances += 1;
     }
 
-    /// A trace came in two partitions.
+    /// A message came of a trace that has parts in two partitions.
     pub fn split(&self) {
         self.ground.counts.lock().entry(self.account.name.clone()).or_default().split += 1;
+    }
+
+    /// The source has so many partitions now: those that are read share its memory anew, with what they hold. One that another graph takes over just now does so when
+    /// this is said again.
+    pub fn share(&self, partitions: usize) {
+        // Held, so that no other graph comes between.
+        let graph = self.ground.graph.lock();
+        let Some(Graph { blueprint, around, .. }) = graph.as_ref() else { return };
+        let shares = |seat: &Arc<Seat>| seat.node == self.account.name && seat.crews.load(Ordering::Relaxed) != partitions;
+        for seat in self.ground.seats().into_iter().filter(shares) {
+            let Ok(room) = seat.next.try_reserve() else { continue };
+            let Some((successor, _done)) = seat.successor(blueprint.for_partitions(partitions), around) else { return };
+            room.send(successor);
+            seat.crews.store(partitions, Ordering::Relaxed);
+        }
+    }
+
+    /// A message came with spans and without a trace id as its key; how many there were, with this one.
+    #[must_use]
+    pub fn unkeyed(&self) -> u64 {
+        let mut counts = self.ground.counts.lock();
+        let member = counts.entry(self.account.name.clone()).or_default();
+        member.unkeyed += 1;
+        member.unkeyed
     }
 
     /// Reads a partition from now on. None while the pipeline goes down.
@@ -229,16 +264,16 @@ impl Partitions {
         let clock = blueprint.world.clock.clone();
         let source = (self.source, Arc::clone(&self.account));
         let reading = Reading::new(source, messages, Arc::clone(&partition), around.letters.clone(), clock);
-        let (finish, (successor, successors)) = (watch::Sender::new(None), mpsc::channel(1));
+        let (finish, (next, successors)) = (watch::Sender::new(None), mpsc::channel(1));
         let reader = Reader::new(Stream::Partition(Box::new(reading)), Arc::clone(&around), finish.subscribe(), successors);
         let falls = Arc::clone(self.ground.falls.lock().entry(log).or_default());
         let seat = Arc::new(Seat {
             node: self.account.name.clone(),
             label,
-            crews: partitions,
+            crews: AtomicUsize::new(partitions),
             around: Mutex::new(Arc::clone(&around)),
             partition,
-            successor,
+            next,
             end: Mutex::new(0),
         });
         self.ground.crews.lock().push(Arc::downgrade(&seat));

@@ -8,10 +8,16 @@
 mod handed_over;
 #[path = "kafka_source/next_hop.rs"]
 mod next_hop;
+#[path = "kafka_source/overload.rs"]
+mod overload;
 #[path = "kafka_source/quick.rs"]
 mod quick;
 #[path = "kafka_source/reading.rs"]
 mod reading;
+#[path = "kafka_source/secured.rs"]
+mod secured;
+#[path = "kafka_source/split.rs"]
+mod split;
 #[path = "kafka_source/topic.rs"]
 mod topic;
 

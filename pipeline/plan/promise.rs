@@ -1,8 +1,9 @@
 //! What a source's yes means: what was said, else what the graph can keep.
 
 use super::{Plan, PlannedNode, full::sources};
-use crate::{Kind, settings::Acknowledge, tail::SourceKey};
+use crate::{Kind, Partitioned, settings::Acknowledge, tail::SourceKey};
 use config::Fault;
+use signal::Kinds;
 use std::collections::BTreeSet;
 
 /// Two sources whose names give the same number in the journal (one pair in 65,536) could not be told apart there.
@@ -22,7 +23,7 @@ pub(super) fn settle(plan: &mut Plan, faults: &mut Vec<Fault>) {
         if plan.nodes[at].kind != Kind::Source {
             continue;
         }
-        if plan.nodes[at].shape.partitioned {
+        if plan.nodes[at].shape.partitioned != Partitioned::No {
             if let Some((_, place)) = plan.nodes[at].promise {
                 let what = format!("`{}` answers nobody: what it reads is committed once every sink has it", plan.nodes[at].name);
                 faults.push(Fault::at(place, what).help("leave `acknowledge` out"));
@@ -54,7 +55,15 @@ pub(super) fn settle(plan: &mut Plan, faults: &mut Vec<Fault>) {
 pub(super) fn hold_apart(plan: &Plan, faults: &mut Vec<Fault>) {
     for (at, node) in plan.nodes.iter().enumerate().filter(|(_, node)| node.holds && !node.doubtful) {
         let sources: Vec<_> = sources(plan, at).into_iter().map(|source| &plan.nodes[source]).collect();
-        let Some(partitioned) = sources.iter().find(|source| source.shape.partitioned) else { continue };
+        let Some(partitioned) = sources.iter().find(|source| source.shape.partitioned != Partitioned::No) else { continue };
+        if partitioned.shape.partitioned == Partitioned::Several && node.shape.gives.has(Kinds::TRACES) {
+            let what = format!(
+                "`{}` reads several topics, and each partition is by itself: of a trace with records in two of them `{}` sees two",
+                partitioned.name, node.name
+            );
+            let help = "write spans and logs to one topic; several topics of other traces each are fine";
+            faults.push(Fault::warning(partitioned.place, what).help(help));
+        }
         let Some(other) = sources.iter().find(|source| source.name != partitioned.name) else { continue };
         let what = format!(
             "`{}` cannot hold what comes from `{}` and from `{}`: what it holds of a partition goes with the partition, and never meets the rest",
@@ -84,6 +93,6 @@ impl Plan {
     /// Whether it reads a source that is not read partition by partition.
     pub(crate) fn is_fed_by_others(&self, node: &PlannedNode) -> bool {
         let at = self.nodes.iter().position(|other| std::ptr::eq(other, node));
-        at.is_none_or(|at| sources(self, at).into_iter().any(|source| !self.nodes[source].shape.partitioned))
+        at.is_none_or(|at| sources(self, at).into_iter().any(|source| self.nodes[source].shape.partitioned == Partitioned::No))
     }
 }

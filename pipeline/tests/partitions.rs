@@ -2,7 +2,7 @@
 
 use super::parts::{Trial, logs, plan};
 use crate::{
-    BuildContext, Component, Plan, Shape, Source, SourceContext, SourceError,
+    BuildContext, Component, Partitioned, Plan, Shape, Source, SourceContext, SourceError,
     partitions::{Assigned, Came, DecisionLog, Message, Said, Settled},
 };
 use bytes::Bytes;
@@ -32,7 +32,11 @@ pub(super) struct Shelf {
     fenced: Mutex<bool>,
     /// Whether the source has the partition.
     assigned: watch::Sender<bool>,
+    /// How many partitions the source says it has besides.
+    others: watch::Sender<usize>,
     begun: Mutex<usize>,
+    /// What each lane that was built may hold, in bytes.
+    pub(super) windows: Mutex<Vec<usize>>,
 }
 
 impl Shelf {
@@ -69,7 +73,7 @@ impl Component for Topic {
     const TYPE: &'static str = "topic";
     const EXAMPLE: &'static str = "{}";
     fn shape(&self, _: Kinds) -> Shape {
-        Shape { gives: Kinds::RECORDS, partitioned: true, ..Shape::passing(Kinds::NONE) }
+        Shape { gives: Kinds::RECORDS, partitioned: Partitioned::One, ..Shape::passing(Kinds::NONE) }
     }
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {
         Ok(Box::new(Reading(context.pool.get::<Shelf>("topic"))))
@@ -128,10 +132,14 @@ impl Source for Reading {
                     messages,
                 });
                 let Some(mut partition) = begun else { return Ok(()) };
-                let fell = tokio::select! {
-                    () = context.stop.asked() => false,
-                    _gone = assigned.wait_for(|assigned| !*assigned) => false,
-                    () = partition.fallen() => true,
+                let mut others = shelf.others.subscribe();
+                let fell = loop {
+                    tokio::select! {
+                        () = context.stop.asked() => break false,
+                        _gone = assigned.wait_for(|assigned| !*assigned) => break false,
+                        () = partition.fallen() => break true,
+                        Ok(()) = others.changed() => context.partitions.share(1 + *others.borrow_and_update()),
+                    }
                 };
                 let settled = partition.end(Instant::now() + Duration::from_secs(2)).await;
                 *shelf.settled.lock() = settled;
@@ -218,6 +226,26 @@ async fn what_a_lane_holds_is_given_back_and_read_again_and_what_was_settled_abo
     assert_eq!(trial.seen("out"), ["a1"]);
     trial.drain().await;
     assert_eq!(*shelf.settled.lock(), Settled::below(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_come_and_go_change_what_the_others_may_hold_and_take_nothing_from_them() {
+    let shelf = Arc::<Shelf>::default();
+    shelf.put(START, "a0");
+    let trial = begin(HOLDING, &shelf, Path::new("/")).await;
+    shelf.assign(true);
+    sleep(Duration::from_secs(2)).await;
+    let whole = *shelf.windows.lock().last().unwrap();
+    for (others, share) in [(3, whole / 4), (3, whole / 4), (1, whole / 2)] {
+        shelf.others.send_replace(others);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(*shelf.windows.lock().last().unwrap(), share);
+    }
+    assert_eq!(trial.seen("out"), [""; 0]);
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(trial.seen("out"), ["a0"], "it was held all the time, and goes when it is due");
+    trial.drain().await;
+    assert_eq!((*shelf.begun.lock(), shelf.settled.lock().clone()), (1, Settled::below(1)));
 }
 
 #[tokio::test(start_paused = true)]

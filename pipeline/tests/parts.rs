@@ -1,8 +1,9 @@
 //! The tiny parts: a source that is fed by the test, processors that hold, drop or panic, a sink that does as told; and what runs them.
 
+use super::partitions::Shelf;
 use crate::{
-    BuildContext, Caller, Clock, Component, Drained, Entry, Flush, Held, Kind, Out, Parcel, Plan, Processor, Reason, Refusal, Running,
-    Shape, Sink, Source, SourceContext, SourceError, State, Why, World, catalog, intake,
+    BuildContext, Caller, Clock, Component, Drained, Entry, Flush, Held, InFlight, Kind, Out, Parcel, Plan, Processor, Reason, Refusal,
+    Running, Shape, Sink, Source, SourceContext, SourceError, State, Turn, Why, World, catalog, intake,
 };
 use bytes::Bytes;
 use config::{Document, Fault, Graph, Period};
@@ -44,6 +45,9 @@ pub(super) struct Told {
     pub(super) settled: Mutex<u64>,
     /// Texts of what was delivered, in order.
     pub(super) seen: Mutex<Vec<String>>,
+    /// Texts of what was begun in its turn, in order; and how many are in flight of those, now and at the most.
+    pub(super) begun: Mutex<Vec<String>>,
+    pub(super) in_flight: Mutex<(usize, usize)>,
     /// Bytes of each parcel delivered.
     pub(super) parcels: Mutex<Vec<usize>>,
 }
@@ -158,7 +162,10 @@ impl Component for Hold {
     fn shape(&self, takes: Kinds) -> Shape {
         Shape { holds: true, ..Shape::passing(takes) }
     }
-    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Processor>, Vec<Fault>> {
+        if let Some(shelf) = context.pool.get::<Shelf>("topic") {
+            shelf.windows.lock().push(context.memory.window_bytes_max);
+        }
         Ok(Box::new(Holding { wait: self.wait.0, discard: self.discard, held: Vec::new(), recalled: 0 }))
     }
 }
@@ -282,6 +289,9 @@ pub(super) struct Probe {
     /// Only these; all three if nothing is said.
     #[serde(default)]
     signals: Vec<String>,
+    /// Several parcels may be in flight, each begun after those before.
+    #[serde(default)]
+    in_turn: bool,
 }
 
 impl Component for Probe {
@@ -293,7 +303,7 @@ impl Component for Probe {
         Shape {
             acts_on: if named.is_none() { Kinds::RECORDS } else { named },
             gives: Kinds::NONE,
-            ordered: true,
+            in_flight: if self.in_turn { InFlight::InTurn } else { InFlight::One },
             ..Shape::passing(Kinds::NONE)
         }
     }
@@ -306,6 +316,22 @@ impl Component for Probe {
 struct Probing(Arc<Told>);
 
 impl Sink for Probing {
+    fn deliver_in_turn<'a>(&'a self, parcel: &'a Parcel, turn: Turn) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            {
+                let (mut begun, mut in_flight) = (self.0.begun.lock(), self.0.in_flight.lock());
+                begun.extend(texts(&parcel.flow));
+                *in_flight = (in_flight.0 + 1, in_flight.1.max(in_flight.0 + 1));
+            }
+            // Whoever goes on before a turn is let go of comes too early.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.0.begun.lock().push("|".to_owned());
+            drop(turn);
+            let answer = self.deliver(parcel).await;
+            self.0.in_flight.lock().0 -= 1;
+            answer
+        })
+    }
     fn settled(&self, _: u32, position: u64) {
         *self.0.settled.lock() = position;
     }
@@ -439,7 +465,7 @@ impl Trial {
         self.feeds.lock().clear();
     }
 
-    pub(super) fn told(&self, sink: &str) -> &Told {
+    pub(super) fn told(&self, sink: &str) -> &Arc<Told> {
         &self.told[sink]
     }
 

@@ -28,8 +28,8 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 const STEADY: Duration = Duration::from_secs(3);
 /// Bytes that wait for one partition, at the least.
 const PARTITION_BYTES_MIN: usize = 64 << 10;
-/// Bytes of one answer of a broker, at the least: the largest message that Kafka takes by itself.
-const ANSWER_BYTES_MIN: usize = 1 << 20;
+/// Bytes of one answer of a broker: the largest message that Kafka takes by itself. A larger one is alone in its answer.
+const ANSWER_BYTES: usize = 1 << 20;
 
 /// The next comes once the last was answered, but for a loss.
 const TURNS_MAX: usize = 8;
@@ -145,8 +145,9 @@ impl ConsumerContext for Context {
 pub(super) fn consumer(options: &Options, partitions: usize) -> KafkaResult<(Arc<Consumer>, mpsc::Receiver<Turned>)> {
     let (turns, hear) = mpsc::channel(TURNS_MAX);
     let context = Context::new(turns);
-    let each = (options.bytes_max / partitions.max(1)).max(PARTITION_BYTES_MIN);
-    let answer = (options.bytes_max / 2).max(ANSWER_BYTES_MIN);
+    // A partition is asked for more until its queue is full, so one answer more than that is there. Answers are small, since a message that waits keeps all of its own.
+    let each = (options.bytes_max / partitions.max(1) / 2).max(PARTITION_BYTES_MIN);
+    let part = each.min(ANSWER_BYTES);
     let mut config = (*options.cluster.config()).clone();
     config
         .set("group.id", &options.group)
@@ -161,9 +162,8 @@ pub(super) fn consumer(options: &Options, partitions: usize) -> KafkaResult<(Arc
         .set("reconnect.backoff.max.ms", "1000")
         // Each partition has a queue of its own, of which this is the limit.
         .set("queued.max.messages.kbytes", each.div_ceil(1 << 10).to_string())
-        .set("fetch.message.max.bytes", each.clamp(ANSWER_BYTES_MIN, 1 << 30).to_string())
-        .set("fetch.max.bytes", answer.min(1 << 30).to_string())
-        .set("receive.message.max.bytes", (answer.max(each).min(1 << 30) + (1 << 20)).max(100_000_000).to_string());
+        .set("fetch.message.max.bytes", part.to_string())
+        .set("fetch.max.bytes", ANSWER_BYTES.to_string());
     if let Some(instance) = &options.instance {
         config.set("group.instance.id", instance);
     }

@@ -122,7 +122,8 @@ impl Member {
         let (waiting, held) = Default::default();
         let (work, committing) = (None, None);
         let decides = ways.is_some();
-        let splits = options.topics.iter().filter(|_| decides).map(|(topic, _)| (topic.clone(), Arc::default())).collect();
+        let splits = |(topic, partitions): (&String, &usize)| (topic.clone(), Arc::new(Splits::new(*partitions)));
+        let splits = cluster.partitions.iter().filter(|_| decides).map(splits).collect();
         let joined = Joined { options, context, cluster, consumer, ways, turns, waiting, leaving: false, held, work, committing, splits };
         joined.run().await
     }
@@ -299,6 +300,7 @@ impl Joined {
 
     /// Commits where something moved.
     fn tick(&mut self) {
+        self.context.partitions.share(self.held.len());
         for (place, held) in &self.held {
             if let Some(end) = self.consumer.context().end(place) {
                 held.partition.ends(end);

@@ -7,6 +7,7 @@ mod decisions;
 mod find;
 mod member;
 mod message;
+mod placing;
 mod prepare;
 mod receiving;
 mod split;
@@ -20,7 +21,7 @@ use futures::future::BoxFuture;
 use member::Member;
 use message::{Encoding, Reads};
 use net::kafka::Cluster;
-use pipeline::{Blocking, BuildContext, Component, Opened, Shape, Source, SourceContext, SourceError};
+use pipeline::{Blocking, BuildContext, Component, Opened, Partitioned, Shape, Source, SourceContext, SourceError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Kinds, Signal};
@@ -141,9 +142,11 @@ impl Component for Kafka {
     const EXAMPLE: &'static str = "brokers: ['localhost:9092']\ntopic: telemetry\ngroup: kansoku\n";
 
     fn shape(&self, _takes: Kinds) -> Shape {
-        let gives = self.topics().iter().map(|(_, reads)| reads.gives()).fold(Kinds::NONE, Kinds::and);
+        let topics = self.topics();
+        let partitioned = if topics.len() > 1 { Partitioned::Several } else { Partitioned::One };
+        let gives = topics.iter().map(|(_, reads)| reads.gives()).fold(Kinds::NONE, Kinds::and);
         let gives = if gives.is_none() { Kinds::RECORDS } else { gives };
-        Shape { gives, partitioned: true, ..Shape::passing(Kinds::NONE) }
+        Shape { gives, partitioned, ..Shape::passing(Kinds::NONE) }
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Source>, Vec<Fault>> {

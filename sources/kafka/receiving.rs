@@ -1,12 +1,18 @@
 //! A partition's messages as a stream: read, watched, and its end told.
 
-use super::{consumer::Context, message::Reads, split::Splits};
+use super::{
+    consumer::Context,
+    message::Reads,
+    placing::Placing,
+    split::{Split, Splits, is_trace_id},
+};
 use futures::{StreamExt as _, stream};
 use pipeline::{
     Partitions,
-    partitions::{Came, Messages},
+    partitions::{Came, Messages, Said},
 };
 use rdkafka::{Message as _, consumer::stream_consumer::StreamPartitionQueue, error::KafkaError};
+use signal::Signal;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -19,11 +25,34 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    fn see(&self, key: Option<&[u8]>) {
-        let Some((key, other)) = key.and_then(|key| Some((key, self.splits.other(key, self.partition)?))) else { return };
-        let (topic, partition, trace) = (&self.topic, self.partition, String::from_utf8_lossy(key));
-        tracing::warn!(topic, partition, other, %trace, "a trace comes in two partitions and never meets: those who write it place keys differently");
+    fn see(&self, key: Option<&[u8]>, said: &Said) {
+        if !self.splits.is_spread() {
+            return;
+        }
+        let (topic, partition) = (&self.topic, self.partition);
+        let Some(id) = key.filter(|key| is_trace_id(key)) else {
+            if let Said::Request(Signal::Traces, _) = said
+                && let unkeyed = self.partitions.unkeyed()
+                && unkeyed.is_power_of_two()
+            {
+                let help = "have those who write send a message for each trace, with its id as the key: `key: trace_id`, or `partition_traces_by_id` of a Collector";
+                tracing::warn!(
+                    topic,
+                    partition,
+                    unkeyed,
+                    help,
+                    "spans come in messages without a trace id as their key, so a trace may be in any partition"
+                );
+            }
+            return;
+        };
+        let Some(Split { other, by, told }) = self.splits.see(id, partition) else { return };
         self.partitions.split();
+        // Once it is known, more of it says little.
+        if told.is_power_of_two() {
+            let (trace, most) = (String::from_utf8_lossy(id), by.map(Placing::word));
+            tracing::warn!(topic, partition, other, %trace, most, told, "a trace is in two partitions and never meets: those who write it place keys differently");
+        }
     }
 }
 
@@ -47,8 +76,9 @@ pub(super) fn messages(
                 received = reading.queue.recv() => match received {
                     Ok(message) => {
                         reading.at_end = false;
-                        reading.watch.iter().for_each(|watch| watch.see(message.key()));
-                        break Came::Message(reads.read(&message));
+                        let read = reads.read(&message);
+                        reading.watch.iter().for_each(|watch| watch.see(message.key(), &read.said));
+                        break Came::Message(read);
                     }
                     Err(KafkaError::PartitionEOF(_)) => {
                         reading.at_end = true;

@@ -80,6 +80,18 @@ impl Topic {
         self.producer.flush(WITHIN).unwrap();
     }
 
+    /// Writes logs with their keys to where librdkafka puts them with this partitioner; they are there when this returns.
+    pub(crate) fn write_keyed(&self, partitioner: &str, messages: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("acks", "all").set("linger.ms", "1").set("partitioner", partitioner);
+        let producer: BaseProducer = config.create().unwrap();
+        for (key, payload) in messages {
+            let headers = OwnedHeaders::new().insert(Header { key: "signal", value: Some("logs") });
+            producer.send(BaseRecord::to(&self.name).key(&key).payload(&payload).headers(headers)).unwrap();
+        }
+        producer.flush(WITHIN).unwrap();
+    }
+
     /// An OTLP message that says its signal.
     pub(crate) fn otlp(partition: i32, signal: &str, payload: Vec<u8>) -> Written<'static> {
         Written { partition, headers: vec![("signal", signal.as_bytes().to_vec())], payload, ..Written::default() }

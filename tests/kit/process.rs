@@ -234,6 +234,14 @@ impl Kansoku {
         self.child.id()
     }
 
+    /// The most memory that it ever had, in MiB.
+    #[must_use]
+    pub fn peak_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") >> 10
+    }
+
     /// Sends it a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         assert!(signal(self.child.id(), name), "kill -{name}");

@@ -12,13 +12,6 @@ use std::{thread, time::Duration};
 
 const BUDGET_MIB: u64 = 256;
 
-/// The most memory that a process ever had, in MiB.
-fn peak_mib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
-}
-
 #[test]
 fn ten_times_too_much_stays_inside_the_budget_and_loses_nothing_acknowledged() {
     let items = Items::new(41, 400_000);
@@ -37,7 +30,7 @@ fn ten_times_too_much_stays_inside_the_budget_and_loses_nothing_acknowledged() {
     kit::until("it is too much", || (refused() > 50).then_some(()));
     // And for a while after that.
     thread::sleep(Duration::from_secs(5));
-    let peak = peak_mib(kansoku.pid());
+    let peak = kansoku.peak_mib();
     let answers = clients.shared.answers();
     receiver.set(Mood::Well);
     clients.stop();

@@ -22,7 +22,7 @@ pub(crate) fn keep_for_a_moment() {
     }
 }
 
-/// Lets go of the pages of the program that its start has touched, or that the kernel mapped around those: three in four of them are never looked at again, and they
+/// Lets go of the pages of the program that its start has touched so far, or that the kernel mapped around those: three in four of them are never looked at again, and they
 /// would count as resident for as long as it runs. What is needed comes back from the page cache. Does nothing where the system does not tell (it is Linux that does).
 pub(crate) fn forget_the_start() {
     let (Ok(program), Ok(mappings)) = (std::env::current_exe(), Real.file("/proc/self/smaps")) else { return };

@@ -26,6 +26,8 @@ pub(crate) enum Until {
 }
 
 pub(crate) async fn run(words: RunWords) -> ExitCode {
+    // In steps here and below, or the start itself would be what takes most memory.
+    memory::forget_the_start();
     if words.command.is_empty() && std::env::args_os().any(|word| word == "--") {
         print::error("there is no program after `--`; write one, as in `kansoku run -- python app.py`");
         return ExitCode::from(2);
@@ -83,11 +85,17 @@ async fn going_on(session: &mut Session, looking: Looking, until: Until, mut wis
     // Signals are the program's, if there is one.
     let mut signals = program.is_none().then(Signals::listen);
     let listeners: Vec<_> = session.running.opened().iter().filter_map(|(_, opened)| opened.address).collect();
-    let end = end(after, program, listeners, session.drain);
-    tokio::pin!(end);
+    let (end, begun) = (end(after, program, listeners, session.drain), tokio::time::sleep(BEGINS_WITHIN));
+    tokio::pin!(end, begun);
+    let mut begins = true;
     loop {
         let asker = tokio::select! {
             code = &mut end => return code,
+            () = &mut begun, if begins => {
+                begins = false;
+                memory::forget_the_start();
+                continue;
+            }
             wish = wish(&mut signals) => match wish {
                 Wish::Reload if session.has_file() => None,
                 Wish::Reload | Wish::End => return ExitCode::SUCCESS,
@@ -127,12 +135,14 @@ async fn end(after: Option<Duration>, words: Option<Vec<String>>, listeners: Vec
 }
 
 async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec<Fault>> {
+    memory::forget_the_start();
     let mut world = World::real(loaded.folder.clone());
     if keeping == Keeping::Nothing {
         world.disk = Arc::new(journal::MemoryDisk::new(EPHEMERAL_BYTES_MAX));
     }
     let written = loaded.written;
     let Understood { text, plan, admin, warnings } = Understood::of(loaded, keeping, &world)?;
+    memory::forget_the_start();
     // What the preset warns of was asked for: `--ephemeral`.
     if written == Written::ByUser {
         print::faults(&text.source, &warnings);
@@ -152,12 +162,15 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec
         world.pool.get_or(alert::AdminUrl::KEY, || Ok::<_, std::convert::Infallible>(url)).unwrap_or_else(|never| match never {})
     });
     let (admin, listens) = Admin::open(admin).await?;
+    memory::forget_the_start();
     let running = plan.assemble(&world)?.start().await?;
     say_start(&running, journal.as_deref().unwrap_or(without), &listens);
     memory::forget_the_start();
     Ok((Session { running, drain, text, world, keeping, _url: url }, admin))
 }
 
+/// After so long whatever a pipeline does only once is done.
+const BEGINS_WITHIN: Duration = Duration::from_secs(1);
 /// What an ephemeral run may hold in place of a disk.
 const EPHEMERAL_BYTES_MAX: u64 = 64 << 20;
 

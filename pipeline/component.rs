@@ -73,26 +73,14 @@ pub struct Shape {
     pub keyed: Keyed,
     /// Keeps records past the call: without a journal its sources answer on arrival.
     pub holds: bool,
-    /// How a sink takes what comes one after the other.
-    pub in_flight: InFlight,
+    /// A sink that needs one batch in flight per shard.
+    pub ordered: bool,
     /// A sink that has stored what it answered for, so that its edge needs no spill.
     pub durable: bool,
     /// A sink that waits for another machine, which may be down for hours.
     pub remote: bool,
     /// Whether a source reads what is somebody else's to keep.
     pub partitioned: Partitioned,
-}
-
-/// What of a sink may be in flight at once, and so in which order it arrives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum InFlight {
-    /// Several parcels, in any order.
-    #[default]
-    Any,
-    /// One: what comes later waits until it was taken.
-    One,
-    /// Several. The sink keeps the order in which they come to it, and says when the next may come (`Turn`).
-    InTurn,
 }
 
 /// Whether a source reads partitions of a log which keeps what is not settled. One that does needs no journal, and answers nobody.
@@ -117,7 +105,7 @@ impl Shape {
             ports: Vec::new(),
             keyed: Keyed::No,
             holds: false,
-            in_flight: InFlight::Any,
+            ordered: false,
             durable: false,
             remote: false,
             partitioned: Partitioned::No,

@@ -2,7 +2,7 @@
 //! refused for good, and settles. Nobody else does any of it.
 
 use crate::{
-    Clock, Parcel, Reason, Refusal, Sink, Turn, Why,
+    Clock, Parcel, Reason, Refusal, Sink, Why,
     backoff::Backoff,
     dead_letters::DeadLetters,
     falls::said,
@@ -27,13 +27,11 @@ const KEEP_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts while the pipeline closes.
 const CLOSING_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Delivers to one sink. Several run beside each other unless the sink takes one parcel after the other.
+/// Delivers to one sink. Several run beside each other unless the sink is ordered.
 pub(crate) struct Delivery {
     pub(crate) queue: Arc<Queue>,
     /// A reload may put another in its place.
     pub(crate) sink: Mutex<Arc<dyn Sink>>,
-    /// Whose turn it is to take a load and hand it to the sink, where that keeps the order.
-    pub(crate) turns: Option<Arc<tokio::sync::Mutex<()>>>,
     /// Where what it does not take in time goes, if it may.
     pub(crate) spill: Option<Arc<Spill>>,
     /// Where what it refuses for good goes, if there is a disk.
@@ -75,8 +73,6 @@ enum Verdict {
 /// A load at work: what is tried now, and what comes after it.
 struct Hand {
     load: Load,
-    /// Until it was handed to the sink once.
-    turn: Turn,
     now: Vec<Owed>,
     later: Vec<Vec<Owed>>,
     kept: bool,
@@ -100,21 +96,16 @@ impl Delivery {
     /// Delivers until the queue is closed and empty.
     pub(crate) async fn run(self: Arc<Delivery>, worker: usize) {
         let mut backoff = Backoff::new(&format!("{} {worker}", self.queue.account.name));
-        loop {
-            let turn = match &self.turns {
-                Some(turns) => Turn::next(turns).await,
-                None => Turn::default(),
-            };
-            let Some(load) = self.queue.take().await else { return };
-            self.deliver(load, turn, &mut backoff).await;
+        while let Some(load) = self.queue.take().await {
+            self.deliver(load, &mut backoff).await;
         }
     }
 
     /// Delivers a load in one parcel, or in as many as the sink's refusals make of it.
-    async fn deliver(&self, mut load: Load, turn: Turn, backoff: &mut Backoff) {
+    async fn deliver(&self, mut load: Load, backoff: &mut Backoff) {
         let members = std::mem::take(&mut load.members);
         let kept = members.iter().all(|owed| owed.keeper == Keeper::Spill);
-        let mut hand = Hand { load, turn, now: Vec::new(), later: vec![members], kept, delivered: false, panicked: false };
+        let mut hand = Hand { load, now: Vec::new(), later: vec![members], kept, delivered: false, panicked: false };
         let mut culprits = 0;
         while let Some(members) = hand.later.pop() {
             hand.now = members;
@@ -156,8 +147,7 @@ impl Delivery {
         let (within, mut phase) = (self.queue.delivering.timeout, self.queue.phase());
         loop {
             let (closed, sink) = (phase.borrow().closed, self.sink());
-            let turn = std::mem::take(&mut hand.turn);
-            let attempt = timeout(within, AssertUnwindSafe(async { sink.deliver_in_turn(&whole, turn).await }).catch_unwind());
+            let attempt = timeout(within, AssertUnwindSafe(async { sink.deliver(&whole).await }).catch_unwind());
             let answer = self.beside(hand, attempt).await;
             let (after, why) = match answer {
                 Ok(Ok(Ok(()))) => {

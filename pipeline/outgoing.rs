@@ -2,7 +2,7 @@
 //! keeps its order, and what waits for a wrong address goes to the right one.
 
 use crate::{
-    InFlight, Kind, Parcel, Refusal, Sink, Stop, Why,
+    Kind, Parcel, Refusal, Sink, Stop, Why,
     assemble::Blueprint,
     dead_letters::DeadLetters,
     delivery::{Delivery, Health},
@@ -105,8 +105,7 @@ pub(crate) async fn deliveries(
     for (at, sink) in sinks {
         let node = &blueprint.plan.nodes[*at];
         let account = Arc::clone(&blueprint.ledger.0[*at]);
-        let concurrency = if node.shape.in_flight == InFlight::One { 1 } else { node.delivering.concurrency };
-        let turns = (node.shape.in_flight == InFlight::InTurn).then(Arc::default);
+        let concurrency = if node.shape.ordered { 1 } else { node.delivering.concurrency };
         let delivering = Delivering { concurrency, ..node.delivering };
         let queue = Queue::new(account, (node.shape.acts_on, node.on_full), bytes_max, delivering, Arc::clone(queues));
         let journal = blueprint.plan.settings.journal.as_ref().filter(|_| node.on_full == OnFull::Spill);
@@ -123,7 +122,7 @@ pub(crate) async fn deliveries(
             }
         }
         let (sink, clock, health) = (Mutex::new(Arc::clone(sink)), blueprint.world.clock.clone(), Mutex::new(Health::default()));
-        deliveries.push(Arc::new(Delivery { queue, sink, turns, spill, letters: letters.cloned(), clock, health }));
+        deliveries.push(Arc::new(Delivery { queue, sink, spill, letters: letters.cloned(), clock, health }));
     }
     if faults.is_empty() { Ok(deliveries) } else { Err(faults) }
 }

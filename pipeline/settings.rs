@@ -102,7 +102,7 @@ fn keep<T>(read: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
 pub struct Delivery {
     /// How long one attempt may take; then it counts as failed and is made again.
     timeout: Placed<Period>,
-    /// Parcels on their way at a time; a sink that keeps order only with one has one, whatever stands here.
+    /// Parcels on their way at a time; a sink that needs order has one, whatever stands here.
     concurrency: Placed<usize>,
     /// What one parcel may have, where a single request is not larger.
     batch_bytes: Placed<Bytes>,

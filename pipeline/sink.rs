@@ -5,8 +5,7 @@ use config::Fault;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use signal::Flow;
-use std::{sync::Arc, time::Duration};
-use tokio::sync::OwnedMutexGuard;
+use std::time::Duration;
 
 /// A running sink.
 pub trait Sink: Send + Sync {
@@ -19,15 +18,6 @@ pub trait Sink: Send + Sync {
     /// # Cancel safety
     /// The runner drops it at the timeout and counts that as `Later`.
     fn deliver<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), Refusal>>;
-    /// The same, for a sink whose shape says `InFlight::InTurn`: it lets go of the turn once whatever comes to it next can only arrive behind this parcel. What is tried
-    /// again has no turn.
-    fn deliver_in_turn<'a>(&'a self, parcel: &'a Parcel, turn: Turn) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(async move {
-            let answer = self.deliver(parcel).await;
-            drop(turn);
-            answer
-        })
-    }
     /// Its own work beside deliveries (compaction, timers); stop comes after the last delivery.
     fn run(&self, stop: Stop) -> BoxFuture<'_, Result<(), SinkError>> {
         Box::pin(async move {
@@ -66,22 +56,6 @@ pub trait Sink: Send + Sync {
 pub struct Parcel {
     /// The records.
     pub flow: Flow,
-}
-
-/// A parcel's turn: while somebody has it, none that comes later comes to the sink.
-#[derive(Debug, Default)]
-pub struct Turn {
-    _held: Option<OwnedMutexGuard<()>>,
-}
-
-impl Turn {
-    /// Waits for those before.
-    ///
-    /// # Cancel safety
-    /// Safe: who is cut off has had no turn.
-    pub(crate) async fn next(turns: &Arc<tokio::sync::Mutex<()>>) -> Turn {
-        Turn { _held: Some(Arc::clone(turns).lock_owned().await) }
-    }
 }
 
 /// In words, for whoever looks at `status`: what the target said.

@@ -2,7 +2,7 @@
 
 use config::Fault;
 use futures::future::BoxFuture;
-use pipeline::{BuildContext, Component, InFlight, Opened, Parcel, Refusal, Shape, Sink, Why};
+use pipeline::{BuildContext, Component, Opened, Parcel, Refusal, Shape, Sink, Why};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{Batch, Flow, Item, Kinds, Record, codec::json, view::Number};
@@ -39,7 +39,7 @@ impl Component for Debug {
     const EXAMPLE: &'static str = "format: json\nfirst: 100\n";
 
     fn shape(&self, _: Kinds) -> Shape {
-        Shape { acts_on: Kinds::RECORDS, in_flight: InFlight::One, ..Shape::passing(Kinds::NONE) }
+        Shape { acts_on: Kinds::RECORDS, ordered: true, ..Shape::passing(Kinds::NONE) }
     }
 
     fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {

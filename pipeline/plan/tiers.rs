@@ -1,7 +1,7 @@
 //! How a graph is spread over the cores: lanes in front, where any record may be in any lane, and behind an exchange lanes that have all of a key.
 
 use super::{Plan, PlannedNode};
-use crate::{InFlight, Keyed, Kind};
+use crate::{Keyed, Kind};
 
 /// How many lanes there are, and which parts run in which.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Plan {
         let mut tiers = Tiers { front, keyed, ordered: false, behind };
         let to_ordered = |edge: &super::Edge| {
             let to = &self.nodes[edge.to_node];
-            to.kind == Kind::Sink && to.shape.in_flight != InFlight::Any && !tiers.is_behind(edge.from_node)
+            to.kind == Kind::Sink && to.shape.ordered && !tiers.is_behind(edge.from_node)
         };
         tiers.ordered = front > 1 && tiers.share_a_reader(self.settings.journal.is_some()) && self.edges.iter().any(to_ordered);
         tiers

@@ -3,7 +3,7 @@
 use super::parts::{Trial, peer};
 use crate::{Refusal, Why, intake, running::Left};
 use signal::Signal;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 use tokio::time::{sleep, timeout};
 
 const PLAIN: &str = "
@@ -47,25 +47,6 @@ async fn what_cannot_be_read_is_refused_and_counted() {
     assert!(matches!(answered.await.unwrap(), Err(intake::Refused::Malformed(_))));
     assert_eq!(bad.status().ledger.node("in").unwrap().signals[&Signal::Logs].rejected["malformed"], 1);
     trial.drain().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sink_that_keeps_the_order_itself_has_several_parcels_in_flight_each_begun_behind_those_before() {
-    let yaml = "
-sources: { in: { type: feed, acknowledge: memory } }
-sinks:
-  out: { type: probe, in_turn: true, inputs: [in], delivery: { concurrency: 3, batch_items: 1 } }
-";
-    let trial = Trial::start(yaml, here()).await;
-    let told = Arc::clone(trial.told("out"));
-    *told.delay.lock() = Duration::from_secs(1);
-    for n in 0..9 {
-        trial.send(&[&format!("n{n}")]).await.unwrap();
-    }
-    let drained = trial.drain().await;
-    assert_eq!(drained.ledger.sentence(), "9 logs in; nothing was lost");
-    assert_eq!(told.begun.lock().join(" "), "n0 | n1 | n2 | n3 | n4 | n5 | n6 | n7 | n8 |");
-    assert_eq!(told.in_flight.lock().1, 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@
 
 use super::partitions::Shelf;
 use crate::{
-    BuildContext, Caller, Clock, Component, Drained, Entry, Flush, Held, InFlight, Kind, Out, Parcel, Plan, Processor, Reason, Refusal,
-    Running, Shape, Sink, Source, SourceContext, SourceError, State, Turn, Why, World, catalog, intake,
+    BuildContext, Caller, Clock, Component, Drained, Entry, Flush, Held, Kind, Out, Parcel, Plan, Processor, Reason, Refusal, Running,
+    Shape, Sink, Source, SourceContext, SourceError, State, Why, World, catalog, intake,
 };
 use bytes::Bytes;
 use config::{Document, Fault, Graph, Period};
@@ -45,9 +45,6 @@ pub(super) struct Told {
     pub(super) settled: Mutex<u64>,
     /// Texts of what was delivered, in order.
     pub(super) seen: Mutex<Vec<String>>,
-    /// Texts of what was begun in its turn, in order; and how many are in flight of those, now and at the most.
-    pub(super) begun: Mutex<Vec<String>>,
-    pub(super) in_flight: Mutex<(usize, usize)>,
     /// Bytes of each parcel delivered.
     pub(super) parcels: Mutex<Vec<usize>>,
 }
@@ -289,9 +286,6 @@ pub(super) struct Probe {
     /// Only these; all three if nothing is said.
     #[serde(default)]
     signals: Vec<String>,
-    /// Several parcels may be in flight, each begun after those before.
-    #[serde(default)]
-    in_turn: bool,
 }
 
 impl Component for Probe {
@@ -303,7 +297,7 @@ impl Component for Probe {
         Shape {
             acts_on: if named.is_none() { Kinds::RECORDS } else { named },
             gives: Kinds::NONE,
-            in_flight: if self.in_turn { InFlight::InTurn } else { InFlight::One },
+            ordered: true,
             ..Shape::passing(Kinds::NONE)
         }
     }
@@ -316,22 +310,6 @@ impl Component for Probe {
 struct Probing(Arc<Told>);
 
 impl Sink for Probing {
-    fn deliver_in_turn<'a>(&'a self, parcel: &'a Parcel, turn: Turn) -> BoxFuture<'a, Result<(), Refusal>> {
-        Box::pin(async move {
-            {
-                let (mut begun, mut in_flight) = (self.0.begun.lock(), self.0.in_flight.lock());
-                begun.extend(texts(&parcel.flow));
-                *in_flight = (in_flight.0 + 1, in_flight.1.max(in_flight.0 + 1));
-            }
-            // Whoever goes on before a turn is let go of comes too early.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            self.0.begun.lock().push("|".to_owned());
-            drop(turn);
-            let answer = self.deliver(parcel).await;
-            self.0.in_flight.lock().0 -= 1;
-            answer
-        })
-    }
     fn settled(&self, _: u32, position: u64) {
         *self.0.settled.lock() = position;
     }
@@ -465,7 +443,7 @@ impl Trial {
         self.feeds.lock().clear();
     }
 
-    pub(super) fn told(&self, sink: &str) -> &Arc<Told> {
+    pub(super) fn told(&self, sink: &str) -> &Told {
         &self.told[sink]
     }
 

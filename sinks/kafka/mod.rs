@@ -16,13 +16,12 @@ use config::{
 use futures::future::BoxFuture;
 use parcel::{Attempt, Form, Left};
 use parking_lot::Mutex;
-use pipeline::{BuildContext, Component, InFlight, Opened, Parcel, Refusal, Shape, Sink, SinkError, Stop, Turn};
+use pipeline::{BuildContext, Component, Opened, Parcel, Refusal, Shape, Sink, SinkError, Stop};
 use producer::Producers;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use signal::{By, Kinds};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::sync::RwLock;
 use topic::Topics;
 
 /// Writes spans, logs and metrics to Kafka as OTLP, a message for each trace, so that one consumer gets all of it. Headers say what a message holds
@@ -152,8 +151,8 @@ impl Component for Kafka {
     const EXAMPLE: &'static str = "brokers: [\"kafka-1:9092\", \"kafka-2:9092\"]\ntopic: telemetry\ncompression: zstd\n";
 
     fn shape(&self, _: Kinds) -> Shape {
-        // librdkafka keeps the order of what it is given, also where it sends something again.
-        Shape { acts_on: Kinds::RECORDS, in_flight: InFlight::InTurn, remote: true, ..Shape::passing(Kinds::NONE) }
+        // What a key has comes in order, also where something had to be sent again.
+        Shape { acts_on: Kinds::RECORDS, ordered: true, remote: true, ..Shape::passing(Kinds::NONE) }
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
@@ -171,15 +170,7 @@ impl Component for Kafka {
             bytes_max: usize::try_from(self.message_bytes_max.0).unwrap_or(usize::MAX),
         };
         let producers = Producers::new(cluster, self.words(), Arc::clone(context.blocking));
-        Ok(Box::new(Sending {
-            topics,
-            form,
-            producers,
-            place: context.place,
-            settled: Mutex::default(),
-            left: Mutex::default(),
-            alone: RwLock::default(),
-        }))
+        Ok(Box::new(Sending { topics, form, producers, place: context.place, settled: Mutex::default(), left: Mutex::default() }))
     }
 }
 
@@ -236,10 +227,8 @@ struct Sending {
     place: config::Place,
     /// Of each journal and partition that is read: below which of its entries nothing comes again.
     settled: Mutex<Arc<BTreeMap<u32, u64>>>,
-    /// Of each parcel that was not delivered: what of it has to be sent again.
-    left: Mutex<Vec<Left>>,
-    /// Held by all who send; alone by one who has to know that it was his messages that were refused.
-    alone: RwLock<()>,
+    /// Of the parcel that was not delivered last: what of it has to be sent again.
+    left: Mutex<Option<Left>>,
 }
 
 impl Sink for Sending {
@@ -252,16 +241,12 @@ impl Sink for Sending {
     }
 
     fn deliver<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), Refusal>> {
-        self.deliver_in_turn(parcel, Turn::default())
-    }
-
-    fn deliver_in_turn<'a>(&'a self, parcel: &'a Parcel, turn: Turn) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(async move {
             // A parcel is one batch of one signal: the runner takes closed traces apart before a sink that does not act on them.
-            match parcel.flow.batches().find(|batch| !batch.is_empty()) {
-                Some(batch) => self.send(batch, turn).await,
-                None => Ok(()),
+            for batch in parcel.flow.batches().filter(|batch| !batch.is_empty()) {
+                self.send(batch).await?;
             }
+            Ok(())
         })
     }
 
@@ -289,30 +274,22 @@ impl Sink for Sending {
 }
 
 impl Sending {
-    async fn send(&self, batch: &signal::Batch, turn: Turn) -> Result<(), Refusal> {
+    async fn send(&self, batch: &signal::Batch) -> Result<(), Refusal> {
         let settled = Arc::clone(&self.settled.lock());
         let below = |log: u32| settled.get(&log).copied().unwrap_or(0);
-        let left = {
-            let mut all = self.left.lock();
-            all.iter().position(|left| left.is_of(batch)).map(|at| all.swap_remove(at))
-        };
+        let left = self.left.lock().take().filter(|left| left.is_of(batch));
         let left = match left {
             Some(left) => left,
             None => Left::all(batch, parcel::prepare(batch, self.form, below)?),
         };
         // Cut off, it is tried again as if it had been refused.
-        let mut attempt = Attempt::new(left, &self.left);
+        let attempt = Attempt::new(left, &self.left);
         let producer = self.producers.get().map_err(producer::later)?;
         let topic = self.topics.of_signal(batch.signal());
-        let beside = self.alone.read().await;
-        let mut answer = attempt.send(&producer, topic, self.form, turn).await;
-        drop(beside);
-        if matches!(answer, Err(Refusal::Never { .. } | Refusal::TooLarge { .. })) {
-            // Brokers refuse what librdkafka sends at once, and that may have been messages of several parcels.
-            let _alone = self.alone.write().await;
-            attempt.again();
-            answer = attempt.send(&producer, topic, self.form, Turn::default()).await;
-        }
+        let answer = match attempt.left() {
+            Some(left) => producer.send(topic, self.form, left).await,
+            None => Ok(()),
+        };
         if !matches!(answer, Err(Refusal::Later { .. })) {
             attempt.end();
         }

@@ -1,9 +1,9 @@
 //! A parcel as messages, all of them made before the first is sent: what is too large for any is said before anything is on its way.
 
-use super::{producer::Producer, reports::Reports};
+use super::reports::Reports;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pipeline::{Refusal, Turn, Why};
+use pipeline::{Refusal, Why};
 use signal::{Batch, By, Messages, Signal, keyed::Written};
 use std::sync::Arc;
 
@@ -16,8 +16,6 @@ pub(super) struct Form {
     pub(super) bytes_max: usize,
 }
 
-/// Parcels of which it is remembered what is left: more than are in flight.
-const LEFT_MAX: usize = 64;
 /// What a key and the headers besides the origins take at the most, and what librdkafka and brokers count around a message.
 const AROUND: usize = 256;
 
@@ -104,25 +102,16 @@ impl Left {
 /// Something to send, which is put aside for the next attempt unless somebody says that there is none.
 pub(super) struct Attempt<'a> {
     left: Option<Left>,
-    aside: &'a Mutex<Vec<Left>>,
+    aside: &'a Mutex<Option<Left>>,
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(left: Left, aside: &'a Mutex<Vec<Left>>) -> Attempt<'a> {
+    pub(super) fn new(left: Left, aside: &'a Mutex<Option<Left>>) -> Attempt<'a> {
         Attempt { left: Some(left), aside }
     }
 
-    /// See `Producer::send`.
-    pub(super) async fn send(&self, producer: &Producer, topic: &str, form: Form, turn: Turn) -> Result<(), Refusal> {
-        match &self.left {
-            Some(left) => producer.send(topic, form, left, turn).await,
-            None => Ok(()),
-        }
-    }
-
-    /// What was refused is to be sent once more.
-    pub(super) fn again(&mut self) {
-        self.left = self.left.take().map(Left::again);
+    pub(super) fn left(&self) -> Option<&Left> {
+        self.left.as_ref()
     }
 
     /// Nothing of it is sent again.
@@ -134,12 +123,7 @@ impl<'a> Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if let Some(left) = self.left.take() {
-            let mut all = self.aside.lock();
-            if all.len() >= LEFT_MAX {
-                // Its parcel comes no more in the same form; in doubt it is sent as a whole.
-                all.remove(0);
-            }
-            all.push(left.again());
+            *self.aside.lock() = Some(left.again());
         }
     }
 }

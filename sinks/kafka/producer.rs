@@ -6,7 +6,7 @@ use super::{
 };
 use net::kafka::Cluster;
 use parking_lot::Mutex;
-use pipeline::{Blocking, Refusal, Turn, Why, blocked};
+use pipeline::{Blocking, Refusal, Why, blocked};
 use rdkafka::{
     ClientConfig,
     config::FromClientConfigAndContext,
@@ -108,11 +108,11 @@ impl Producer {
         Arc::ptr_eq(&self.told, told) && fatal.is_none()
     }
 
-    /// Sends what is left and waits until the brokers have said of all of it that they have it, or that they do not. The next may be sent before they have.
+    /// Sends what is left and waits until the brokers have said of all of it that they have it, or that they do not.
     ///
     /// # Cancel safety
     /// What librdkafka has goes on its way; sent again, it comes twice.
-    pub(super) async fn send(&self, topic: &str, form: Form, left: &Left, turn: Turn) -> Result<(), Refusal> {
+    pub(super) async fn send(&self, topic: &str, form: Form, left: &Left) -> Result<(), Refusal> {
         let producer = self.producer().map_err(later)?;
         let mut key = String::new();
         for (at, message) in left.written.messages().iter().enumerate().filter(|(at, _)| !left.reports.is_taken(*at)) {
@@ -131,7 +131,6 @@ impl Producer {
                 record = again;
             }
         }
-        drop(turn);
         left.reports.all().await;
         left.reports.outcome(left.written.messages(), &producer.context().heard)
     }

@@ -218,15 +218,15 @@ fn what_is_reported_after_the_attempt_was_cut_off_is_not_sent_again() {
     let Parcel { flow: Flow::Batch(batch) } = parcel(Signal::Traces, &[spans(&[(1, "a"), (2, "b")])]) else { unreachable!() };
     let form = Form { by: By::Key, json: false, bytes_max: 1_000_000 };
     let left = Left::all(&batch, parcel::prepare(&batch, form, |_| 0).unwrap());
-    let (first, second, aside) = (left.reports.ticket(0), left.reports.ticket(1), Mutex::new(Vec::new()));
+    let (first, second, aside) = (left.reports.ticket(0), left.reports.ticket(1), Mutex::new(None));
     first.answered(Ok(()));
     drop(Attempt::new(left, &aside));
-    let again = aside.lock().pop().unwrap();
+    let again = aside.lock().take().unwrap();
     assert!(again.is_of(&batch) && again.reports.is_taken(0) && !again.reports.is_taken(1));
     second.answered(Ok(()));
     assert!(again.reports.is_taken(1));
     Attempt::new(again, &aside).end();
-    assert!(aside.lock().is_empty());
+    assert!(aside.lock().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

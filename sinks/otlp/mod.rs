@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use members::Members;
 use net::{Coding, Url};
-use pipeline::{BuildContext, Component, InFlight, Opened, Parcel, Refusal, Shape, Sink};
+use pipeline::{BuildContext, Component, Opened, Parcel, Refusal, Shape, Sink};
 use remembered::Remembered;
 use schemars::JsonSchema;
 use sender::{At, Form, Sender};
@@ -98,8 +98,7 @@ impl Component for Otlp {
 
     fn shape(&self, takes: Kinds) -> Shape {
         // Only samples of a series have an order that a server may insist on.
-        let in_flight = if takes.has(Kinds::METRICS) { InFlight::One } else { InFlight::Any };
-        Shape { acts_on: Kinds::RECORDS, in_flight, remote: true, ..Shape::passing(Kinds::NONE) }
+        Shape { acts_on: Kinds::RECORDS, ordered: takes.has(Kinds::METRICS), remote: true, ..Shape::passing(Kinds::NONE) }
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {

@@ -268,7 +268,7 @@ impl Component for Collect {
     const TYPE: &'static str = "debug";
     const EXAMPLE: &'static str = "{}";
     fn shape(&self, _: Kinds) -> Shape {
-        Shape { acts_on: Kinds::ALL, in_flight: pipeline::InFlight::One, ..Shape::passing(Kinds::NONE) }
+        Shape { acts_on: Kinds::ALL, ordered: true, ..Shape::passing(Kinds::NONE) }
     }
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Sink>, Vec<Fault>> {
         let shelf = context.pool.get::<Shelf>(context.name).ok_or_else(|| context.fault("nobody looks at this sink"))?;

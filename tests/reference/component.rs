@@ -2,7 +2,7 @@
 
 use crate::schema::{self, Key};
 use config::Document;
-use pipeline::{Entry, InFlight, Keyed, Kind, Shape, Spec, plan::kind_words};
+use pipeline::{Entry, Keyed, Kind, Shape, Spec, plan::kind_words};
 use serde_json::Value;
 use signal::Kinds;
 use std::path::Path;
@@ -91,11 +91,7 @@ fn notes(shape: &Shape) -> Vec<&'static str> {
         Keyed::Single => Some("It runs in one lane."),
     });
     notes.extend(shape.holds.then_some("It holds records past the call: without a `journal`, sources before it answer on arrival."));
-    notes.extend(match shape.in_flight {
-        InFlight::Any => None,
-        InFlight::One => Some("It gets one batch at a time, in order."),
-        InFlight::InTurn => Some("It gets several batches at a time, in order."),
-    });
+    notes.extend(shape.ordered.then_some("It gets one batch at a time, in order."));
     notes.extend(shape.durable.then_some("What it answered for is on disk."));
     notes
 }

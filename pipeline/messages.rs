@@ -13,7 +13,8 @@ use crate::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use signal::{
-    Ack, Batch, Checked, Chunk, Counts, Identities, Limits, Malformed, Ordinals, Origin, Signal, Time, check, codec::origins::Origins,
+    Ack, Batch, Checked, Chunk, Counts, Identities, Limits, Malformed, Ordinals, Origin, Signal, Time, check,
+    codec::origins::{Origins, Settled},
 };
 use std::{future::pending, sync::Arc, time::Duration};
 use xxhash_rust::xxh3::xxh3_64;
@@ -133,7 +134,11 @@ impl Reading {
             Some(Came::Message(message)) => {
                 self.at_end = false;
                 // Most are settled already where their owner before was ahead of its watermark.
-                self.front = Some(message).filter(|message| !self.partition.marks.is_done(message.position));
+                if self.partition.marks.is_done(message.position) {
+                    self.remember(&message);
+                } else {
+                    self.front = Some(message);
+                }
             }
             Some(Came::End) => self.at_end = true,
             Some(Came::Unsure) => self.at_end = false,
@@ -200,15 +205,9 @@ impl Reading {
 
     /// A message's records with where they were written first, without those that came before: a sender that ended before it heard that they were taken sends them again.
     fn told(&mut self, position: u64, signal: Signal, checked: &Checked, counts: &Counts, origins: Option<&[u8]>) -> Option<Box<Parted>> {
-        let header = origins.filter(|_| counts.rejected == 0)?;
-        let origins =
-            Origins::decode(header, counts.records).inspect_err(|why| tracing::debug!(position, %why, "an origin cannot be read")).ok()?;
-        let here = self.partition.id;
-        let settled: Vec<(u32, u64)> = origins.settled.iter().map(|settled| (known_as(settled.log, here), settled.below)).collect();
-        let origin = Origin { log: here, position };
-        let chunk = Chunk::new(checked.clone(), counts.records, Some(origin), Ordinals::From(0), self.last);
+        let (pieces, settled) = self.pieces(position, signal, checked, counts, origins)?;
         let mut chunks = Vec::new();
-        for chunk in origins.part(signal, chunk, |log| known_as(log, here)) {
+        for chunk in pieces {
             let mut batch = Batch::new(signal, chunk, Ack::none());
             let told = batch.chunks().first().filter(|chunk| chunk.before().is_some());
             if let Some(repeats) = told.and_then(|chunk| self.known.note(signal, chunk)) {
@@ -221,13 +220,42 @@ impl Reading {
             }
             chunks.extend(batch.chunks().iter().filter(|chunk| !chunk.is_empty()).cloned());
         }
-        for (log, below) in settled {
-            if let Some(last) = below.checked_sub(1) {
-                self.known.settled(log, last);
-                self.partition.marks.tell(position, Origin { log, position: last });
-            }
+        for last in settled {
+            self.known.settled(last.log, last.position);
+            self.partition.marks.tell(position, last);
         }
         Some(Box::new(Parted(chunks)))
+    }
+
+    /// A message that an owner before has settled: of its records a second copy may still come.
+    fn remember(&mut self, Message { position, said, origins, .. }: &Message) {
+        let Said::Request(signal, raw) = said else { return };
+        let Ok((checked, counts)) = check(*signal, raw.clone(), &Limits::default()) else { return };
+        let Some((pieces, settled)) = self.pieces(*position, *signal, &checked, &counts, origins.as_deref()) else { return };
+        for chunk in pieces.iter().filter(|chunk| chunk.before().is_some()) {
+            self.known.add(*signal, chunk);
+        }
+        settled.iter().for_each(|last| self.known.settled(last.log, last.position));
+    }
+
+    /// A message in pieces by where they were written first, where it says so; and of which entries nothing comes again.
+    fn pieces(
+        &self,
+        position: u64,
+        signal: Signal,
+        checked: &Checked,
+        counts: &Counts,
+        origins: Option<&[u8]>,
+    ) -> Option<(Vec<Chunk>, Vec<Origin>)> {
+        let header = origins.filter(|_| counts.rejected == 0)?;
+        let origins =
+            Origins::decode(header, counts.records).inspect_err(|why| tracing::debug!(position, %why, "an origin cannot be read")).ok()?;
+        let here = self.partition.id;
+        let last = |settled: &Settled| Some(Origin { log: known_as(settled.log, here), position: settled.below.checked_sub(1)? });
+        let settled = origins.settled.iter().filter_map(last).collect();
+        let origin = Origin { log: here, position };
+        let chunk = Chunk::new(checked.clone(), counts.records, Some(origin), Ordinals::From(0), self.last);
+        Some((origins.part(signal, chunk, |log| known_as(log, here)), settled))
     }
 
     /// A message with nothing in it.

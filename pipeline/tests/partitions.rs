@@ -15,8 +15,11 @@ use futures::{
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use signal::{Decision, Kinds, Malformed, Signal, Time};
-use std::{path::Path, sync::Arc, time::Duration};
+use signal::{
+    Decision, Kinds, Malformed, Ordinals, Origin, Signal, Time,
+    codec::origins::{Origins, Piece},
+};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -26,6 +29,8 @@ use tokio::{
 #[derive(Default)]
 pub(super) struct Shelf {
     messages: watch::Sender<Vec<(Time, Result<String, String>)>>,
+    /// What headers say of messages, by position.
+    origins: Mutex<BTreeMap<u64, Bytes>>,
     settled: Mutex<Settled>,
     decisions: Mutex<Vec<Decision>>,
     /// Whether keeping decisions fails, as for one who lost the partition.
@@ -83,8 +88,8 @@ impl Component for Topic {
 struct Reading(Option<Arc<Shelf>>);
 
 fn read(shelf: &Arc<Shelf>, from: u64) -> crate::partitions::Messages {
-    let news = shelf.messages.subscribe();
-    stream::unfold((news, from, false), |(mut news, at, told)| async move {
+    let (news, shelf) = (shelf.messages.subscribe(), Arc::clone(shelf));
+    stream::unfold((news, shelf, from, false), |(mut news, shelf, at, told)| async move {
         loop {
             let next = usize::try_from(at).ok().and_then(|at| news.borrow_and_update().get(at).cloned());
             if let Some((stamp, said)) = next {
@@ -95,10 +100,11 @@ fn read(shelf: &Arc<Shelf>, from: u64) -> crate::partitions::Messages {
                         Said::Unreadable(Signal::Logs, Bytes::from(text), why)
                     }
                 };
-                return Some((Came::Message(Message { position: at, at: stamp, said, origins: None }), (news, at + 1, false)));
+                let origins = shelf.origins.lock().get(&at).cloned();
+                return Some((Came::Message(Message { position: at, at: stamp, said, origins }), (news, shelf, at + 1, false)));
             }
             if !told {
-                return Some((Came::End, (news, at, true)));
+                return Some((Came::End, (news, shelf, at, true)));
             }
             news.changed().await.ok()?;
         }
@@ -226,6 +232,35 @@ async fn what_a_lane_holds_is_given_back_and_read_again_and_what_was_settled_abo
     assert_eq!(trial.seen("out"), ["a1"]);
     trial.drain().await;
     assert_eq!(*shelf.settled.lock(), Settled::below(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_copy_of_what_an_owner_before_has_settled_is_known() {
+    let (shelf, log) = (Arc::<Shelf>::default(), 7);
+    let origin = |position| {
+        let piece = Piece { origin: Some(Origin { log, position }), ordinals: Ordinals::From(0), records: 1 };
+        Bytes::from(Origins { pieces: vec![piece], settled: Vec::new() }.encode())
+    };
+    *shelf.origins.lock() = [(0, origin(10)), (1, origin(11)), (2, origin(11)), (3, origin(12))].into();
+    ["a0", "b1"].iter().for_each(|text| shelf.put(START, text));
+    let trial = begin(PLAIN, &shelf, Path::new("/")).await;
+    *trial.told("out").dead.lock() = true;
+    shelf.assign(true);
+    sleep(Duration::from_secs(1)).await;
+    shelf.assign(false);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(*shelf.settled.lock(), Settled { watermark: 0, through: 2, open: [0].into() }, "b1 was discarded");
+    *trial.told("out").dead.lock() = false;
+    trial.drain().await;
+
+    ["b1", "b3"].iter().for_each(|text| shelf.put(START, text));
+    let trial = begin(PLAIN, &shelf, Path::new("/")).await;
+    shelf.assign(true);
+    sleep(Duration::from_secs(1)).await;
+    let ledger = trial.running.status().ledger;
+    assert_eq!(ledger.node("in").unwrap().signals[&Signal::Logs].discarded["repeat"], 1);
+    assert_eq!(ledger.node("kept").unwrap().signals[&Signal::Logs].taken, 2, "a0 again, and b3");
+    trial.drain().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,8 +37,9 @@ const DECISIONS: &str = "-decisions";
 /// Reads topics of Kafka as a member of a consumer group. An offset is committed only once everything up to it has come to every sink, so no journal is needed, and after
 /// any crash the rest is read again. A topic that is read faster than sinks take it is read later; nothing is dropped.
 ///
-/// Behind it `correlate` and `sample` work partition by partition: all of a trace has to come to one partition, as it does where the trace id is the key. When a partition goes
-/// to another member, open traces go with it. What was decided is kept in a topic of its own, `TOPIC-decisions`, which is made where it is missing.
+/// Behind it `correlate` and `sample` work partition by partition: all of a trace has to come to one partition, as it does where the trace id is the key. Where
+/// writers do otherwise it is said and counted (`kansoku_partition_split_traces_total`, `kansoku_partition_unkeyed_total`). When a partition goes to another member,
+/// open traces go with it. What was decided is kept in a topic of its own, `TOPIC-decisions`, which is made where it is missing.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Kafka {
     /// `HOST:PORT` of some of the cluster's brokers; the others are found through them.

@@ -85,17 +85,11 @@ async fn going_on(session: &mut Session, looking: Looking, until: Until, mut wis
     // Signals are the program's, if there is one.
     let mut signals = program.is_none().then(Signals::listen);
     let listeners: Vec<_> = session.running.opened().iter().filter_map(|(_, opened)| opened.address).collect();
-    let (end, begun) = (end(after, program, listeners, session.drain), tokio::time::sleep(BEGINS_WITHIN));
-    tokio::pin!(end, begun);
-    let mut begins = true;
+    let end = end(after, program, listeners, session.drain);
+    tokio::pin!(end);
     loop {
         let asker = tokio::select! {
             code = &mut end => return code,
-            () = &mut begun, if begins => {
-                begins = false;
-                memory::forget_the_start();
-                continue;
-            }
             wish = wish(&mut signals) => match wish {
                 Wish::Reload if session.has_file() => None,
                 Wish::Reload | Wish::End => return ExitCode::SUCCESS,
@@ -169,8 +163,6 @@ async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec
     Ok((Session { running, drain, text, world, keeping, _url: url }, admin))
 }
 
-/// After so long whatever a pipeline does only once is done.
-const BEGINS_WITHIN: Duration = Duration::from_secs(1);
 /// What an ephemeral run may hold in place of a disk.
 const EPHEMERAL_BYTES_MAX: u64 = 64 << 20;
 

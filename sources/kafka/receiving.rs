@@ -51,7 +51,11 @@ impl Watch {
         // Once it is known, more of it says little.
         if told.is_power_of_two() {
             let (trace, most) = (String::from_utf8_lossy(id), by.map(Placing::word));
-            tracing::warn!(topic, partition, other, %trace, most, told, "a trace is in two partitions and never meets: those who write it place keys differently");
+            let what = match by {
+                None => "a trace is in two partitions and never meets",
+                Some(_) => "a trace is not where most writers would put it, and never meets what they write of it",
+            };
+            tracing::warn!(topic, partition, other, %trace, most, told, "{what}: those who write it place keys differently");
         }
     }
 }

@@ -71,6 +71,15 @@ impl Context {
         self.steady.subscribe()
     }
 
+    /// Librdkafka says that something is wrong.
+    pub(super) fn complains(&self, error: &KafkaError) {
+        tracing::debug!(%error, "Kafka");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.down.lock() = Some(Instant::now());
+            self.steady.send_if_modified(std::mem::take);
+        }
+    }
+
     /// The position behind the last message of a partition.
     pub(super) fn end(&self, place: &Place) -> Option<u64> {
         u64::try_from(*self.ends.lock().get(place)?).ok()
@@ -84,10 +93,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.heard.error(&error, reason);
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.down.lock() = Some(Instant::now());
-            self.steady.send_replace(false);
-        }
+        self.complains(&error);
     }
 
     fn stats(&self, told: Statistics) {
@@ -105,11 +111,11 @@ impl ClientContext for Context {
         let mut down = self.down.lock();
         if !up {
             *down = Some(Instant::now());
-            self.steady.send_replace(false);
+            self.steady.send_if_modified(std::mem::take);
         } else if down.is_none_or(|down| down.elapsed() >= STEADY) {
             *down = None;
             self.heard.well();
-            self.steady.send_replace(true);
+            self.steady.send_if_modified(|steady| !std::mem::replace(steady, true));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     decisions::{Decided, Ways},
     find::{Cluster, find},
     prepare::{Prepared, prepare},
-    receiving::{Watch, messages},
+    receiving::{Asking, Watch, messages},
     split::Splits,
 };
 use futures::future::{BoxFuture, join_all, poll_fn};
@@ -151,7 +151,7 @@ impl Joined {
                             tracing::error!(topic = message.topic(), partition = message.partition(), "a message came where none should");
                         }
                         Err(KafkaError::MessageConsumptionFatal(code)) => return Err(failed(code)),
-                        Err(error) => tracing::debug!(%error, "Kafka"),
+                        Err(error) => consumer.context().complains(&error),
                     }
                     Step::Nothing
                 }
@@ -255,7 +255,7 @@ impl Joined {
                 decisions,
                 log_of_decisions: decided.clone().map(|decided| decided as Arc<dyn DecisionLog>),
                 partitions: all,
-                messages: messages(queue, self.consumer.context().steady(), reads, self.watch(&place)),
+                messages: messages((queue, from), self.asking(&place), reads, self.watch(&place)),
             });
             // The pipeline is going down.
             let Some(partition) = begun else { continue };
@@ -264,6 +264,10 @@ impl Joined {
             self.held.insert(place, Held { partition, decided, committed: Committed::default() });
         }
         self.consumer.incremental_assign(&assignment).map_err(failed)
+    }
+
+    fn asking(&self, place: &Place) -> Asking {
+        Asking { consumer: Arc::clone(&self.consumer), blocking: self.options.blocking.clone(), place: place.clone() }
     }
 
     /// Looks for traces that come in two partitions, where they have to meet.

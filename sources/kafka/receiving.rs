@@ -1,20 +1,28 @@
 //! A partition's messages as a stream: read, watched, and its end told.
 
 use super::{
-    consumer::Context,
+    consumer::{Consumer, Context, Place},
     message::Reads,
     placing::Placing,
     split::{Split, Splits, is_trace_id},
 };
 use futures::{StreamExt as _, stream};
 use pipeline::{
-    Partitions,
+    Blocking, Partitions, blocked,
     partitions::{Came, Messages, Said},
 };
-use rdkafka::{Message as _, consumer::stream_consumer::StreamPartitionQueue, error::KafkaError};
+use rdkafka::{
+    Message as _,
+    consumer::{Consumer as _, stream_consumer::StreamPartitionQueue},
+    error::KafkaError,
+};
 use signal::Signal;
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::watch, time::sleep};
+
+/// How long brokers may take to say where a partition ends.
+const WITHIN: Duration = Duration::from_secs(5);
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Sees keys go by.
 pub(super) struct Watch {
@@ -60,27 +68,48 @@ impl Watch {
     }
 }
 
-/// The messages of a partition.
+/// Asks brokers where a partition ends.
+pub(super) struct Asking {
+    pub(super) consumer: Arc<Consumer>,
+    pub(super) blocking: Blocking,
+    pub(super) place: Place,
+}
+
+impl Asking {
+    /// Behind its last message. None where no broker says so in time.
+    async fn end(&self) -> Option<u64> {
+        let (consumer, (topic, partition)) = (Arc::clone(&self.consumer), self.place.clone());
+        let asked = blocked(&self.blocking, move || consumer.fetch_watermarks(&topic, partition, WITHIN)).await?;
+        let (_, end) = asked.inspect_err(|error| tracing::debug!(%error, "nobody says where a partition ends")).ok()?;
+        u64::try_from(end).ok()
+    }
+}
+
+/// The messages of a partition from this one on.
 pub(super) fn messages(
-    queue: StreamPartitionQueue<Context>,
-    steady: watch::Receiver<bool>,
+    (queue, from): (StreamPartitionQueue<Context>, u64),
+    asking: Asking,
     reads: Reads,
     watch: Option<Watch>,
 ) -> Messages {
     struct Reading {
         queue: StreamPartitionQueue<Context>,
+        asking: Asking,
         steady: watch::Receiver<bool>,
+        /// Behind the last message that came.
+        next: u64,
         at_end: bool,
         watch: Option<Watch>,
     }
-    let reading = Reading { queue, steady, at_end: false, watch };
+    let steady = asking.consumer.context().steady();
+    let reading = Reading { queue, asking, steady, next: from, at_end: false, watch };
     stream::unfold(reading, move |mut reading| async move {
         let came = loop {
             tokio::select! {
                 received = reading.queue.recv() => match received {
                     Ok(message) => {
-                        reading.at_end = false;
                         let read = reads.read(&message);
+                        (reading.at_end, reading.next) = (false, read.position + 1);
                         reading.watch.iter().for_each(|watch| watch.see(message.key(), &read.said));
                         break Came::Message(read);
                     }
@@ -92,7 +121,18 @@ pub(super) fn messages(
                 },
                 Ok(()) = reading.steady.changed(), if reading.at_end => {
                     // While brokers are away nobody knows what comes next.
-                    break if *reading.steady.borrow_and_update() { Came::End } else { Came::Unsure };
+                    if !*reading.steady.borrow_and_update() {
+                        break Came::Unsure;
+                    }
+                    // Nor when they are back: what they took before has to be fetched first, and its end is told as any other.
+                    match reading.asking.end().await {
+                        Some(end) if end <= reading.next => break Came::End,
+                        Some(_) => reading.at_end = false,
+                        None => {
+                            sleep(AGAIN_AFTER).await;
+                            reading.steady.mark_changed();
+                        }
+                    }
                 }
             }
         };

@@ -155,8 +155,9 @@ impl Writer {
                 for part in 0..3 {
                     let Some(group) = groups.checked_sub(part) else { continue };
                     if stops_at.is_none_or(|end| group < end) {
-                        topic.write((group * GROUP..(group + 1) * GROUP).map(|trace| message(trace, part)));
+                        // Messages are stamped as they are given to librdkafka, however long brokers take then.
                         let before = last.insert(group, Instant::now());
+                        topic.write((group * GROUP..(group + 1) * GROUP).map(|trace| message(trace, part)));
                         if before.is_some_and(|before| before.elapsed() > APART_MAX) {
                             slowly.lock().insert(group);
                         }

@@ -13,10 +13,7 @@ pub(crate) struct Known {
 impl Known {
     /// Which records of this chunk were counted, either way; none when no one was.
     pub(crate) fn repeats(&self, signal: Signal, chunk: &Chunk) -> Option<Vec<bool>> {
-        match (self.alone.repeats(signal, chunk), self.in_traces.repeats(signal, chunk)) {
-            (Some(alone), Some(in_traces)) => Some(alone.iter().zip(in_traces).map(|(alone, in_trace)| *alone || in_trace).collect()),
-            (alone, in_traces) => alone.or(in_traces),
-        }
+        Identities::either(self.alone.repeats(signal, chunk), self.in_traces.repeats(signal, chunk))
     }
 
     /// Whether a record of this trace came in a trace before: then the trace did, and at most something late was added to it.

@@ -26,8 +26,6 @@ pub(crate) enum Until {
 }
 
 pub(crate) async fn run(words: RunWords) -> ExitCode {
-    // In steps here and below, or the start itself would be what takes most memory.
-    memory::forget_the_start();
     if words.command.is_empty() && std::env::args_os().any(|word| word == "--") {
         print::error("there is no program after `--`; write one, as in `kansoku run -- python app.py`");
         return ExitCode::from(2);
@@ -129,6 +127,7 @@ async fn end(after: Option<Duration>, words: Option<Vec<String>>, listeners: Vec
 }
 
 async fn start(loaded: Loaded, keeping: Keeping) -> Result<(Session, Admin), Vec<Fault>> {
+    // In steps, or the start itself would be what takes most memory.
     memory::forget_the_start();
     let mut world = World::real(loaded.folder.clone());
     if keeping == Keeping::Nothing {

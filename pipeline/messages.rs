@@ -208,9 +208,9 @@ impl Reading {
         let (pieces, settled) = self.pieces(position, signal, checked, counts, origins)?;
         let mut chunks = Vec::new();
         for chunk in pieces {
+            let repeats = chunk.before().and_then(|_| self.known.note(signal, &chunk));
             let mut batch = Batch::new(signal, chunk, Ack::none());
-            let told = batch.chunks().first().filter(|chunk| chunk.before().is_some());
-            if let Some(repeats) = told.and_then(|chunk| self.known.note(signal, chunk)) {
+            if let Some(repeats) = repeats {
                 let mut marks = repeats.into_iter();
                 let gone = batch.retain(|_| !marks.next().unwrap_or(false));
                 let mut posting = Posting::default();

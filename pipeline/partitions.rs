@@ -217,12 +217,12 @@ impl Partitions {
 
     /// Partitions are shared out anew.
     pub fn rebalanced(&self) {
-        self.ground.counts.lock().entry(self.account.name.clone()).or_default().rebalances += 1;
+        self.count(|member| member.rebalances += 1);
     }
 
     /// A message came of a trace that has parts in two partitions.
     pub fn split(&self) {
-        self.ground.counts.lock().entry(self.account.name.clone()).or_default().split += 1;
+        self.count(|member| member.split += 1);
     }
 
     /// The source has so many partitions now: those that are read share its memory anew, with what they hold. One that another graph takes over just now does so when
@@ -243,10 +243,14 @@ impl Partitions {
     /// A message came with spans and without a trace id as its key; how many there were, with this one.
     #[must_use]
     pub fn unkeyed(&self) -> u64 {
-        let mut counts = self.ground.counts.lock();
-        let member = counts.entry(self.account.name.clone()).or_default();
-        member.unkeyed += 1;
-        member.unkeyed
+        self.count(|member| {
+            member.unkeyed += 1;
+            member.unkeyed
+        })
+    }
+
+    fn count<T>(&self, count: impl FnOnce(&mut MemberStatus) -> T) -> T {
+        count(self.ground.counts.lock().entry(self.account.name.clone()).or_default())
     }
 
     /// Reads a partition from now on. None while the pipeline goes down.

@@ -82,6 +82,15 @@ impl Identities {
         repeats
     }
 
+    /// What either of two marks, where both are of one chunk's records.
+    #[must_use]
+    pub fn either(one: Option<Vec<bool>>, other: Option<Vec<bool>>) -> Option<Vec<bool>> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(one.iter().zip(other).map(|(one, other)| *one || other).collect()),
+            (one, other) => one.or(other),
+        }
+    }
+
     fn runs(&mut self, signal: Signal, Origin { log, position }: Origin) -> &mut Runs {
         let at = match self.origins.iter().position(|o| o.log == log && o.signal == signal) {
             Some(at) => at,

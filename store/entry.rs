@@ -127,10 +127,7 @@ impl Entry {
         let of = |piece: &Piece| {
             let stored = stored.repeats(piece.signal, &piece.chunk);
             let again = within.as_mut().and_then(|within| within.note(piece.signal, &piece.chunk));
-            match (stored, again) {
-                (Some(stored), Some(again)) => Some(stored.iter().zip(again).map(|(stored, again)| *stored || again).collect()),
-                (stored, again) => stored.or(again),
-            }
+            Identities::either(stored, again)
         };
         let marks: Vec<_> = self.pieces.iter().map(of).collect();
         marks.iter().any(Option::is_some).then_some(marks)
@@ -139,12 +136,12 @@ impl Entry {
     /// Only pieces of one position, and those whose ordinals do not go up, can have a record twice.
     fn may_repeat_itself(&self) -> bool {
         let mut seen = HashSet::new();
-        let is_alone = |piece: &Piece| piece.chunk.identity().is_none_or(|at| seen.insert((piece.signal, at)));
+        let mut is_alone = |piece: &Piece| piece.chunk.identity().is_none_or(|at| seen.insert((piece.signal, at)));
         let goes_up = |piece: &Piece| match piece.chunk.ordinals() {
             Ordinals::From(_) => true,
             Ordinals::These(all) => all.is_sorted_by(|a, b| a < b),
         };
-        !self.pieces.iter().all(goes_up) || !self.pieces.iter().all(is_alone)
+        !self.pieces.iter().all(|piece| goes_up(piece) && is_alone(piece))
     }
 
     /// Records in it.

@@ -5,6 +5,7 @@
 use super::{
     Options,
     consumer::{Context, Place},
+    find::Complaints,
 };
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use parking_lot::Mutex;
@@ -13,10 +14,9 @@ use pipeline::{
     partitions::{DecisionLog, Settled},
 };
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, KafkaResult},
     message::Message as _,
@@ -52,20 +52,7 @@ struct Record {
 /// The way to the topics of decisions.
 pub(super) struct Ways {
     options: Arc<Options>,
-    producer: FutureProducer<Quiet>,
-}
-
-/// Says what librdkafka says as the consumer does.
-struct Quiet(net::kafka::Heard);
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.0.log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(&error, reason);
-    }
+    producer: FutureProducer<Complaints>,
 }
 
 /// The decisions of one partition, while this process has it.
@@ -73,7 +60,7 @@ pub(super) struct Decided {
     topic: String,
     partition: i32,
     epoch: u64,
-    producer: FutureProducer<Quiet>,
+    producer: FutureProducer<Complaints>,
     state: Mutex<State>,
 }
 
@@ -114,7 +101,7 @@ impl Ways {
             .set("linger.ms", "2")
             // A trace waits for its decision, however long the brokers are away.
             .set("message.timeout.ms", "0");
-        let producer = config.create_with_context(Quiet(net::kafka::Heard::default()))?;
+        let producer = config.create_with_context(Complaints::default())?;
         Ok(Ways { options, producer })
     }
 

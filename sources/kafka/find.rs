@@ -58,9 +58,9 @@ pub(super) async fn find(options: &Arc<Options>, stop: &Stop) -> Result<Option<C
 /// Asks. It is a producer, since of a consumer librdkafka's complaints come without their reasons.
 type Asking = BaseProducer<Complaints>;
 
-/// What librdkafka complains of.
+/// What librdkafka complains of, where no partition is read.
 #[derive(Default)]
-struct Complaints(Heard);
+pub(super) struct Complaints(Heard);
 
 impl ClientContext for Complaints {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {

@@ -10,7 +10,10 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     message::{BorrowedMessage, Headers as _},
 };
-use signal::{Decision, Ordinals, codec::origins::Origins};
+use signal::{
+    Decision, Ordinals,
+    codec::origins::{Origins, Piece},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -164,9 +167,8 @@ impl Seen {
         let of_partition = &mut self.messages[usize::try_from(partition).unwrap()];
         assert_eq!(usize::try_from(offset).unwrap(), of_partition.len(), "the offsets of partition {partition}");
         let at = message.timestamp().to_millis().unwrap();
-        let origins = Origins::decode(header("kansoku-origin").unwrap(), records.len()).unwrap();
-        let settled = origins.settled.clone();
-        let identities = identities(origins);
+        let Origins { pieces, settled } = Origins::decode(header("kansoku-origin").unwrap(), records.len()).unwrap();
+        let identities = identities(pieces);
         let told = &mut self.told[usize::try_from(partition).unwrap()];
         let mut first = Vec::with_capacity(records.len());
         for ((number, record, threshold), identity) in records.into_iter().zip(identities) {
@@ -216,8 +218,8 @@ impl Seen {
     }
 }
 
-fn identities(origins: Origins) -> Vec<Identity> {
-    let of = |piece: signal::codec::origins::Piece| {
+fn identities(pieces: Vec<Piece>) -> Vec<Identity> {
+    let of = |piece: Piece| {
         let origin = piece.origin.unwrap();
         let ordinal = move |n: u32| match &piece.ordinals {
             Ordinals::From(first) => first + n,
@@ -225,5 +227,5 @@ fn identities(origins: Origins) -> Vec<Identity> {
         };
         (0..piece.records).map(move |n| (origin.log, origin.position, ordinal(n))).collect::<Vec<_>>()
     };
-    origins.pieces.into_iter().flat_map(of).collect()
+    pieces.into_iter().flat_map(of).collect()
 }

@@ -127,7 +127,10 @@ pub(super) fn messages(
                     // Nor when they are back: what they took before has to be fetched first, and its end is told as any other.
                     match reading.asking.end().await {
                         Some(end) if end <= reading.next => break Came::End,
-                        Some(_) => reading.at_end = false,
+                        Some(_) => {
+                            reading.at_end = false;
+                            break Came::Unsure;
+                        }
                         None => {
                             sleep(AGAIN_AFTER).await;
                             reading.steady.mark_changed();
